@@ -1,0 +1,57 @@
+"""Where a search keeps what, and what every column of its rows means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TRIALS_FILE = "trials.jsonl"
+REPORTS_FILE = "reports.jsonl"
+PLAN_FILE = "plan.json"
+METRICS_FILE = "metrics.json"
+SPACE_FILE = "space.yaml"
+PROVENANCE_FILE = "provenance.json"
+TENSORBOARD_FOLDER = "tensorboard"
+RAY_FOLDER = "ray"
+RETRAIN_FOLDER = "retrain"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the rows or of a table made from them; ``unit`` is empty for names and texts."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+TRIAL_COLUMNS = (
+    Column("trial", "", "the trial's name: configuration and seed number, as in c012-s0"),
+    Column("configuration", "", "number of the configuration, counted from 0"),
+    Column("seed_index", "", "number of the seed within the configuration, counted from 0"),
+    Column("seed", "", "the seed itself"),
+    Column("params", "parameters", "exact number of unique parameters"),
+    Column("values", "", "the configuration: fixed and searched parameters"),
+    Column("ending", "", "how the trial ended; missing while it runs or when its search was killed"),
+    Column("step", "steps", "last step that was reported"),
+    Column("session", "", "number of the search's session that wrote the row, counted from 1"),
+    Column("started", "time", "when the trial was started in that session (UTC)"),
+    Column("ended", "time", "when it ended (UTC)"),
+    Column("checkpoint", "", "folder of its newest checkpoint, below the search's folder"),
+    Column("error", "", "last line of the error, for failed trials"),
+)
+"""Columns of ``trials.jsonl``, beside the metrics of the trial's last report."""
+
+REPORT_COLUMNS = (
+    Column("trial", "", "the trial's name"),
+    Column("configuration", "", "number of the configuration"),
+    Column("seed", "", "the seed"),
+    Column("session", "", "number of the search's session that wrote the row"),
+    Column("at", "time", "when the report arrived (UTC)"),
+    Column("step", "steps", "optimizer steps taken"),
+    Column("ending", "", "in a trial's last report, how it ended by itself"),
+)
+"""Columns of ``reports.jsonl``, beside the metrics of the report."""
+
+
+class ExportError(ValueError):
+    """A file that cannot be written; the message says why."""

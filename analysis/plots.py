@@ -1,0 +1,128 @@
+"""Figures: functions that paint numbers on axes they are given, and a helper that saves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from analysis.frontier import Frontier
+
+FIGURE_FORMATS = (".png", ".svg", ".pdf")
+_ON, _OFF, _TARGET = "#1b6ca8", "#b4bcc4", "#c0392b"
+
+
+def draw_frontier(axes: Axes, front: Frontier, *, unit: str, target: float | None, title: str) -> None:
+    """Paint parameters against accuracy: the frontier as steps, dominated configurations in grey."""
+    name = front.metric.replace("_", " ")
+    axes.set_title(title, loc="left", fontweight="bold")
+    axes.set_xscale("log")
+    axes.set_xlabel("parameters")
+    axes.set_ylabel(f"{name} ({unit})")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    points, others = front.points, front.others
+    if target is not None:
+        axes.axhline(target, color=_TARGET, linestyle="--", linewidth=1, label=f"target {target:g}", zorder=1)
+    if len(others):
+        axes.scatter(
+            others["params"], others[front.metric], s=26, color=_OFF, label="other configurations", zorder=2
+        )
+    if len(points):
+        axes.step(points["params"], points[front.metric], where="post", color=_ON, linewidth=1.6, zorder=3)
+        whole = points["stopped_early"] == 0
+        for chosen, face, label in (
+            (points[whole], _ON, "frontier"),
+            (points[~whole], "white", "frontier, stopped early: a lower bound"),
+        ):
+            if len(chosen):
+                axes.scatter(
+                    chosen["params"],
+                    chosen[front.metric],
+                    s=46,
+                    facecolor=face,
+                    edgecolor=_ON,
+                    linewidth=1.4,
+                    label=label,
+                    zorder=4,
+                )
+    _label_smallest_at_target(axes, front, target)
+    axes.xaxis.set_major_formatter(FuncFormatter(_with_thousands))
+    sizes = pd.concat([points["params"], others["params"]])
+    if len(sizes) and sizes.max() / sizes.min() < 30:
+        # Within little more than a decade, ten-to-the-somethings alone would say nothing.
+        axes.xaxis.set_minor_formatter(FuncFormatter(_one_two_five))
+    else:
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, loc="best")
+
+
+def frontier_figure(front: Frontier, *, unit: str, target: float | None, title: str) -> Figure:
+    """Return the frontier as a figure of the size of half a slide."""
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    draw_frontier(figure.subplots(), front, unit=unit, target=target, title=title)
+    return figure
+
+
+def draw_curves(axes: Axes, reports: pd.DataFrame, metric: str, *, unit: str, target: float | None) -> None:
+    """Paint one curve of a metric against steps per seed; ``reports`` has columns seed, step and metric."""
+    for seed, curve in reports.groupby("seed"):
+        axes.plot(curve["step"], curve[metric], linewidth=1.4, label=f"seed {seed}")
+    if target is not None:
+        axes.axhline(target, color=_TARGET, linestyle="--", linewidth=1)
+    axes.set_xlabel("step")
+    axes.set_ylabel(f"{metric.replace('_', ' ')} ({unit})")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def curves_figure(
+    reports: pd.DataFrame, metrics: dict[str, str], targets: dict[str, float], title: str
+) -> Figure:
+    """Return training curves, one panel per metric; ``metrics`` maps names to units."""
+    figure = Figure(figsize=(4.2 * len(metrics), 3.6), layout="constrained")
+    figure.suptitle(title, fontweight="bold")
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for axes, (name, unit) in zip(panels, metrics.items(), strict=True):
+        draw_curves(axes, reports, name, unit=unit, target=targets.get(name))
+        if name.endswith("loss") and (reports[name].dropna() > 0).all():
+            axes.set_yscale("log")
+    panels[0].legend(frameon=False)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure; the ending names the format (.png, .svg)."""
+    # Without a date the same numbers give the same file.
+    figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _label_smallest_at_target(axes: Axes, front: Frontier, target: float | None) -> None:
+    if target is None or front.points.empty:
+        return
+    values = front.points[front.metric]
+    reached = front.points[values >= target if front.direction == "max" else values <= target]
+    if len(reached):
+        first = reached.iloc[0]
+        axes.annotate(
+            f"{int(first['params']):,} parameters",
+            (first["params"], first[front.metric]),
+            xytext=(0, -18),
+            textcoords="offset points",
+            ha="center",
+            color=_ON,
+            fontweight="bold",
+        )
+
+
+def _with_thousands(value: float, _position: object) -> str:
+    return f"{value:,.0f}"
+
+
+def _one_two_five(value: float, _position: object) -> str:
+    leading = f"{value:e}"[0]
+    return f"{value:,.0f}" if leading in "25" else ""

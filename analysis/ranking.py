@@ -1,0 +1,54 @@
+"""Ranking by accuracy and parameter count."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.configurations import configurations
+from analysis.rows import SearchRows
+
+
+def accuracy_objective(rows: SearchRows) -> tuple[str, str]:
+    """Return (metric, direction) of the first objective that training decides."""
+    for objective in rows.plan.objectives:
+        if objective.metric != "params":
+            return objective.metric, objective.direction
+    if rows.plan.target is not None:
+        (name,) = rows.plan.target
+        return name, rows.metrics[name]["direction"]
+    name, metric = next((name, m) for name, m in rows.metrics.items() if name != "params")
+    return name, metric["direction"]
+
+
+def reaches_target(rows: SearchRows, table: pd.DataFrame) -> pd.Series[bool]:
+    """Tell which configurations were solved with at least one seed."""
+    if table.empty or rows.plan.target is None:
+        return pd.Series(False, index=table.index)
+    return table["solved"] > 0
+
+
+def ranking(rows: SearchRows) -> pd.DataFrame:
+    """Return configurations, best first, with a column ``rank`` from 1.
+
+    Those that reached the target with at least one seed come first, the smallest of them on top;
+    the others follow by the accuracy objective, and those without any value come last.
+    """
+    table = configurations(rows)
+    if table.empty:
+        return table.assign(rank=[])
+    metric, direction = accuracy_objective(rows)
+    if metric not in table.columns:
+        table[metric] = float("nan")
+    reached = reaches_target(rows, table)
+    order = pd.DataFrame(
+        {
+            "reached": ~reached,
+            "params": table["params"].where(reached, 0),
+            "value": (-table[metric] if direction == "max" else table[metric]).where(~reached, 0),
+            "size": table["params"],
+        }
+    )
+    order = order.sort_values(["reached", "params", "value", "size"], na_position="last", kind="stable")
+    ranked = table.loc[order.index].reset_index(drop=True)
+    ranked.insert(0, "rank", range(1, len(ranked) + 1))
+    return ranked

@@ -1,0 +1,94 @@
+"""A plan and its task together: from parameter values to a configuration, or to the reason there is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from search_spaces.mistakes import Mistake, SpaceFileError
+from search_spaces.plan import Plan, Values
+from trainables.config import TrainingConfig
+from trainables.contract import LOOP_METRICS, Metric, Target, Task, parameter_count
+from trainables.tasks import TASKS
+
+PARAMS = Metric(
+    name="params", direction="min", unit="parameters", description="exact number of unique parameters"
+)
+RESERVED = frozenset({"seed"})
+"""Fields of a configuration that the search sets itself."""
+
+
+@dataclass(frozen=True)
+class BoundPlan:
+    """A plan whose task is known."""
+
+    plan: Plan
+    task: Task
+
+    def config(self, values: Values, seed: int = 0) -> TrainingConfig:
+        """Return the task's configuration.
+
+        Raises:
+            ValidationError: the task refuses these values.
+        """
+        return self.task.config_class.model_validate({**values, "seed": seed})
+
+    def params(self, values: Values) -> int:
+        """Return the exact parameter count of values that the task accepts."""
+        return parameter_count(self.task, self.config(values))
+
+    def refusal(self, values: Values) -> str | None:
+        """Return why a configuration must not be trained, or None if it may."""
+        try:
+            params = self.params(values)
+        except ValidationError as error:
+            return first_message(error)
+        bounds = self.plan.constraints.params
+        if bounds is not None and not bounds.allow(params):
+            limits = [
+                f"{word} {limit:,}" for word, limit in (("min", bounds.min), ("max", bounds.max)) if limit
+            ]
+            return f"params must be within {' and '.join(limits)}, but is {params:,}"
+        return None
+
+    @property
+    def target(self) -> Target | None:
+        """The plan's target in the terms of the training loop."""
+        if self.plan.target is None:
+            return None
+        ((name, value),) = self.plan.target.items()
+        return Target(metric=name, value=value, direction=self.metrics[name].direction)
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Every metric of a trial by name: the task's, the parameter count, and the loop's."""
+        return {metric.name: metric for metric in (*self.task.metrics, PARAMS, *LOOP_METRICS)}
+
+
+def bind(plan: Plan, source: str) -> BoundPlan:
+    """Return the plan with its task.
+
+    Raises:
+        SpaceFileError: there is no such task.
+    """
+    if plan.task not in TASKS:
+        message = f"got {plan.task!r}; accepted: {', '.join(sorted(TASKS))}"
+        raise SpaceFileError(source, [Mistake(("task",), message)])
+    return BoundPlan(plan, TASKS[plan.task])
+
+
+def canonical(values: Values) -> str:
+    """Return a text that is equal for equal values only, whatever the order of their keys."""
+    return json.dumps(values, sort_keys=True)
+
+
+def first_message(error: ValidationError) -> str:
+    """Return the first finding of a configuration class in plain words."""
+    detail = error.errors()[0]
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    place = ".".join(map(str, detail["loc"]))
+    message = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return f"{place}: got {detail['input']!r}; accepted: {message}"

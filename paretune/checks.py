@@ -1,0 +1,182 @@
+"""Everything about a plan that can be wrong and that only its task can tell."""
+
+from __future__ import annotations
+
+import difflib
+import random
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from paretune.binding import PARAMS, RESERVED, BoundPlan
+from search_spaces.dimensions import AnyDimension, Choice
+from search_spaces.mistakes import KeyPath, Mistake
+from search_spaces.plan import Values
+from search_spaces.sampling import draw, draw_value, is_active
+
+DRAWS = 2000
+"""Random configurations that must all be refused before a space is called empty."""
+
+
+def mistakes_in(bound: BoundPlan) -> list[Mistake]:
+    """Return every mistake in a plan; when there are none, the search can start."""
+    mistakes = [*_metrics(bound), *_parameters(bound)]
+    if mistakes:
+        return mistakes
+    return [*_explicit_configurations(bound), *_nothing_to_train(bound), *_rungs(bound)]
+
+
+def _metrics(bound: BoundPlan) -> Iterator[Mistake]:
+    plan = bound.plan
+    reported = {metric.name for metric in bound.task.metrics}
+    for index, objective in enumerate(plan.objectives):
+        path: KeyPath = ("objectives", index)
+        yield from _metric(bound, path, objective.metric, objective.direction, {*reported, PARAMS.name})
+    if plan.early_stopping is not None:
+        rule = plan.early_stopping
+        yield from _metric(bound, ("early_stopping",), rule.metric, rule.direction, reported)
+    for name in plan.target or {}:
+        if name not in reported:
+            yield Mistake(
+                ("target", name), f"is not a metric of {bound.task.name}{_accepted(name, reported)}"
+            )
+
+
+def _metric(
+    bound: BoundPlan, path: KeyPath, name: str, direction: str, accepted: set[str]
+) -> Iterator[Mistake]:
+    if name not in accepted:
+        yield Mistake((*path, "metric"), f"got {name!r}, not a metric here{_accepted(name, accepted)}")
+    elif direction != bound.metrics[name].direction:
+        better = bound.metrics[name].direction
+        yield Mistake(
+            (*path, "direction"), f"got {direction!r}, but {name} is better when it is {better}imal"
+        )
+
+
+def _parameters(bound: BoundPlan) -> Iterator[Mistake]:
+    plan = bound.plan
+    for name, value in plan.fixed.items():
+        yield from _value(bound, ("fixed", name), name, value)
+    for name, dimension in plan.space.items():
+        yield from _dimension(bound, name, dimension)
+        for other in dimension.when or {}:
+            if other not in plan.space and other not in plan.fixed:
+                known = {*plan.space, *plan.fixed}
+                yield Mistake(
+                    ("space", name, "when", other),
+                    f"is neither fixed nor in the space{_accepted(other, known)}",
+                )
+    for index, values in enumerate(plan.only):
+        for name, value in values.items():
+            yield from _value(bound, ("only", index, name), name, value)
+
+
+def _dimension(bound: BoundPlan, name: str, dimension: AnyDimension) -> Iterator[Mistake]:
+    path: KeyPath = ("space", name)
+    unknown = _unknown(bound, path, name)
+    if unknown is not None:
+        yield unknown
+    elif isinstance(dimension, Choice):
+        for index, value in enumerate(dimension.values):
+            yield from _value(bound, (*path, "values", index), name, value)
+    else:
+        yield from _value(bound, (*path, "low"), name, dimension.low)
+        if dimension.high != dimension.low:
+            yield from _value(bound, (*path, "high"), name, dimension.high)
+
+
+def _value(bound: BoundPlan, path: KeyPath, name: str, value: Any) -> Iterator[Mistake]:
+    """Check a parameter on its own: that it exists, and that the task takes this value."""
+    unknown = _unknown(bound, path, name)
+    if unknown is not None:
+        yield unknown
+        return
+    try:
+        bound.task.config_class.model_validate({name: value})
+    except ValidationError as error:
+        for detail in error.errors():
+            # Findings about several fields at once depend on values that are not known here.
+            if detail["loc"][:1] == (name,):
+                message = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+                inside = detail["loc"][1:]
+                yield Mistake((*path, *inside), f"got {detail['input']!r}; accepted: {message}")
+
+
+def _unknown(bound: BoundPlan, path: KeyPath, name: str) -> Mistake | None:
+    if name in RESERVED:
+        return Mistake(path, f"{name} is set by the search; see search.seed and search.seeds")
+    known = set(bound.task.config_class.model_fields) - RESERVED
+    if name in known:
+        return None
+    return Mistake(path, f"is not a parameter of {bound.task.name}{_accepted(name, known)}")
+
+
+def _explicit_configurations(bound: BoundPlan) -> Iterator[Mistake]:
+    plan = bound.plan
+    for index, values in enumerate(plan.only):
+        refusal = bound.refusal({**plan.fixed, **values})
+        if refusal is not None:
+            yield Mistake(("only", index), refusal)
+    rng = random.Random(0)
+    for index, given in enumerate(plan.try_first):
+        refusals = [bound.refusal(_filled(bound, given, rng)) for _ in range(DRAWS // 10)]
+        if all(refusals):
+            yield Mistake(("try_first", index), str(refusals[0]))
+
+
+def _filled(bound: BoundPlan, given: Values, rng: random.Random) -> Values:
+    """Complete a configuration that leaves some dimensions open."""
+    values = dict(bound.plan.fixed)
+    for name, dimension in bound.plan.space.items():
+        if is_active(dimension, values):
+            values[name] = given[name] if name in given else draw_value(dimension, rng)
+    return values
+
+
+def _nothing_to_train(bound: BoundPlan) -> Iterator[Mistake]:
+    if bound.plan.only:
+        return
+    rng = random.Random(0)
+    refusals = [bound.refusal(draw(bound.plan, rng)) for _ in range(DRAWS)]
+    if not all(refusals):
+        return
+    reason, times = Counter(map(str, refusals)).most_common(1)[0]
+    where: KeyPath = ("constraints", "params") if reason.startswith("params must") else ("space",)
+    yield Mistake(
+        where, f"no configuration is left to train; of {DRAWS:,} drawn, {times:,} fail because {reason}"
+    )
+
+
+def _rungs(bound: BoundPlan) -> Iterator[Mistake]:
+    rule = bound.plan.early_stopping
+    if rule is None:
+        return
+    longest = largest_budget(bound)
+    if rule.grace_period >= longest:
+        yield Mistake(
+            ("early_stopping", "grace_period"),
+            f"got {rule.grace_period}, which no trial can be stopped after; the budget is {longest} steps",
+        )
+
+
+def largest_budget(bound: BoundPlan) -> int:
+    """Return the most steps that a trial of the plan can take."""
+    plan = bound.plan
+    default: int = bound.task.config_class.model_fields["steps"].default
+    if plan.only:
+        return max(int({"steps": default, **plan.fixed, **values}["steps"]) for values in plan.only)  # type: ignore[arg-type]
+    dimension = plan.space.get("steps")
+    if dimension is None:
+        return int(plan.fixed.get("steps", default))  # type: ignore[arg-type]
+    if isinstance(dimension, Choice):
+        return max(int(value) for value in dimension.values)  # type: ignore[arg-type]
+    return int(dimension.high)
+
+
+def _accepted(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ";"
+    return f"{hint} accepted: {', '.join(sorted(known))}"

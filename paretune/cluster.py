@@ -1,0 +1,75 @@
+"""Ray: started quietly, stopped surely, and asked what it has."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_OBJECT_STORE_BYTES = 128 * 2**20
+"""Reports and configurations are all that travels."""
+
+_ENVIRONMENT = {
+    # A trial that takes long to stop must not lose its slot, see docs/architecture.md.
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
+    # A diverged trial reports what it cost and no metric.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    # Rows, curves and the terminal are ours.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    # A search goes on from its rows; Tune's snapshot is written at the end only.
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Trials that ask for no GPU are not shown any.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+}
+
+
+@contextmanager
+def ray_session(address: str) -> Iterator[dict[str, float]]:
+    """Start Ray here (``local``) or join a running cluster, and yield the cluster's resources.
+
+    Raises:
+        ConnectionError: there is no cluster at ``address``.
+    """
+    os.environ.update(_ENVIRONMENT)
+    import ray
+
+    _silence()
+    options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+    with _sigterm_like_ctrl_c():
+        try:
+            ray.init(**options)
+            yield ray.cluster_resources()
+        finally:
+            ray.shutdown()
+
+
+def _silence() -> None:
+    import optuna
+
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"ray\..*")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    for name in ("ray", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM end a search as Ctrl-C does, rows and all."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,94 @@
+"""``paretune check``: what a space file means, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from paretune.commands.options import (
+    AsJson,
+    Budget,
+    Cpu,
+    Gpu,
+    Seeds,
+    SpacePath,
+    Trials,
+    load_bound,
+    search_overrides,
+)
+from paretune.commands.printing import make_console, print_json, print_rows
+from paretune.summary import PlanSummary, summarise
+from search_spaces.loader import SpaceFile
+from search_spaces.mistakes import SpaceFileError, dotted
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check", help=_HELP, short_help=_SHORT)(check)
+
+
+_SHORT = "Check a space file and say what it means."
+_HELP = """Check a space file and say what it means, without training anything.
+
+Prints the number of dimensions, the parameter counts that the space can produce, the budget, and
+what a trial needs. If something is wrong, prints every mistake with its line and what would be
+accepted, and exits with 2.
+
+\b
+Examples:
+  paretune check search_spaces/parameter_cliff.yaml
+  paretune check my_space.yaml --trials 10 --budget 500
+"""
+
+
+def check(
+    space: SpacePath,
+    trials: Trials = None,
+    seeds: Seeds = None,
+    budget: Budget = None,
+    cpu: Cpu = None,
+    gpu: Gpu = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check a space file; see the help text."""
+    try:
+        overrides = search_overrides(trials, seeds, None, None, cpu, gpu)
+        summary = summarise(load_bound(SpaceFile(space), overrides, budget))
+    except SpaceFileError as error:
+        if not as_json:
+            raise
+        mistakes = [
+            {"file": error.source, "line": line, "key": dotted(mistake.path), "message": mistake.message}
+            for mistake, line in zip(error.mistakes, error.lines, strict=True)
+        ]
+        print_json({"valid": False, "mistakes": mistakes})
+        return 2
+    if as_json:
+        print_json({"valid": True, **asdict(summary)})
+    else:
+        console = make_console()
+        console.print(f"{space} is right.", style="green")
+        print_rows(console, ("", ""), sentences(summary))
+    return 0
+
+
+def sentences(summary: PlanSummary) -> list[tuple[str, str]]:
+    """Return what a summary says, as pairs of a name and a text."""
+    sizes = summary.sizes
+    how = "counted exactly" if sizes.exact else "from 20,000 draws and the space's corners"
+    rungs = ", ".join(f"{rung:,}" for rung in summary.rungs)
+    return [
+        ("search", f"{summary.name}, task {summary.task}"),
+        ("dimensions", str(summary.dimensions)),
+        ("parameters", f"{sizes.smallest:,} to {sizes.largest:,} ({how})"),
+        ("may be trained", f"{sizes.feasible_share:.1%} of the space; the rest is never trained"),
+        (
+            "trials",
+            f"{summary.trials:,}: {summary.configurations:,} configurations, "
+            f"{summary.seeds} seed{'s' * (summary.seeds > 1)} each",
+        ),
+        ("budget", f"{summary.steps_per_trial:,} steps a trial, at most {summary.steps_in_all:,} in all"),
+        ("early stopping", f"at steps {rungs}" if summary.rungs else "none"),
+        ("a trial needs", f"{summary.cpu:g} CPU" + (f", {summary.gpu:g} GPU" if summary.gpu else ", no GPU")),
+    ]

@@ -1,0 +1,122 @@
+"""Printing: one way to make a console, a table, and JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from paretune.text import number_or_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.frontier import Frontier
+    from analysis.rows import SearchRows
+
+_WIDTH_OF_FILES = 160
+
+
+def make_console(*, to_stderr: bool = False) -> Console:
+    """Return a console; colour and live tables only on a terminal, wide lines in files and pipes."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else _WIDTH_OF_FILES, highlight=False)
+
+
+def print_json(content: Any) -> None:
+    """Print a value as JSON on standard output."""
+    print(json.dumps(content, indent=2, allow_nan=False))
+
+
+def print_rows(
+    console: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = ""
+) -> None:
+    """Print rows as a table, numbers to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left")
+    for index, name in enumerate(columns):
+        is_number = bool(rows) and all(_is_number(row[index]) or row[index] in ("-", "") for row in rows)
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(_text, row))
+    console.print(table)
+
+
+def configuration_rows(
+    rows: SearchRows, table: pd.DataFrame, *, first: Sequence[str] = ()
+) -> tuple[list[str], list[list[Any]]]:
+    """Return headers and cells of configurations as people want to read them."""
+    from analysis.ranking import accuracy_objective
+
+    metric, _ = accuracy_objective(rows)
+    searched = [name for name in rows.plan.searched(dict.fromkeys(table.columns)) if name in table.columns]
+    shown = [name for name in (metric, "token_accuracy", "val_loss") if name in table.columns]
+    shown = list(dict.fromkeys(shown))
+    with_rate = "success_rate" in table.columns
+    headers = [*first, "parameters", *(name.replace("_", " ") for name in shown)]
+    headers += (["solved", "95 % interval"] if with_rate else []) + ["endings", *searched]
+    cells = []
+    for _, row in table.iterrows():
+        line = [int(row[name]) for name in first] + [f"{int(row['params']):,}"]
+        line += [_metric(row[name]) for name in shown]
+        if with_rate:
+            line += _success(row)
+        line += [_endings(row), *(_value(row[name]) for name in searched)]
+        cells.append(line)
+    return headers, cells
+
+
+def left_out(front: Frontier) -> str:
+    """Say what a frontier does not consider; empty if nothing was left out."""
+    counts = (
+        (front.diverged, "diverged"),
+        (front.failed, "failed"),
+        (front.unfinished, "interrupted or unfinished"),
+    )
+    named = [f"{count} {ending}" for count, ending in counts if count]
+    return f"Not considered: trials that ended otherwise: {', '.join(named)}." if named else ""
+
+
+def _success(row: pd.Series[Any]) -> list[str]:
+    if _is_missing(row["success_rate"]):
+        return ["-", "-"]
+    judged = int(row["solved"] + row["finished"] + row["stopped_early"] + row["diverged"])
+    interval = f"{row['success_low']:.0%} to {row['success_high']:.0%}"
+    return [f"{int(row['solved'])} of {judged}", interval]
+
+
+def _endings(row: pd.Series[Any]) -> str:
+    names = ("finished", "stopped_early", "diverged", "failed", "interrupted")
+    parts = [f"{int(row[name])} {name.replace('_', ' ')}" for name in names if row[name]]
+    return ", ".join(parts) or "all solved"
+
+
+def _metric(value: Any) -> str:
+    return "-" if _is_missing(value) else f"{value:.4f}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        if _is_missing(value):
+            return "-"
+        return str(int(value)) if value.is_integer() and abs(value) >= 1 else number_or_text(value)
+    return number_or_text(value)
+
+
+def _is_missing(value: Any) -> bool:
+    return bool(value is None or value != value)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(str(value).replace(",", ""))
+    except ValueError:
+        return False
+    return True
+
+
+def _text(value: Any) -> str:
+    return f"{value:.5f}" if isinstance(value, float) else str(value)

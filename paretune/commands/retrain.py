@@ -1,0 +1,124 @@
+"""``paretune retrain``: confirm a configuration on fresh seeds, and keep the best model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
+from paretune.runs import RunFolder
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("retrain", help=_HELP, short_help=_SHORT)(retrain)
+
+
+_SHORT = "Confirm a configuration on fresh seeds."
+_HELP = """Retrain a configuration of a search at its full budget, on seeds that the search never used.
+
+By default the smallest configuration that reached the target. The best checkpoint by validation is
+kept and examined on held-out problems that no trial saw. The report is results/NAME/retrain/*/report.md.
+
+\b
+Examples:
+  paretune retrain parameter-cliff
+  paretune retrain parameter-cliff --configuration 7 --seeds 5
+"""
+
+
+def retrain(
+    name: RunName,
+    configuration: Annotated[
+        int | None,
+        typer.Option("--configuration", min=0, help="Number of the configuration, as rank shows it."),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, max=500, help="Fresh seeds to train.")] = 3,
+    problems: Annotated[
+        int, typer.Option("--problems", min=1, help="Held-out problems to examine each checkpoint on.")
+    ] = 10_000,
+    device: Device = "auto",
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> int:
+    """Retrain and report; see the help text."""
+    from analysis.rows import SearchRows
+    from paretune.retraining import choose
+
+    folder = RunFolder.open(results, name)
+    folder.require_rows()
+    chosen = choose(SearchRows(folder.path), configuration)
+
+    import torch
+
+    from analysis.layout import RETRAIN_FOLDER
+    from paretune.binding import bind
+    from paretune.commands.printing import make_console, print_json
+    from paretune.devices import pick_device
+    from paretune.progress import SeedProgress
+    from paretune.report import REPORT_FILE, write_report
+    from paretune.retraining import SeedRun, best_run, retrain_seed
+
+    console = make_console(to_stderr=as_json)
+    bound = bind(folder.plan, str(folder.path))
+    torch_device = pick_device(device)
+    torch.set_num_threads(max(1, int(bound.plan.resources.cpu)))
+    place = _new_folder(folder.path / RETRAIN_FOLDER, f"c{chosen.number:03d}")
+    params = bound.params(chosen.values)
+    console.print(
+        f"Configuration {chosen.number}, {params:,} parameters: {chosen.why}. "
+        f"Training {seeds} fresh seed{'s' * (seeds > 1)} on {torch_device}, in {place}.",
+        soft_wrap=True,
+    )
+    runs: list[SeedRun] = []
+    with SeedProgress(console, bound, chosen.values, seeds) as progress:
+        for index in range(seeds):
+            run = retrain_seed(
+                bound,
+                chosen.values,
+                index,
+                folder=place / f"seed-{index}",
+                device=torch_device,
+                problems=problems,
+                progress=progress.report,
+            )
+            runs.append(run)
+            progress.seed_ended(run)
+    content = write_report(place, bound, chosen, runs)
+    content |= {"report": str(place / REPORT_FILE)}
+    best = best_run(bound.task, runs)
+    if as_json:
+        print_json(content)
+    if best is None:
+        console.print(f"Every seed diverged; see {place / REPORT_FILE}.", style="red")
+        return 1
+    _say_best(console, content, best, place)
+    return 0
+
+
+def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> None:
+    from paretune.examining import headline
+    from paretune.report import REPORT_FILE
+
+    success = content["success"]
+    console.print(
+        f"\n{success['solved']} of {success['seeds']} fresh seeds reached the target "
+        f"(95 % interval {success['low']:.0%} to {success['high']:.0%})."
+    )
+    console.print(f"Best by validation, seed {best.seed}: {headline(best.examination)}.", style="bold")
+    console.print(f"report:     {place / REPORT_FILE}\ncheckpoint: {best.checkpoint}", soft_wrap=True)
+
+
+def _new_folder(parent: Path, stem: str) -> Path:
+    """Make a folder that did not exist: the stem, or the stem with a number."""
+    number = 1
+    while True:
+        path = parent / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return path

@@ -1,0 +1,192 @@
+"""``paretune search``: run a search, or go on with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from paretune.binding import BoundPlan, bind
+from paretune.commands.options import (
+    DEFAULT_RESULTS,
+    AsJson,
+    Budget,
+    Concurrency,
+    Cpu,
+    Gpu,
+    Results,
+    SearchSeed,
+    Seeds,
+    Trials,
+    load_bound,
+    search_overrides,
+)
+from paretune.commands.printing import (
+    configuration_rows,
+    left_out,
+    make_console,
+    print_json,
+    print_rows,
+)
+from paretune.errors import InputError
+from paretune.runs import RunFolder
+from paretune.text import duration
+from search_spaces.loader import SpaceFile
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("search", help=_HELP, short_help=_SHORT)(search)
+
+
+_SHORT = "Search a space, or go on with a search."
+_HELP = """Search a space: train its configurations and record everything below results/NAME.
+
+A name that is taken gets a number, so nothing is ever overwritten. Ctrl-C ends the search cleanly;
+--resume goes on where it ended, also after a crash. With --resume, --trials extends a search.
+
+\b
+Examples:
+  paretune search search_spaces/quickstart.yaml
+  paretune search search_spaces/parameter_cliff.yaml --trials 40
+  paretune search search_spaces/parameter_cliff.yaml --gpu 0.25
+  paretune search --resume parameter-cliff
+  paretune search search_spaces/parameter_cliff.yaml --address auto     # on a Ray cluster
+"""
+
+
+def search(
+    space: Annotated[Path | None, typer.Argument(metavar="[SPACE_FILE]", help="A YAML space file.")] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="NAME", help="Go on with the search of this name.")
+    ] = None,
+    trials: Trials = None,
+    seeds: Seeds = None,
+    budget: Budget = None,
+    seed: SearchSeed = None,
+    concurrency: Concurrency = None,
+    cpu: Cpu = None,
+    gpu: Gpu = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the search, instead of the file's.")
+    ] = None,
+    address: Annotated[
+        str,
+        typer.Option("--address", help="local, or a Ray cluster: auto, or host:port of its head."),
+    ] = "local",
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> int:
+    """Run a search; see the help text."""
+    if (space is None) == (resume is None):
+        raise InputError("name a space file, or a search to go on with: --resume NAME")
+    console = make_console(to_stderr=as_json)
+    if resume is not None:
+        if any(option is not None for option in (seeds, budget, seed, name)):
+            raise InputError("a resumed search keeps its name, seeds and budget; only --trials may grow")
+        folder, bound = _go_on(resume, results, trials, concurrency, cpu, gpu, console)
+    else:
+        assert space is not None
+        overrides = search_overrides(trials, seeds, seed, concurrency, cpu, gpu) | {("name",): name}
+        file = SpaceFile(space)
+        bound = load_bound(file, overrides, budget)
+        folder = RunFolder.create(results, bound, file.text)
+        _say_name(console, bound, folder)
+
+    # Ray and torch take seconds to import; a mistake in the file should not wait for them.
+    console.print("Starting Ray ...", style="dim")
+    from paretune.driver import run_search
+
+    try:
+        outcome = run_search(folder, bound, console, address=address)
+    except OSError:
+        console.print(f"What is known so far is in {folder.path}. Go on with: {_resume_command(folder)}")
+        raise
+    return _conclude(folder, console, outcome.interrupted, outcome.elapsed, as_json=as_json)
+
+
+def _go_on(
+    name: str,
+    results: Path,
+    trials: int | None,
+    concurrency: int | None,
+    cpu: float | None,
+    gpu: float | None,
+    console: Console,
+) -> tuple[RunFolder, BoundPlan]:
+    folder = RunFolder.open(results, name)
+    plan = folder.plan
+    if trials is not None and trials < plan.trials:
+        raise InputError(f"{folder.name} has {plan.trials} trials already; --trials can only add to them")
+    changes: dict[str, dict[str, Any]] = {
+        "search": {"trials": trials, "concurrency": concurrency},
+        "resources": {"cpu": cpu, "gpu": gpu},
+    }
+    content = plan.model_dump()
+    for part, values in changes.items():
+        content[part] |= {key: value for key, value in values.items() if value is not None}
+    plan = type(plan).model_validate(content)
+    folder.write_plan(plan)
+    console.print(f"Going on with {folder.path}.")
+    return folder, bind(plan, str(folder.path))
+
+
+def _say_name(console: Console, bound: BoundPlan, folder: RunFolder) -> None:
+    if folder.name == bound.plan.name:
+        console.print(f"Search {folder.name}, in {folder.path}.")
+    else:
+        console.print(
+            f"{bound.plan.name} exists already, so this search is {folder.name}, in {folder.path}. "
+            f"(To go on with the old one: paretune search --resume {bound.plan.name})"
+        )
+
+
+def _conclude(
+    folder: RunFolder, console: Console, interrupted: bool, elapsed: float, *, as_json: bool
+) -> int:
+    from analysis.export import records
+    from analysis.frontier import frontier
+    from analysis.rows import SearchRows
+    from paretune.endings import ENDINGS
+
+    rows = SearchRows(folder.path)
+    front = frontier(rows)
+    counts = rows.trials["ending"].value_counts()
+    endings = {ending: int(counts.get(ending, 0)) for ending in ENDINGS}
+    if as_json:
+        print_json(
+            {
+                "search": folder.name,
+                "folder": str(folder.path),
+                "interrupted": interrupted,
+                "seconds": elapsed,
+                "endings": endings,
+                "frontier": records(front.points),
+            }
+        )
+    told = ", ".join(f"{count} {ending}" for ending, count in endings.items() if count)
+    console.print(f"\n{len(rows.trials)} trials in {duration(elapsed)}: {told or 'none ended'}.")
+    if len(front.points):
+        console.print(f"\nFrontier of parameters against {front.metric.replace('_', ' ')}:", style="bold")
+        headers, cells = configuration_rows(rows, front.points, first=["configuration"])
+        print_rows(console, headers, cells)
+    if left_out(front):
+        console.print(left_out(front))
+    if interrupted:
+        console.print(
+            f"\nInterrupted; all rows are kept. Go on with: {_resume_command(folder)}", style="yellow"
+        )
+        return 130
+    name = folder.name
+    console.print(f"\nNext:  paretune rank {name}    paretune watch {name}    paretune retrain {name}")
+    failed = endings["failed"]
+    if failed and failed == len(rows.trials):
+        console.print("Every trial failed; the errors are above and in trials.jsonl.", style="red")
+        return 1
+    return 0
+
+
+def _resume_command(folder: RunFolder) -> str:
+    return f"paretune search --resume {folder.name}"

@@ -1,0 +1,200 @@
+"""The search: a plan, its past if it has one, and a folder go in; rows come out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+
+from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE
+from analysis.lines import mend_last_line, read_lines
+from paretune.binding import BoundPlan
+from paretune.board import Board
+from paretune.cluster import ray_session
+from paretune.display import LineDisplay, LiveDisplay
+from paretune.endings import TrialEnding
+from paretune.errors import InputError
+from paretune.events import Listener
+from paretune.monitor import Monitor
+from paretune.provenance import describe_session, read_sessions, write_sessions
+from paretune.queue import PastTrial, TrialQueue, TrialSpec
+from paretune.recorder import Recorder, read_past
+from paretune.runs import RunFolder
+from paretune.searcher import QueueSearcher
+from paretune.stopping import RungScheduler, make_scheduler
+from paretune.summary import rungs_of
+from paretune.tensorboard_log import TensorBoardLog
+from paretune.trial import run_trial
+
+_RETRIES = 1
+"""A trial whose worker dies is tried once more, from its newest checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult:
+    """What a session of a search came to."""
+
+    endings: Counter[TrialEnding]
+    interrupted: bool
+    elapsed: float
+
+
+def run_search(folder: RunFolder, bound: BoundPlan, console: Console, *, address: str) -> SearchResult:
+    """Run a search, or go on with it if its folder holds rows of earlier sessions.
+
+    Args:
+        folder: where rows, curves and Ray's files go.
+        bound: the plan, checked.
+        console: where progress is shown: a live table on a terminal, lines elsewhere.
+        address: ``local``, or the address of a Ray cluster.
+
+    Raises:
+        InputError: the machine or cluster cannot run a single trial, or the folder is in use.
+        OSError: rows cannot be written any more; what was written stays.
+    """
+    with folder.locked():
+        metrics = set(bound.metrics)
+        for name in (TRIALS_FILE, REPORTS_FILE):
+            mend_last_line(folder.path / name)
+        past = read_past(folder.path, metrics)
+        sessions = read_sessions(folder.path)
+        session = {"session": len(sessions) + 1, "began": _now(), "address": address, **describe_session()}
+        write_sessions(folder.path, [*sessions, session])
+        board = Board(bound, past)
+        with ray_session(address) as resources:
+            concurrency = concurrency_of(bound, resources)
+            session |= {"cluster": resources, "concurrency": concurrency}
+            try:
+                interrupted = _tune(folder, bound, past, board, console, session, concurrency)
+            finally:
+                session |= {"ended": _now(), "endings": dict(board.endings)}
+                # If the disk is full, the error that said so matters more than this one.
+                with suppress(OSError):
+                    write_sessions(folder.path, [*sessions, session])
+    return SearchResult(endings=board.endings, interrupted=interrupted, elapsed=board.elapsed)
+
+
+def _tune(
+    folder: RunFolder,
+    bound: BoundPlan,
+    past: list[PastTrial],
+    board: Board,
+    console: Console,
+    session: dict[str, Any],
+    concurrency: int,
+) -> bool:
+    """Run Tune until the queue is empty or somebody interrupts it; return whether somebody did."""
+    queue = TrialQueue(bound, past)
+    if queue.exhausted:
+        return False
+    scheduler = make_scheduler(bound)
+    if scheduler is not None:
+        _refill(scheduler, folder.path, past)
+    metrics = set(bound.metrics)
+    display: LiveDisplay | LineDisplay = (LiveDisplay if console.is_terminal else LineDisplay)(
+        board, bound, console
+    )
+    listeners: list[Listener] = [
+        Recorder(folder.path, session["session"]),
+        TensorBoardLog(folder.path / TENSORBOARD_FOLDER, bound.plan),
+        board,
+        display,
+    ]
+    monitor = Monitor(listeners, {"step", "ending", *metrics})
+
+    def assign(spec: TrialSpec) -> dict[str, Any]:
+        monitor.announce(spec)
+        return assignment_of(bound, spec)
+
+    needs = {"cpu": bound.plan.resources.cpu, "gpu": bound.plan.resources.gpu}
+    tuner = tune.Tuner(
+        tune.with_resources(run_trial, {name: share for name, share in needs.items() if share}),
+        tune_config=tune.TuneConfig(
+            search_alg=QueueSearcher(queue, concurrency, metrics, assign),
+            scheduler=scheduler,
+            num_samples=bound.plan.trials,
+            reuse_actors=True,
+            trial_name_creator=_label,
+            trial_dirname_creator=_label,
+        ),
+        run_config=tune.RunConfig(
+            storage_path=str(folder.path / RAY_FOLDER),
+            name=f"session-{session['session']}",
+            callbacks=[monitor],
+            failure_config=tune.FailureConfig(max_failures=_RETRIES),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            verbose=0,
+        ),
+    )
+    with display:
+        try:
+            tuner.fit()
+        except KeyboardInterrupt:  # a second Ctrl-C, while Tune was still cleaning up
+            pass
+        finally:
+            monitor.close()
+    return not queue.exhausted or queue.running > 0
+
+
+def assignment_of(bound: BoundPlan, spec: TrialSpec) -> dict[str, Any]:
+    """Return what the worker is told about a trial; see :func:`paretune.trial.run_trial`."""
+    target = bound.target
+    return {
+        "label": spec.label,
+        "task": bound.task.name,
+        "config": {**spec.values, "seed": spec.seed},
+        "target": None if target is None else asdict(target),
+        "report_at": rungs_of(bound),
+        "threads": max(1, int(bound.plan.resources.cpu)),
+        "use_gpu": bound.plan.resources.gpu > 0,
+        "resume_from": spec.resume_from,
+    }
+
+
+def concurrency_of(bound: BoundPlan, resources: dict[str, float]) -> int:
+    """Return how many trials run at a time: what was asked for, at most what the machines carry.
+
+    Raises:
+        InputError: not even one trial fits.
+    """
+    needs = {"CPU": bound.plan.resources.cpu, "GPU": bound.plan.resources.gpu}
+    fits = []
+    for name, share in needs.items():
+        there = resources.get(name, 0.0)
+        if share > there:
+            flag = name.lower()
+            raise InputError(
+                f"a trial needs {share:g} {name}, but there {'is' if there == 1 else 'are'} {there:g}; "
+                f"ask for less with --{flag} or resources.{flag} in the space file"
+            )
+        if share:
+            # A share of a GPU must lie on one of them: 0.4 fits twice on each, not five times on two.
+            fits.append(int(there) * int(1 / share + 1e-9) if share < 1 else int(there / share))
+    carried = max(1, min(fits))
+    asked = bound.plan.search.concurrency
+    return carried if asked is None else min(asked, carried)
+
+
+def _refill(scheduler: RungScheduler, folder: Path, past: list[PastTrial]) -> None:
+    """Give the scheduler back what it knew when the last session ended."""
+    reports: dict[str, dict[int, dict[str, Any]]] = {}
+    for row in read_lines(folder / REPORTS_FILE):
+        reports.setdefault(row["trial"], {})[row["step"]] = row
+    for trial in past:
+        rows = reports.get(trial.spec.label, {})
+        ending = None if trial.outcome is None else trial.outcome.ending
+        scheduler.replay(trial.spec.label, [rows[step] for step in sorted(rows)], ending)
+
+
+def _label(trial: Any) -> str:
+    return str(trial.config["label"])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,30 @@
+"""How a trial can end, and how the end is read off what Tune knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+TrialEnding = Literal["solved", "finished", "stopped early", "diverged", "failed", "interrupted"]
+
+ENDINGS: dict[TrialEnding, str] = {
+    "solved": "reached the target and held it",
+    "finished": "used its budget",
+    "stopped early": "ended by early stopping",
+    "diverged": "its loss was not finite any more",
+    "failed": "an error ended it",
+    "interrupted": "the search ended first; --resume goes on with it",
+}
+"""Every ending with its meaning, in the order in which they are counted on the terminal."""
+
+
+def ending_of(last_result: Mapping[str, Any] | None, *, failed: bool) -> TrialEnding:
+    """Return the ending of a trial that is over.
+
+    A trial that ends by itself says how in its last report. One that says nothing was stopped by
+    the scheduler, unless it failed.
+    """
+    if failed:
+        return "failed"
+    said: TrialEnding | None = (last_result or {}).get("ending")
+    return said if said is not None else "stopped early"

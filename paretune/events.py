@@ -1,0 +1,35 @@
+"""What happens to trials, as told to everyone who wants to know: rows, TensorBoard, the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from paretune.endings import TrialEnding
+from paretune.queue import TrialSpec
+
+Row = Mapping[str, Any]
+
+
+class Listener(Protocol):
+    """Someone who is told of every event of a search, in the driver's main thread."""
+
+    def started(self, trial: TrialSpec) -> None:
+        """Take note that a trial began to run."""
+        ...
+
+    def reported(self, trial: TrialSpec, row: Row) -> None:
+        """Take note of a report: ``step``, metrics, and in a last report ``ending``."""
+        ...
+
+    def checkpointed(self, trial: TrialSpec, path: str) -> None:
+        """Take note of a trial's newest checkpoint, a folder."""
+        ...
+
+    def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
+        """Take note of a trial's end, with its last report."""
+        ...
+
+    def tick(self) -> None:
+        """Do what is due from time to time."""
+        ...

@@ -1,0 +1,59 @@
+"""Progress of retraining: a bar per seed on a terminal, a line per seed elsewhere."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from paretune.binding import BoundPlan
+from paretune.examining import headline
+from paretune.retraining import SeedRun, config_of
+from paretune.text import number
+from search_spaces.plan import Values
+from trainables.contract import Report
+
+
+class SeedProgress:
+    """Shows how far the current seed is, and how each seed ended."""
+
+    def __init__(self, console: Console, bound: BoundPlan, values: Values, seeds: int) -> None:
+        self._console = console
+        self._metric = bound.task.metrics[0].name
+        self._steps = config_of(bound, values).steps
+        self._seeds = seeds
+        self._ended = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[value]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._row = self._bar.add_task(self._title(), total=self._steps, value="")
+
+    def __enter__(self) -> SeedProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def report(self, report: Report) -> None:
+        """Move the bar."""
+        value = f"{self._metric.replace('_', ' ')} {number(report.metrics.get(self._metric))}"
+        self._bar.update(self._row, completed=report.step, value=value)
+
+    def seed_ended(self, run: SeedRun) -> None:
+        """Say how a seed ended, and turn to the next."""
+        self._ended += 1
+        told = "no checkpoint" if run.examination is None else headline(run.examination)
+        self._console.print(f"seed {run.seed} {run.ending} after {run.seconds:.0f} s: {told}", soft_wrap=True)
+        if self._ended < self._seeds:
+            self._bar.reset(self._row, total=self._steps, description=self._title(), value="")
+
+    def _title(self) -> str:
+        return f"seed {self._ended + 1} of {self._seeds}"

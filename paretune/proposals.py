@@ -1,0 +1,214 @@
+"""Which configuration to try next: Optuna's samplers behind one small door, without Ray.
+
+Optuna is asked for a configuration and told how it went. What may not be trained, or has been
+tried before, is never handed out and never enters the sampler's model.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import optuna
+from optuna.trial import TrialState
+from pydantic import JsonValue
+
+from paretune.binding import BoundPlan, canonical
+from search_spaces.dimensions import AnyDimension, Choice, IntRange
+from search_spaces.plan import Values
+from search_spaces.sampling import complete, draw_value
+
+_REFUSALS_BEFORE_DRAWING = 50
+"""How often the sampler may propose what must not be trained before a uniform draw takes over."""
+_DRAWS_BEFORE_GIVING_UP = 20_000
+"""How many uniform draws in a row must fail before the space counts as exhausted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedOutcome:
+    """How one trial of a configuration ended, as far as the sampler is concerned."""
+
+    ending: str
+    step: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """A configuration to train; ``number`` counts from 0."""
+
+    number: int
+    values: Values
+
+
+class Proposer:
+    """Hands out the configurations of a plan, one after the other, and learns from how they ended."""
+
+    def __init__(self, bound: BoundPlan) -> None:
+        self._bound = bound
+        self._plan = bound.plan
+        self._rng = random.Random(self._plan.search.seed)
+        self._tried: set[str] = set()
+        self._explicit = list(self._plan.only or self._plan.try_first)
+        self._asked: dict[int, optuna.Trial] = {}
+        self._next_number = 0
+        self._study = optuna.create_study(
+            directions=["maximize" if o.direction == "max" else "minimize" for o in self._plan.objectives],
+            sampler=_make_sampler(self._plan.search.sampler, self._plan.search.seed),
+        )
+
+    def propose(self) -> Proposal | None:
+        """Return the next configuration, or None when there is nothing left to try."""
+        while self._explicit:
+            given = self._explicit.pop(0)
+            if self._plan.only:
+                return self._accept({**self._plan.fixed, **given}, None)
+            found = self._ask_around(given)
+            if found is not None:
+                return self._accept(*found)
+        if self._plan.only:
+            return None
+        found = self._ask_around({})
+        return None if found is None else self._accept(*found)
+
+    def tell(self, number: int, outcomes: Sequence[SeedOutcome]) -> None:
+        """Report how all seeds of a configuration ended.
+
+        Objectives are means over seeds. A seed that early stopping ended counts with its last
+        values, a lower bound of what it might have reached; a diverged one with the worst value
+        of the metric; a failed or interrupted one, which says nothing about the configuration,
+        not at all. A configuration of which every seed was stopped early is told as pruned at its
+        last step where Optuna can express that (one objective).
+        """
+        trial = self._asked.pop(number, None)
+        if trial is None:  # from an explicit list, which needs no sampler
+            return
+        values = self._objective_values(outcomes, self._bound.params(_values_of(trial, self._bound)))
+        single = len(self._plan.objectives) == 1
+        told = [o for o in outcomes if o.ending not in ("failed", "interrupted")]
+        if values is None:
+            diverged = any(outcome.ending == "diverged" for outcome in told)
+            # Pruned without any value ranks below everything else; failed is forgotten.
+            state = TrialState.PRUNED if diverged and single else TrialState.FAIL
+            self._study.tell(trial, state=state)
+        elif single and all(outcome.ending == "stopped early" for outcome in told):
+            trial.report(values[0], max(outcome.step for outcome in told))
+            self._study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._study.tell(trial, values)
+
+    def replay(self, number: int, values: Values) -> None:
+        """Take over a configuration that an earlier session handed out, as if just proposed.
+
+        Configurations must come in the order of their numbers.
+        """
+        assert number == self._next_number, f"expected configuration {self._next_number}, got {number}"
+        if self._explicit:
+            self._explicit.pop(0)
+        if self._plan.only:
+            self._accept(values, None)
+            return
+        searched = {name: value for name, value in values.items() if name in self._plan.space}
+        self._accept(*self._ask(searched))
+
+    def _accept(self, values: Values, trial: optuna.Trial | None) -> Proposal:
+        proposal = Proposal(number=self._next_number, values=values)
+        if trial is not None:
+            self._asked[proposal.number] = trial
+        self._tried.add(canonical(values))
+        self._next_number += 1
+        return proposal
+
+    def _ask_around(self, given: Values) -> tuple[Values, optuna.Trial] | None:
+        """Ask the sampler until it proposes something trainable and new, then draw, then give up."""
+        for _ in range(_REFUSALS_BEFORE_DRAWING):
+            values, trial = self._ask(given)
+            if self._may_train(values):
+                return values, trial
+            # Failed trials are invisible to the samplers: a refusal teaches and costs them nothing.
+            self._study.tell(trial, state=TrialState.FAIL)
+        for _ in range(_DRAWS_BEFORE_GIVING_UP):
+            values = complete(
+                self._plan,
+                lambda name, dimension: given[name] if name in given else draw_value(dimension, self._rng),
+            )
+            if self._may_train(values):
+                return self._ask({name: values[name] for name in values if name in self._plan.space})
+        return None
+
+    def _ask(self, given: Values) -> tuple[Values, optuna.Trial]:
+        if given:
+            encoded = {name: _encode(self._plan.space[name], value) for name, value in given.items()}
+            self._study.enqueue_trial(encoded)
+        trial = self._study.ask()
+        return complete(self._plan, lambda name, dimension: _suggest(trial, name, dimension)), trial
+
+    def _may_train(self, values: Values) -> bool:
+        return canonical(values) not in self._tried and self._bound.refusal(values) is None
+
+    def _objective_values(self, outcomes: Sequence[SeedOutcome], params: int) -> list[float] | None:
+        means = []
+        for objective in self._plan.objectives:
+            if objective.metric == "params":
+                means.append(float(params))
+                continue
+            worst = self._bound.metrics[objective.metric].worst
+            seeds = [
+                worst if outcome.ending == "diverged" else outcome.metrics.get(objective.metric)
+                for outcome in outcomes
+                if outcome.ending not in ("failed", "interrupted")
+            ]
+            known = [value for value in seeds if value is not None and math.isfinite(value)]
+            if not known:
+                return None
+            means.append(sum(known) / len(known))
+        return means
+
+
+def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> JsonValue:
+    """Let Optuna choose one value; the dimension's distribution is stated here and nowhere else."""
+    if isinstance(dimension, Choice):
+        return _decode(dimension, trial.suggest_categorical(name, _encoded_choices(dimension)))
+    if isinstance(dimension, IntRange):
+        return trial.suggest_int(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+    return trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+
+
+def _values_of(trial: optuna.Trial, bound: BoundPlan) -> Values:
+    decoded = {name: _decode(bound.plan.space[name], value) for name, value in trial.params.items()}
+    return {**bound.plan.fixed, **decoded}
+
+
+def _encoded_choices(dimension: Choice) -> list[bool | int | float | str | None]:
+    return [_encode(dimension, value) for value in dimension.values]
+
+
+def _encode(dimension: AnyDimension, value: JsonValue) -> bool | int | float | str | None:
+    """Write a value for Optuna, which holds scalars only: lists and mappings become text."""
+    if _is_structured(dimension) or isinstance(value, list | dict):
+        return json.dumps(value, sort_keys=True)
+    return value
+
+
+def _decode(dimension: AnyDimension, value: JsonValue) -> JsonValue:
+    if _is_structured(dimension):
+        decoded: JsonValue = json.loads(str(value))
+        return decoded
+    return value
+
+
+def _is_structured(dimension: AnyDimension) -> bool:
+    return isinstance(dimension, Choice) and any(isinstance(v, list | dict) for v in dimension.values)
+
+
+def _make_sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
+    if kind == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    with warnings.catch_warnings():
+        # Grouping conditional dimensions and counting running trials are still marked experimental.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)

@@ -1,0 +1,95 @@
+"""Where a result comes from: command, commit, versions, hardware."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from analysis.layout import PROVENANCE_FILE
+from paretune import __version__
+
+_PACKAGES = ("ray", "optuna", "torch", "numpy", "pandas", "pydantic", "tensorboard")
+
+
+def describe_session() -> dict[str, Any]:
+    """Return what can be known about this run of the program before it does anything."""
+    return {
+        "command": shlex.join(["paretune", *sys.argv[1:]]),
+        "paretune": __version__,
+        "commit": git_commit(Path(__file__).parent),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "hardware": hardware(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Describe the machine: processor, cores, memory, and what ``nvidia-smi`` says of GPUs."""
+    return {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpus": _gpus(),
+    }
+
+
+def git_commit(where: Path) -> str | None:
+    """Return the commit of the checkout that ``where`` is in, marked if it was changed since."""
+    head = _output(["git", "-C", str(where), "rev-parse", "HEAD"])
+    if not head:
+        return None
+    changed = _output(["git", "-C", str(where), "status", "--porcelain", "--untracked-files=no"])
+    return f"{head} with uncommitted changes" if changed else head
+
+
+def read_sessions(folder: Path) -> list[dict[str, Any]]:
+    """Return the sessions of a search so far."""
+    path = folder / PROVENANCE_FILE
+    sessions: list[dict[str, Any]] = json.loads(path.read_text())["sessions"] if path.exists() else []
+    return sessions
+
+
+def write_sessions(folder: Path, sessions: list[dict[str, Any]]) -> None:
+    """Write a search's sessions, whole or not at all."""
+    partial = folder / f".{PROVENANCE_FILE}.partial"
+    partial.write_text(json.dumps({"sessions": sessions}, indent=2) + "\n")
+    partial.replace(folder / PROVENANCE_FILE)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _gpus() -> list[str]:
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    return _output(query).splitlines()
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

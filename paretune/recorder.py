@@ -1,0 +1,118 @@
+"""The rows of a search: one line per report and per trial, appended the moment they happen."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from analysis.layout import REPORTS_FILE, TRIALS_FILE
+from analysis.lines import read_lines
+from paretune.endings import TrialEnding
+from paretune.events import Row
+from paretune.queue import PastTrial, TrialSpec, outcome_of
+
+
+class Recorder:
+    """Appends rows to ``trials.jsonl`` and ``reports.jsonl``.
+
+    A trial has a row when it starts, when it saves a checkpoint and when it ends; the last one
+    counts. So whatever kills the search, what is known by then is on disk.
+    """
+
+    def __init__(self, folder: Path, session: int) -> None:
+        self._folder = folder
+        self._session = session
+        self._rows: dict[str, dict[str, Any]] = {}
+
+    def started(self, trial: TrialSpec) -> None:
+        """Write the trial's first row."""
+        self._rows[trial.label] = {
+            "trial": trial.label,
+            "configuration": trial.configuration,
+            "seed_index": trial.seed_index,
+            "seed": trial.seed,
+            "params": trial.params,
+            "values": trial.values,
+            "ending": None,
+            "session": self._session,
+            "started": _now(),
+            "checkpoint": self._relative(trial.resume_from),
+        }
+        self._append(TRIALS_FILE, self._rows[trial.label])
+
+    def reported(self, trial: TrialSpec, row: Row) -> None:
+        """Write a report's row."""
+        head = {
+            "trial": trial.label,
+            "configuration": trial.configuration,
+            "seed": trial.seed,
+            "session": self._session,
+            "at": _now(),
+        }
+        self._append(REPORTS_FILE, {**head, **_finite(row)})
+
+    def checkpointed(self, trial: TrialSpec, path: str) -> None:
+        """Write down where the trial's newest checkpoint is."""
+        self._rows[trial.label]["checkpoint"] = self._relative(path)
+        self._append(TRIALS_FILE, self._rows[trial.label])
+
+    def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
+        """Write the row that counts."""
+        row = {**self._rows[trial.label], **_finite(last), "ending": ending, "ended": _now()}
+        if error is not None:
+            row["error"] = error
+        self._append(TRIALS_FILE, row)
+
+    def tick(self) -> None:
+        """Nothing is ever held back."""
+
+    def _append(self, name: str, row: Mapping[str, Any]) -> None:
+        # Opened for every row: no descriptor to lose, and a full disk shows at the row it hits.
+        with (self._folder / name).open("a") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+
+    def _relative(self, path: str | None) -> str | None:
+        if path is None:
+            return None
+        try:
+            return str(Path(path).relative_to(self._folder))
+        except ValueError:
+            return path
+
+
+def read_past(folder: Path, metrics: set[str]) -> list[PastTrial]:
+    """Return the trials that earlier sessions of a search began, in the order of their labels."""
+    rows: dict[str, dict[str, Any]] = {}
+    for row in read_lines(folder / TRIALS_FILE):
+        rows[row["trial"]] = row
+    past = []
+    for row in rows.values():
+        checkpoint = row.get("checkpoint")
+        spec = TrialSpec(
+            label=row["trial"],
+            configuration=row["configuration"],
+            seed_index=row["seed_index"],
+            seed=row["seed"],
+            values=row["values"],
+            params=row["params"],
+            resume_from=None if checkpoint is None else str(folder / checkpoint),
+        )
+        ending = row.get("ending")
+        outcome = None if ending is None or ending == "interrupted" else outcome_of(ending, row, metrics)
+        past.append(PastTrial(spec=spec, outcome=outcome))
+    return sorted(past, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index))
+
+
+def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out numbers that are not finite: in the rows, missing stays missing."""
+    return {
+        name: value for name, value in row.items() if not isinstance(value, float) or math.isfinite(value)
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

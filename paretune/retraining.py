@@ -1,0 +1,174 @@
+"""Retraining: a configuration at its full budget, alone, on seeds that the search never used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from analysis.configurations import configurations
+from analysis.ranking import accuracy_objective, ranking
+from analysis.rows import SearchRows
+from paretune.binding import BoundPlan
+from paretune.errors import InputError
+from search_spaces.plan import MAX_SEEDS, Values
+from trainables.checkpoints import Snapshot, load_model, save
+from trainables.config import TrainingConfig
+from trainables.contract import Ending, Examination, Report, Task
+from trainables.loop import train
+
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The configuration to retrain, and why it."""
+
+    number: int
+    values: Values
+    why: str
+
+
+@dataclass(kw_only=True)
+class SeedRun:
+    """One fresh seed: its reports, its best checkpoint, and how that did on the test problems."""
+
+    seed: int
+    ending: Ending
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    best: Report | None = None
+    checkpoint: Path | None = None
+    examination: Examination | None = None
+    seconds: float = 0.0
+
+
+def choose(rows: SearchRows, number: int | None) -> Chosen:
+    """Return the configuration to retrain: the one named, or the smallest that reached the target.
+
+    Raises:
+        InputError: there is no such configuration, or none reached the target.
+    """
+    table = configurations(rows)
+    values = {int(row["configuration"]): row["values"] for _, row in rows.trials.iterrows()}
+    if number is not None:
+        if number not in values:
+            raise InputError(f"there is no configuration {number}; there are 0 to {max(values)}")
+        return Chosen(number=number, values=values[number], why="it was asked for")
+    solved = table[table["solved"] > 0]
+    if solved.empty:
+        best = ranking(rows).iloc[0]
+        metric, _ = accuracy_objective(rows)
+        raise InputError(
+            f"no configuration reached the target {rows.plan.target}; the best is number "
+            f"{int(best['configuration'])} with {metric} {best[metric]:.4g}. "
+            f"Retrain it all the same with --configuration {int(best['configuration'])}"
+        )
+    smallest = solved.sort_values(["params", "configuration"]).iloc[0]
+    number = int(smallest["configuration"])
+    return Chosen(number=number, values=values[number], why="the smallest that reached the target")
+
+
+def retrain_seed(
+    bound: BoundPlan,
+    values: Values,
+    seed_index: int,
+    *,
+    folder: Path,
+    device: torch.device,
+    problems: int,
+    progress: Callable[[Report], None],
+) -> SeedRun:
+    """Train one configuration with one fresh seed at full budget, then examine its best checkpoint.
+
+    Args:
+        bound: the plan that the configuration comes from.
+        values: the configuration.
+        seed_index: number of the fresh seed, counted from 0.
+        folder: where the checkpoint goes.
+        device: where to train.
+        problems: how many held-out problems to examine on.
+        progress: called with every report.
+    """
+    config = bound.config(values, seed=fresh_seed(bound, seed_index))
+    folder.mkdir(parents=True, exist_ok=True)
+    keeper = _BestKeeper(bound.task, folder / CHECKPOINT_FILE)
+
+    def report(row: Report, snapshot: Callable[[], Snapshot]) -> None:
+        keeper.consider(row, snapshot)
+        progress(row)
+
+    began = time.perf_counter()
+    ending = train(
+        bound.task, config, device=device, report=report, target=bound.target, stop_when_solved=False
+    )
+    run = SeedRun(
+        seed=config.seed,
+        ending=ending,
+        reports=keeper.reports,
+        best=keeper.best,
+        seconds=time.perf_counter() - began,
+    )
+    if keeper.best is not None:
+        run.checkpoint = keeper.path
+        run.examination = examine(keeper.path, device, problems=problems, seed=0)
+    return run
+
+
+def examine(checkpoint: Path, device: torch.device, *, problems: int, seed: int) -> Examination:
+    """Examine a checkpoint's model on held-out test problems.
+
+    Raises:
+        CheckpointError: the file is not a usable checkpoint.
+    """
+    loaded = load_model(checkpoint, device)
+    return loaded.workload.examine(loaded.model, problems=problems, seed=seed)
+
+
+def best_run(task: Task, runs: Sequence[SeedRun]) -> SeedRun | None:
+    """Return the run whose checkpoint is best by validation; None if all diverged."""
+    with_checkpoint = [run for run in runs if run.best is not None]
+    return max(with_checkpoint, key=lambda run: merit(task, _best_of(run)), default=None)
+
+
+def merit(task: Task, report: Report) -> tuple[float, ...]:
+    """Return what reports are compared by: the task's metrics in order, larger being better."""
+    return tuple(
+        (1 if metric.direction == "max" else -1) * report.metrics[metric.name] for metric in task.metrics
+    )
+
+
+def fresh_seed(bound: BoundPlan, index: int) -> int:
+    """Return a seed that no trial of the plan can have had."""
+    return bound.plan.trial_seed(MAX_SEEDS + index)
+
+
+def config_of(bound: BoundPlan, values: Values) -> TrainingConfig:
+    """Return the configuration with the first fresh seed."""
+    return bound.config(values, seed=fresh_seed(bound, 0))
+
+
+class _BestKeeper:
+    """Keeps all reports, and the checkpoint of the one that is best by validation."""
+
+    def __init__(self, task: Task, path: Path) -> None:
+        self.path = path
+        self.reports: list[dict[str, Any]] = []
+        self.best: Report | None = None
+        self._task = task
+
+    def consider(self, report: Report, snapshot: Callable[[], Snapshot]) -> None:
+        self.reports.append(report.as_row())
+        if report.ending == "diverged":
+            return
+        if self.best is None or merit(self._task, report) > merit(self._task, self.best):
+            save(snapshot(), self.path)
+            self.best = report
+
+
+def _best_of(run: SeedRun) -> Report:
+    assert run.best is not None
+    return run.best

@@ -1,0 +1,116 @@
+"""The folder of a search: how it is named, found, locked, and what lies in it."""
+
+from __future__ import annotations
+
+import difflib
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from analysis.layout import METRICS_FILE, PLAN_FILE, SPACE_FILE, TRIALS_FILE
+from paretune.binding import BoundPlan
+from paretune.errors import InputError
+from search_spaces.plan import Plan
+
+
+class RunFolder:
+    """The folder of one search, ``results/<name>``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The search's name."""
+        return self.path.name
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that the search was started with.
+
+        Raises:
+            InputError: the file is gone or was changed into something else.
+        """
+        try:
+            return Plan.model_validate_json((self.path / PLAN_FILE).read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.path / PLAN_FILE} cannot be read: {error}") from None
+
+    @classmethod
+    def create(cls, results: Path, bound: BoundPlan, space_text: str) -> RunFolder:
+        """Make a folder for a new search: the plan's name, with a number if that is taken.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        plan = bound.plan
+        number = 1
+        while True:
+            name = plan.name if number == 1 else f"{plan.name}-{number}"
+            try:
+                results.mkdir(parents=True, exist_ok=True)
+                (results / name).mkdir()
+                break
+            except FileExistsError:
+                number += 1
+            except OSError as error:
+                raise InputError(f"cannot make {results / name}: {error.strerror}") from None
+        folder = cls((results / name).absolute())
+        (folder.path / SPACE_FILE).write_text(space_text)
+        metrics = [asdict(metric) for metric in bound.metrics.values()]
+        (folder.path / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n")
+        folder.write_plan(plan)
+        return folder
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write the plan, whole or not at all."""
+        partial = self.path / f".{PLAN_FILE}.partial"
+        partial.write_text(plan.model_dump_json(indent=2) + "\n")
+        partial.replace(self.path / PLAN_FILE)
+
+    @classmethod
+    def open(cls, results: Path, name: str) -> RunFolder:
+        """Find a search by its name, or by the path of its folder.
+
+        Raises:
+            InputError: there is none; the message lists those there are.
+        """
+        for path in (results / name, Path(name)):
+            if (path / PLAN_FILE).is_file():
+                return cls(path.absolute())
+        there = sorted(path.parent.name for path in results.glob(f"*/{PLAN_FILE}"))
+        if not there:
+            raise InputError(
+                f"there is no search {name!r} in {results}, nor any other; start one with `paretune search`"
+            )
+        close = difflib.get_close_matches(name, there, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise InputError(f"there is no search {name!r} in {results}.{hint} There is: {', '.join(there)}")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one search at a time; the lock goes with the process, however it ends.
+
+        Raises:
+            InputError: another process is searching in it.
+        """
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(f"{self.name} is being searched by another process; wait for it") from None
+            yield
+
+    def require_rows(self) -> None:
+        """Check that at least one trial was started.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not (self.path / TRIALS_FILE).is_file():
+            raise InputError(
+                f"{self.name} has no trials yet; go on with `paretune search --resume {self.name}`"
+            )

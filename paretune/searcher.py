@@ -1,0 +1,63 @@
+"""Tune's searcher: a thin coat around :class:`paretune.queue.TrialQueue`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from paretune.endings import ending_of
+from paretune.queue import TrialQueue, TrialSpec, outcome_of
+
+
+class QueueSearcher(Searcher):  # type: ignore[misc]
+    """Suggests the queue's trials, at most ``concurrency`` at a time.
+
+    Args:
+        queue: where trials come from and where their endings go.
+        concurrency: most trials at a time.
+        metrics: names of the metrics that the sampler may need.
+        assign: turns a trial into the config of the function that runs it.
+    """
+
+    def __init__(
+        self,
+        queue: TrialQueue,
+        concurrency: int,
+        metrics: set[str],
+        assign: Callable[[TrialSpec], dict[str, Any]],
+    ) -> None:
+        super().__init__()
+        self._queue = queue
+        self._concurrency = concurrency
+        self._metrics = metrics
+        self._assign = assign
+        self._labels: dict[str, str] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return a trial's config, None while enough are running, FINISHED when none is left."""
+        if self._queue.exhausted:
+            return str(Searcher.FINISHED)
+        if self._queue.running >= self._concurrency:
+            return None
+        spec = self._queue.next()
+        if spec is None:
+            return str(Searcher.FINISHED)
+        self._labels[trial_id] = spec.label
+        return self._assign(spec)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Pass a trial's ending on to the queue."""
+        label = self._labels.pop(trial_id, None)
+        if label is not None:
+            ending = ending_of(result, failed=error)
+            self._queue.ended(label, outcome_of(ending, result or {}, self._metrics))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing: a search goes on from its rows, not from Tune's snapshot."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing; see :meth:`save`."""

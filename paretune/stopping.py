@@ -1,0 +1,99 @@
+"""Early stopping: Ray's ASHA, with memory across sessions and for trials that ended well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ray.tune.schedulers import AsyncHyperBandScheduler
+
+from paretune.binding import BoundPlan
+from paretune.checks import largest_budget
+from search_spaces.plan import EarlyStopping
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """A trial under the name that it keeps across sessions, as ASHA's books know it."""
+
+    trial_id: str
+
+
+class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
+    """ASHA whose rungs can be refilled from the rows of earlier sessions.
+
+    Tune does not restore ASHA's rungs, and gives a resumed trial a new id, under which it would
+    enter its old rungs a second time with a later, better value. So trials are booked under their
+    label, and :meth:`replay` refills the rungs.
+
+    A trial that solved the task stops reporting. Plain ASHA would then compare later trials with
+    its losers only; here a solved trial counts at every later rung with its last value.
+    """
+
+    def __init__(self, rule: EarlyStopping, max_steps: int) -> None:
+        super().__init__(
+            time_attr="step",
+            metric=rule.metric,
+            mode=rule.direction,
+            max_t=max(max_steps, rule.grace_period),
+            grace_period=rule.grace_period,
+            reduction_factor=rule.reduction_factor,
+            stop_last_trials=False,
+        )
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Book a new trial under its label."""
+        super().on_trial_add(tune_controller, _labelled(trial))
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Compare a trial at the rungs that it has reached."""
+        if "ending" in result:
+            # It ends by itself; stopping it now would only blur how.
+            return str(self.CONTINUE)
+        return str(super().on_trial_result(tune_controller, _labelled(trial), result))
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """Book a trial's last value, at all rungs above if it solved the task."""
+        self._book_end(_labelled(trial), result)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Forget a trial that failed."""
+        self._trial_info.pop(_labelled(trial).trial_id, None)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        """Forget a trial that was removed before it ran."""
+        self._trial_info.pop(_labelled(trial).trial_id, None)
+
+    def replay(self, label: str, reports: Iterable[Mapping[str, Any]], ending: str | None) -> None:
+        """Refill the rungs with what an earlier session saw of a trial, in the order of its steps."""
+        trial = _Labelled(label)
+        super().on_trial_add(None, trial)
+        last: dict[str, Any] = {}
+        for report in reports:
+            last = {name: value for name, value in report.items() if value is not None}
+            super().on_trial_result(None, trial, last)
+        if ending is None or ending == "interrupted":
+            self._trial_info.pop(label, None)
+        else:
+            self._book_end(trial, {**last, "ending": ending})
+
+    def _book_end(self, trial: _Labelled, result: Mapping[str, Any]) -> None:
+        self._trial_info.pop(trial.trial_id, None)
+        if result.get("ending") != "solved" or self._metric not in result:
+            return
+        for _, recorded in self._brackets[0]._rungs:
+            recorded.setdefault(trial.trial_id, self._metric_op * result[self._metric])
+
+
+def make_scheduler(bound: BoundPlan) -> RungScheduler | None:
+    """Return the plan's scheduler, or None when every trial may use its budget."""
+    rule = bound.plan.early_stopping
+    if rule is None:
+        return None
+    end = min(rule.max_steps or largest_budget(bound), largest_budget(bound))
+    return RungScheduler(rule, end)
+
+
+def _labelled(trial: Any) -> _Labelled:
+    return _Labelled(trial.config["label"])

@@ -1,0 +1,103 @@
+"""What a plan means before anything is trained: dimensions, sizes, budget, needs."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from paretune.binding import BoundPlan, canonical
+from paretune.checks import largest_budget
+from search_spaces.sampling import corners, draw, listing
+
+_LIST_AT_MOST = 100_000
+_DRAW = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The parameter counts that a space can produce within its constraints."""
+
+    smallest: int
+    largest: int
+    exact: bool
+    """True when every combination was counted, False when they were drawn."""
+    feasible_share: float
+    """Share of the configurations that may be trained; of all, or of those drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSummary:
+    """What ``paretune check`` tells."""
+
+    name: str
+    task: str
+    dimensions: int
+    sizes: Sizes
+    configurations: int
+    seeds: int
+    trials: int
+    steps_per_trial: int
+    steps_in_all: int
+    rungs: list[int]
+    cpu: float
+    gpu: float
+
+
+def summarise(bound: BoundPlan) -> PlanSummary:
+    """Compute what a plan without mistakes means."""
+    plan = bound.plan
+    longest = largest_budget(bound)
+    return PlanSummary(
+        name=plan.name,
+        task=plan.task,
+        dimensions=len(plan.space),
+        sizes=sizes_of(bound),
+        configurations=plan.configurations,
+        seeds=plan.search.seeds,
+        trials=plan.trials,
+        steps_per_trial=longest,
+        steps_in_all=longest * plan.trials,
+        rungs=rungs_of(bound),
+        cpu=plan.resources.cpu,
+        gpu=plan.resources.gpu,
+    )
+
+
+def sizes_of(bound: BoundPlan) -> Sizes:
+    """Count the parameters of every combination that matters, or of a large sample of them."""
+    combinations = listing(bound.plan, bound.task.size_fields, _LIST_AT_MOST)
+    exact = combinations is not None
+    if combinations is None:
+        rng = random.Random(0)
+        combinations = [draw(bound.plan, rng) for _ in range(_DRAW)]
+        share_of = len(combinations)
+        combinations += corners(bound.plan, bound.task.size_fields, rng, _DRAW // 10)
+    else:
+        share_of = len(combinations)
+    counted = {}
+    allowed = 0
+    for index, values in enumerate(combinations):
+        if bound.refusal(values) is None:
+            allowed += index < share_of
+            counted[canonical(values)] = bound.params(values)
+    assert counted, "a plan without mistakes has something to train"
+    return Sizes(
+        smallest=min(counted.values()),
+        largest=max(counted.values()),
+        exact=exact,
+        feasible_share=allowed / share_of,
+    )
+
+
+def rungs_of(bound: BoundPlan) -> list[int]:
+    """Return the steps at which trials are compared, in order; none without early stopping."""
+    rule = bound.plan.early_stopping
+    if rule is None:
+        return []
+    end = min(rule.max_steps or largest_budget(bound), largest_budget(bound))
+    rungs = []
+    rung = float(rule.grace_period)
+    while rung < end:
+        rungs.append(round(rung))
+        rung *= rule.reduction_factor
+    return rungs

@@ -1,0 +1,88 @@
+"""Curves and hyperparameters of every trial, in TensorBoard's event files.
+
+Written with TensorBoard's own writer: torch's would cost the driver two seconds to import.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from pydantic import JsonValue
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from paretune.endings import TrialEnding
+from paretune.events import Row
+from paretune.queue import TrialSpec
+from search_spaces.plan import Plan
+
+
+class TensorBoardLog:
+    """Writes one run per trial below ``folder``, each with its curves and, at its end, its HParams row."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._writers: dict[str, EventFileWriter] = {}
+
+    def started(self, trial: TrialSpec) -> None:
+        """Open the trial's event file."""
+        if trial.label not in self._writers:
+            self._writers[trial.label] = EventFileWriter(str(self._folder / trial.label))
+
+    def reported(self, trial: TrialSpec, row: Row) -> None:
+        """Add a point to every curve."""
+        values = [
+            Summary.Value(tag=name, simple_value=float(value))
+            for name, value in row.items()
+            if name != "step" and isinstance(value, int | float)
+        ]
+        self._write(trial, Summary(value=values), int(row["step"]))
+        self._writers[trial.label].flush()
+
+    def checkpointed(self, trial: TrialSpec, path: str) -> None:
+        """Checkpoints are no curves."""
+
+    def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
+        """Write the trial's row of the HParams table and close its file."""
+        writer = self._writers.pop(trial.label)
+        if ending != "interrupted":  # it will go on, and have its row then
+            searched = {name: _scalar(value) for name, value in self._plan.searched(trial.values).items()}
+            hparams = {**searched, "params": trial.params, "seed": trial.seed, "ending": ending}
+            self._add(writer, summary_v2.hparams_pb(hparams, trial_id=trial.label), 0)
+            self._add(writer, _session_end(ending), 0)
+        writer.close()
+
+    def tick(self) -> None:
+        """Reports are flushed as they come."""
+
+    def _write(self, trial: TrialSpec, content: Summary, step: int) -> None:
+        self._add(self._writers[trial.label], content, step)
+
+    @staticmethod
+    def _add(writer: EventFileWriter, content: Summary, step: int) -> None:
+        writer.add_event(Event(wall_time=time.time(), step=step, summary=content))
+
+
+def _session_end(ending: TrialEnding) -> Summary:
+    """Return the message that sets the status column; the library offers none without TensorFlow."""
+    bad = ending in ("diverged", "failed")
+    info = plugin_data_pb2.SessionEndInfo(
+        status=api_pb2.STATUS_FAILURE if bad else api_pb2.STATUS_SUCCESS, end_time_secs=time.time()
+    )
+    data = plugin_data_pb2.HParamsPluginData(session_end_info=info)
+    value = Summary.Value(
+        tag=metadata.SESSION_END_INFO_TAG,
+        metadata=metadata.create_summary_metadata(data),
+        tensor=metadata.NULL_TENSOR,
+    )
+    return Summary(value=[value])
+
+
+def _scalar(value: JsonValue) -> bool | float | str:
+    """HParams holds scalars only: lists and mappings become text."""
+    return value if isinstance(value, bool | int | float | str) else json.dumps(value)

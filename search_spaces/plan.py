@@ -1,0 +1,213 @@
+"""The plan: a space file as a typed, frozen value, with every rule that needs no task to be checked."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, JsonValue, model_validator
+from pydantic_core import PydanticCustomError
+
+from search_spaces.consistency import mistakes_in
+from search_spaces.dimensions import STRICT, AnyDimension
+
+NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+DEFAULT_TRIALS = 20
+MAX_SEEDS = 500
+"""Seeds of a search and of its retraining are kept apart by this; see :meth:`Plan.trial_seed`."""
+
+Values = dict[str, JsonValue]
+"""Parameter names with one value each."""
+
+
+class Objective(BaseModel):
+    """A metric to be made as large or as small as possible."""
+
+    model_config = STRICT
+
+    metric: str = Field(description="A metric that the task reports, or `params`, the parameter count.")
+    direction: Literal["max", "min"] = Field(description="Which way is better.")
+
+
+class Bounds(BaseModel):
+    """Limits on a number that is known before training."""
+
+    model_config = STRICT
+
+    min: int | None = Field(None, ge=0, description="Smallest value allowed.")
+    max: int | None = Field(None, ge=0, description="Largest value allowed.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("state min, max or both, but got neither")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min <= max must hold, but got (min={self.min}, max={self.max})")
+        return self
+
+    def allow(self, value: int) -> bool:
+        """Tell whether ``value`` is within the limits."""
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
+
+class Constraints(BaseModel):
+    """What a configuration must satisfy to be trained at all."""
+
+    model_config = STRICT
+
+    params: Bounds | None = Field(None, description="Limits on the exact parameter count.")
+
+
+class Search(BaseModel):
+    """How configurations are chosen, and how many."""
+
+    model_config = STRICT
+
+    sampler: Literal["tpe", "random"] = Field(
+        "tpe", description="Optuna's TPE, which learns from ended trials, or independent uniform draws."
+    )
+    trials: int | None = Field(
+        None,
+        ge=1,
+        description="Trials in all, each one configuration with one seed; by default 20, or all of `only`.",
+    )
+    seeds: int = Field(1, ge=1, le=MAX_SEEDS, description="Seeds, and so trials, per configuration.")
+    seed: int = Field(0, ge=0, description="Seed of the search itself; trial seeds derive from it.")
+    concurrency: int | None = Field(
+        None, ge=1, description="Most trials at a time; by default as many as the resources carry."
+    )
+
+    @model_validator(mode="after")
+    def _whole_configurations(self) -> Self:
+        if self.trials is not None and self.trials < self.seeds:
+            raise ValueError(
+                "trials must be at least seeds, so that one configuration gets all of its seeds, "
+                f"but got (trials={self.trials}, seeds={self.seeds})"
+            )
+        return self
+
+
+class EarlyStopping(BaseModel):
+    """ASHA: at each rung a trial goes on only if it is among the best 1/`reduction_factor` so far."""
+
+    model_config = STRICT
+
+    metric: str = Field(description="The metric that is compared at a rung.")
+    direction: Literal["max", "min"] = Field(description="Which way is better.")
+    grace_period: int = Field(ge=1, description="The first rung, in steps: no trial is stopped before.")
+    reduction_factor: float = Field(
+        3.0,
+        gt=1,
+        strict=False,
+        description="One in so many goes on; each rung is so many times the one before.",
+    )
+    max_steps: int | None = Field(
+        None, ge=1, description="No rung lies beyond this many steps; by default the budget."
+    )
+
+    @model_validator(mode="after")
+    def _rung_exists(self) -> Self:
+        if self.max_steps is not None and self.grace_period > self.max_steps:
+            raise ValueError(
+                "grace_period <= max_steps must hold, but got "
+                f"(grace_period={self.grace_period}, max_steps={self.max_steps})"
+            )
+        return self
+
+
+class Resources(BaseModel):
+    """What one trial is given. Fractions of a GPU let several trials share one."""
+
+    model_config = STRICT
+
+    cpu: float = Field(1.0, gt=0, description="Processor cores.")
+    gpu: float = Field(0.0, ge=0, description="GPUs: a share up to 1, or a whole number.")
+
+    @model_validator(mode="after")
+    def _whole_gpus(self) -> Self:
+        # Ray brings the whole search down on a fraction above one.
+        if self.gpu > 1 and self.gpu != int(self.gpu):
+            raise ValueError(f"gpu must be a share up to 1 or a whole number, but got gpu={self.gpu}")
+        return self
+
+
+class Plan(BaseModel):
+    """A search, completely stated. Field by field this is what a space file may contain."""
+
+    model_config = STRICT
+
+    name: str = Field(
+        pattern=NAME_PATTERN,
+        max_length=80,
+        description="Names the folder below `results/`: lower-case letters, digits, single hyphens.",
+    )
+    description: str = Field("", description="What the search is to find out.")
+    task: str = Field(description="The task to train.")
+    objectives: list[Objective] = Field(
+        min_length=1, description="What to improve; with several, the search looks for their frontier."
+    )
+    target: dict[str, float] | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="The one metric with the value that counts as solved; a trial that holds it for two "
+        "evaluations stops.",
+    )
+    fixed: Values = Field(default_factory=dict, description="Parameters that are the same in every trial.")
+    space: dict[str, AnyDimension] = Field(
+        default_factory=dict, description="Parameters to be searched, each with its dimension."
+    )
+    try_first: list[Values] = Field(
+        default_factory=list,
+        description="Configurations to be tried before the sampler chooses; what one leaves open is drawn.",
+    )
+    only: list[Values] = Field(
+        default_factory=list, description="The configurations to be tried, and no others; instead of `space`."
+    )
+    constraints: Constraints = Field(
+        default_factory=Constraints, description="Configurations outside are never trained."
+    )
+    search: Search = Field(default_factory=lambda: Search(), description="How to choose, and how many.")
+    early_stopping: EarlyStopping | None = Field(
+        None, description="Rungs at which weak trials end; without it every trial uses its budget."
+    )
+    resources: Resources = Field(default_factory=lambda: Resources(), description="What one trial is given.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        mistakes = mistakes_in(self)
+        if mistakes:
+            # A plain ValueError has one place and one message; there may be several of both.
+            text = "; ".join(map(str, mistakes)).replace("{", "{{").replace("}", "}}")
+            raise PydanticCustomError("inconsistent", text, {"mistakes": mistakes})
+        return self
+
+    @property
+    def configurations(self) -> int:
+        """How many configurations the search trains, each with all of its seeds."""
+        trials = self.search.trials
+        if self.only:
+            return len(self.only) if trials is None else min(len(self.only), trials // self.search.seeds)
+        return (DEFAULT_TRIALS if trials is None else trials) // self.search.seeds
+
+    @property
+    def trials(self) -> int:
+        """How many trials the search runs: one per configuration and seed."""
+        return self.configurations * self.search.seeds
+
+    def searched(self, values: Values) -> Values:
+        """Return the part of a configuration that differs between configurations."""
+        return {name: values[name] for name in self.searched_names if name in values}
+
+    @property
+    def searched_names(self) -> list[str]:
+        """The parameters that differ between configurations, in the order of the file."""
+        return list(self.space) or list(dict.fromkeys(name for given in self.only for name in given))
+
+    def trial_seed(self, index: int) -> int:
+        """Return the seed of a configuration's trial number ``index``, counted from 0.
+
+        Every configuration is trained with the same seeds, so that differences between
+        configurations are not differences between seeds. Retraining starts at MAX_SEEDS: a seed
+        that chose a winner never confirms it.
+        """
+        return 2 * MAX_SEEDS * self.search.seed + index

@@ -1,0 +1,124 @@
+"""Which configurations a space contains: which dimensions are active, uniform draws, and a full listing."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Collection, Iterator
+
+from pydantic import JsonValue
+
+from search_spaces.dimensions import AnyDimension, Choice, FloatRange, IntRange
+from search_spaces.plan import Plan, Values
+
+
+def is_active(dimension: AnyDimension, values: Values) -> bool:
+    """Tell whether a dimension exists where the parameters above it have these values."""
+    for name, wanted in (dimension.when or {}).items():
+        accepted = wanted if isinstance(wanted, list) else [wanted]
+        if name not in values or values[name] not in accepted:
+            return False
+    return True
+
+
+def complete(plan: Plan, pick: Callable[[str, AnyDimension], JsonValue]) -> Values:
+    """Return one configuration: the fixed values, and a picked value for every active dimension.
+
+    Args:
+        plan: the plan; its space decides the order and the conditions.
+        pick: called with name and dimension of each active dimension, in order.
+    """
+    values = dict(plan.fixed)
+    for name, dimension in plan.space.items():
+        if is_active(dimension, values):
+            values[name] = pick(name, dimension)
+    return values
+
+
+def draw(plan: Plan, rng: random.Random) -> Values:
+    """Draw a configuration uniformly (each dimension on its own scale), without regard to constraints."""
+    if plan.only:
+        return plan.fixed | rng.choice(plan.only)
+    return complete(plan, lambda _, dimension: draw_value(dimension, rng))
+
+
+def draw_value(dimension: AnyDimension, rng: random.Random) -> JsonValue:
+    """Draw one value of a dimension, uniformly on its scale."""
+    if isinstance(dimension, Choice):
+        return rng.choice(dimension.values)
+    if isinstance(dimension, IntRange):
+        if dimension.log:
+            drawn = math.exp(rng.uniform(math.log(dimension.low - 0.5), math.log(dimension.high + 0.5)))
+            return min(max(round(drawn), dimension.low), dimension.high)
+        return rng.choice(range(dimension.low, dimension.high + 1, dimension.step))
+    if dimension.log:
+        drawn = math.exp(rng.uniform(math.log(dimension.low), math.log(dimension.high)))
+        return min(max(drawn, dimension.low), dimension.high)
+    if dimension.step is not None:
+        steps = round((dimension.high - dimension.low) / dimension.step)
+        return dimension.low + rng.randint(0, steps) * dimension.step
+    return rng.uniform(dimension.low, dimension.high)
+
+
+def listing(plan: Plan, names: Collection[str], limit: int) -> list[Values] | None:
+    """List every combination of the named parameters that the space contains.
+
+    Args:
+        plan: the plan.
+        names: the parameters of interest; others are left out of the combinations, but those
+            that conditions of the named ones refer to are walked through.
+        limit: how many combinations at most.
+
+    Returns:
+        The combinations, each with the fixed values; or None if there are more than ``limit``,
+        or one of the parameters is a continuous range.
+    """
+    if plan.only:
+        return [plan.fixed | values for values in plan.only]
+    needed = set(names)
+    for name in reversed(plan.space):
+        if name in needed:
+            needed |= set(plan.space[name].when or {})
+    walked = {name: dimension for name, dimension in plan.space.items() if name in needed}
+    size = 1
+    for dimension in walked.values():
+        if isinstance(dimension, FloatRange):
+            return None
+        size *= len(dimension.values) if isinstance(dimension, Choice) else len(dimension.values())
+        if size > limit:
+            return None
+    return list(_combinations(walked, dict(plan.fixed)))
+
+
+def corners(plan: Plan, names: Collection[str], rng: random.Random, count: int) -> Iterator[Values]:
+    """Yield configurations whose named ranges all sit at an end: where sizes have their extremes.
+
+    Args:
+        plan: the plan, with a space.
+        names: the parameters of interest; others are drawn.
+        rng: draws what is not a range's end.
+        count: how many to yield.
+    """
+
+    def pick(name: str, dimension: AnyDimension) -> JsonValue:
+        if name in names and not isinstance(dimension, Choice):
+            return rng.choice((dimension.low, dimension.high))
+        return draw_value(dimension, rng)
+
+    for _ in range(count):
+        yield complete(plan, pick)
+
+
+def _combinations(space: dict[str, AnyDimension], values: Values) -> Iterator[Values]:
+    if not space:
+        yield values
+        return
+    (name, dimension), *others = space.items()
+    rest = dict(others)
+    if not is_active(dimension, values):
+        yield from _combinations(rest, values)
+        return
+    assert not isinstance(dimension, FloatRange)
+    options = dimension.values if isinstance(dimension, Choice) else dimension.values()
+    for value in options:
+        yield from _combinations(rest, {**values, name: value})

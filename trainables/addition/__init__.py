@@ -1,0 +1,1 @@
+"""The addition task: its configuration, format, problems, and evaluation."""

@@ -1,0 +1,61 @@
+"""What a model answers: all answer positions in one pass, and one token after the other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from trainables.addition.format import MALFORMED, ReversedSum
+
+
+def teacher_forced_logits(model: nn.Module, sequences: Tensor, form: ReversedSum) -> Tensor:
+    """Return the logits of every answer token, each given the true tokens before it.
+
+    Args:
+        model: a :class:`trainables.transformer.model.Transformer`.
+        sequences: int64 tensor of shape (n, length), as the format encodes them.
+        form: the format.
+
+    Returns:
+        Float tensor of shape (n, answer_length, vocabulary).
+    """
+    logits: Tensor = model(sequences[:, :-1], last=form.answer_length)
+    return logits
+
+
+def right_tokens(logits: Tensor, answers: Tensor) -> Tensor:
+    """Tell which answer tokens have the highest logit: bool tensor of shape (n, answer_length).
+
+    A whole row of True means that greedy decoding gives the right answer, and the other way
+    round: as long as every token so far is right, the true tokens are what the decoder has
+    written itself. A position with a logit that is not finite is wrong, whatever argmax says.
+    """
+    return (logits.argmax(-1) == answers) & logits.isfinite().all(-1)
+
+
+@torch.no_grad()
+def greedy_answers(model: nn.Module, a: Tensor, b: Tensor, form: ReversedSum) -> Tensor:
+    """Decode the answers to ``a + b`` token by token.
+
+    Args:
+        model: a :class:`trainables.transformer.model.Transformer`.
+        a: int64 tensor of shape (n,).
+        b: the same.
+        form: the format.
+
+    Returns:
+        int64 tensor of shape (n, answer_length).
+    """
+    sequences = form.encode_prompt(a, b)
+    for _ in range(form.answer_length):
+        following = model(sequences, last=1)[:, -1].argmax(-1, keepdim=True)
+        sequences = torch.cat([sequences, following], dim=1)
+    return sequences[:, form.prompt_length :]
+
+
+def add(model: nn.Module, a: int, b: int, digits: int) -> int | None:
+    """Let a model add two numbers of up to ``digits`` digits; None if its answer is no number."""
+    form = ReversedSum(digits)
+    answer = greedy_answers(model, torch.tensor([a]), torch.tensor([b]), form)
+    value = int(form.decode(answer))
+    return None if value == MALFORMED else value

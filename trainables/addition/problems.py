@@ -1,0 +1,136 @@
+"""Addition problems: a split into training, validation and test that can never overlap, and draws from it.
+
+Which part a problem belongs to is decided by a hash of the unordered pair of operands, for operands
+of every length. So no problem, nor its mirror image ``b + a``, is ever in two parts, whatever is
+drawn, and nothing has to be remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Split = Literal["train", "validation", "test"]
+
+BUCKETS = 10
+SPLITS: dict[Split, tuple[int, int]] = {"test": (0, 1), "validation": (1, 2), "train": (2, BUCKETS)}
+"""Each part's buckets, from the first to before the last: a tenth, a tenth, and the rest."""
+
+_ENUMERABLE = 1_000_000
+"""With at most so many pairs, held-out problems are listed instead of drawn."""
+
+
+def bucket_of(a: Tensor, b: Tensor) -> Tensor:
+    """Return the bucket, 0 to 9, of each problem; both operands int64 of the same shape.
+
+    The mixing is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014); int64 products wrap,
+    and the masks make right shifts logical.
+    """
+    low, high = torch.minimum(a, b), torch.maximum(a, b)
+    mixed = _mix(_mix(low) + high)
+    return (mixed & 0x7FFFFFFFFFFFFFFF) % BUCKETS
+
+
+def in_split(a: Tensor, b: Tensor, split: Split) -> Tensor:
+    """Return a bool tensor that tells which problems belong to ``split``."""
+    bucket = bucket_of(a, b)
+    first, end = SPLITS[split]
+    return (bucket >= first) & (bucket < end)
+
+
+def draw(
+    count: int, digits: tuple[int, int], split: Split, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw ``count`` problems of ``split``, in whole tensors on the generator's device.
+
+    Both operands of a problem are uniform in [0, 10**n), with one n per problem, uniform from
+    ``digits[0]`` to ``digits[1]``; what falls outside the split is drawn again.
+
+    Returns:
+        Two int64 tensors of shape (count,).
+    """
+    first, end = SPLITS[split]
+    some = int(count * 1.1 * BUCKETS / (end - first)) + 64
+    firsts: list[Tensor] = []
+    seconds: list[Tensor] = []
+    missing = count
+    while missing > 0:
+        a, b = _draw_any(some, digits, generator)
+        kept = in_split(a, b, split)
+        firsts.append(a[kept][:missing])
+        seconds.append(b[kept][:missing])
+        missing -= len(firsts[-1])
+    return torch.cat(firsts), torch.cat(seconds)
+
+
+def held_out(count: int, digits: int, split: Split, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Return up to ``count`` different problems of ``split``, uniform over those that exist.
+
+    Operands have up to ``digits`` digits. Where the space is small and has fewer than ``count``,
+    all of them are returned.
+
+    Returns:
+        Two int64 tensors of the same length, at most ``count``, on the CPU.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if 100**digits <= _ENUMERABLE:
+        every = torch.arange(100**digits)
+        a, b = every // 10**digits, every % 10**digits
+        kept = in_split(a, b, split)
+        a, b = a[kept], b[kept]
+        order = torch.randperm(len(a), generator=generator)[:count]
+        return a[order], b[order]
+    pairs = torch.empty(0, 2, dtype=torch.int64)
+    while len(pairs) < count:
+        more = torch.stack(draw(count, (digits, digits), split, generator), dim=1)
+        pairs = torch.unique(torch.cat([pairs, more]), dim=0)
+    order = torch.randperm(len(pairs), generator=generator)[:count]
+    return pairs[order, 0], pairs[order, 1]
+
+
+def carries_in(a: Tensor, b: Tensor, digits: int) -> Tensor:
+    """Return how many columns of each written addition carry: int64 tensor of shape (n,), 0 to digits."""
+    count = torch.zeros_like(a)
+    for place in range(1, digits + 1):
+        modulus = 10**place
+        count += (a % modulus + b % modulus) >= modulus
+    return count
+
+
+def seeded_generator(device: torch.device, *key: int) -> torch.Generator:
+    """Return a generator whose stream is decided by the whole ``key``, such as seed, phase and chunk."""
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+def _draw_any(count: int, digits: tuple[int, int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    fewest, most = digits
+    device = generator.device
+    if fewest == most:
+        a, b = torch.randint(10**most, (2, count), generator=generator, device=device)
+        return a, b
+    # Digit by digit: exactly uniform for every length, and one draw for all of them.
+    written = torch.randint(10, (2, count, most), generator=generator, device=device)
+    length = torch.randint(fewest, most + 1, (count, 1), generator=generator, device=device)
+    place = torch.arange(most, device=device)
+    powers = torch.tensor([10**place for place in range(most)], device=device)
+    a, b = (written * powers * (place < length)).sum(-1)
+    return a, b
+
+
+def _mix(x: Tensor) -> Tensor:
+    x = x + _signed(0x9E3779B97F4A7C15)
+    x = (x ^ _shift(x, 30)) * _signed(0xBF58476D1CE4E5B9)
+    x = (x ^ _shift(x, 27)) * _signed(0x94D049BB133111EB)
+    return x ^ _shift(x, 31)
+
+
+def _shift(x: Tensor, bits: int) -> Tensor:
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >= 1 << 63 else word

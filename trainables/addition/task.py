@@ -1,0 +1,58 @@
+"""The addition task, as :class:`trainables.contract.Task` describes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from trainables.addition.config import SIZE_FIELDS, AdditionConfig
+from trainables.addition.layout import VOCABULARY, Layout
+from trainables.config import TrainingConfig
+from trainables.contract import Metric
+from trainables.transformer.shape import count_parameters
+
+if TYPE_CHECKING:
+    import torch
+
+    from trainables.addition.workload import AdditionWorkload
+
+
+class AdditionTask:
+    """Integer addition: digits in, the sum out, least significant digit first."""
+
+    name = "addition"
+    config_class: type[TrainingConfig] = AdditionConfig
+    size_fields = SIZE_FIELDS
+    metrics: tuple[Metric, ...] = (
+        Metric(
+            name="exact_match",
+            direction="max",
+            unit="share",
+            description="share of validation problems whose whole greedy answer is right",
+            worst=0.0,
+        ),
+        Metric(
+            name="token_accuracy",
+            direction="max",
+            unit="share",
+            description="share of answer tokens of validation problems that are right",
+            worst=0.0,
+        ),
+        Metric(
+            name="val_loss",
+            direction="min",
+            unit="nats/token",
+            description="mean cross-entropy of answer tokens of validation problems",
+        ),
+    )
+
+    def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
+        """Return the exact number of unique parameters by component."""
+        shape = cast("AdditionConfig", config)
+        return count_parameters(shape, vocabulary=VOCABULARY, positions=Layout(shape.digits).positions)
+
+    def workload(self, config: TrainingConfig, device: torch.device) -> AdditionWorkload:
+        """Return the configuration's model, batches, loss and measurements on ``device``."""
+        # Imported here so that a space file can be checked without waiting for torch.
+        from trainables.addition.workload import AdditionWorkload
+
+        return AdditionWorkload(cast("AdditionConfig", config), device)

@@ -1,0 +1,125 @@
+"""Checkpoint files: plain values and tensors, written whole or not at all, loaded without code.
+
+A checkpoint is a dict saved by ``torch.save``:
+``format`` ("paretune-checkpoint"), ``version`` (1), ``task`` (its name), ``config`` (plain values),
+``step``, ``model`` and ``optimizer`` (state dicts), ``progress`` (what the loop needs to go on),
+``metrics`` (those of the step's report).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from trainables.config import TrainingConfig
+from trainables.contract import CheckpointError, Task, Workload
+from trainables.tasks import get_task
+
+FORMAT = "paretune-checkpoint"
+VERSION = 1
+
+Snapshot = Mapping[str, Any]
+"""A checkpoint's content in memory."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model from a checkpoint, ready to be asked."""
+
+    task: Task
+    config: TrainingConfig
+    workload: Workload
+    model: nn.Module
+    step: int
+    metrics: Mapping[str, float]
+
+
+def make_snapshot(
+    task: Task,
+    config: TrainingConfig,
+    *,
+    step: int,
+    model: Mapping[str, Any],
+    optimizer: Mapping[str, Any],
+    progress: Mapping[str, Any],
+    metrics: Mapping[str, float],
+) -> Snapshot:
+    """Return the content of a checkpoint."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "task": task.name,
+        "config": config.model_dump(mode="json"),
+        "step": step,
+        "model": model,
+        "optimizer": optimizer,
+        "progress": dict(progress),
+        "metrics": dict(metrics),
+    }
+
+
+def save(snapshot: Snapshot, path: Path) -> None:
+    """Write a checkpoint so that ``path`` never holds half of one.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; an older file stays as it was.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            torch.save(dict(snapshot), file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Snapshot:
+    """Read a checkpoint onto the CPU, without running anything that the file may contain.
+
+    Raises:
+        CheckpointError: there is no such file, or it is not a checkpoint of this version.
+    """
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder; name the .pt file in it")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint {path}") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a paretune checkpoint")
+    if content.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint version {content.get('version')!r}; this paretune reads version {VERSION}"
+        )
+    return content
+
+
+def load_model(path: Path, device: torch.device) -> LoadedModel:
+    """Build the model that a checkpoint holds, with its weights, in evaluation mode.
+
+    Raises:
+        CheckpointError: as for :func:`load`, or the weights do not fit the stated configuration.
+    """
+    content = load(path)
+    try:
+        task = get_task(content["task"])
+        config = task.config_class.model_validate(content["config"])
+        workload = task.workload(config, device)
+        model = workload.build_model()
+        model.load_state_dict(content["model"])
+    except (KeyError, ValidationError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path} does not fit its own configuration: {error}") from error
+    return LoadedModel(task, config, workload, model.eval(), content["step"], content["metrics"])

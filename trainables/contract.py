@@ -1,0 +1,181 @@
+"""What a task is, and the small values that cross the border between a task and the rest.
+
+Importing this module does not import torch: checking a space file must be quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from trainables.config import TrainingConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+Direction = Literal["min", "max"]
+
+Ending = Literal["solved", "finished", "diverged"]
+"""How training ends by itself. A driver adds endings of its own (stopped early, failed, interrupted)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A number that every report of a task carries.
+
+    ``worst`` is the value that stands for a diverged trial where a sampler needs a number;
+    None where no finite value is the worst one.
+    """
+
+    name: str
+    direction: Direction
+    unit: str
+    description: str
+    worst: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The metric value that counts as success, and for how many evaluations in a row it must hold."""
+
+    metric: str
+    value: float
+    direction: Direction
+    hold: int = 2
+
+    def is_reached_by(self, value: float) -> bool:
+        """Tell whether ``value`` is at least as good as the target. NaN never is."""
+        return value >= self.value if self.direction == "max" else value <= self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the training loop says at one evaluation.
+
+    ``metrics`` holds finite numbers only: a metric that is not finite is left out, so that
+    nothing downstream can compare with NaN. ``ending`` is set in the last report.
+    """
+
+    step: int
+    metrics: Mapping[str, float]
+    ending: Ending | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the report as one flat dict, ``step`` first."""
+        row: dict[str, Any] = {"step": self.step, **self.metrics}
+        if self.ending is not None:
+            row["ending"] = self.ending
+        return row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A titled table of an :class:`Examination`; each row has one cell per column."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | int | float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """How a trained model does on held-out data that no trial saw.
+
+    ``successes`` of ``problems`` is the headline rate, from which an interval can be computed.
+    """
+
+    metric: str
+    successes: int
+    problems: int
+    drawn_from: str
+    tables: Sequence[Table] = field(default_factory=tuple)
+
+
+class Workload(Protocol):
+    """One configuration of a task on one device: what the training loop works with."""
+
+    def build_model(self) -> nn.Module:
+        """Return a newly initialised model on the device; torch's global seed decides its weights."""
+        ...
+
+    def batch(self, step: int) -> Any:
+        """Return the training batch of a step counted from 1: the same step, the same batch."""
+        ...
+
+    def loss(self, model: nn.Module, batch: Any) -> Tensor:
+        """Return the scalar training loss of one batch."""
+        ...
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Return the task's metrics on validation data that is the same for every trial."""
+        ...
+
+    def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
+        """Measure a trained model on up to ``problems`` held-out test problems drawn with ``seed``."""
+        ...
+
+
+class Task(Protocol):
+    """A task as the loop, the driver and the checks see it. Only :meth:`workload` imports torch."""
+
+    name: str
+    config_class: type[TrainingConfig]
+    metrics: tuple[Metric, ...]
+    size_fields: frozenset[str]
+    """The configuration's fields that the parameter count, or its validity, depends on."""
+
+    def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
+        """Return the exact number of unique parameters by component, without allocating any."""
+        ...
+
+    def workload(self, config: TrainingConfig, device: torch.device) -> Workload:
+        """Return the configuration's model, batches, loss and measurements on ``device``."""
+        ...
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be used as a checkpoint; the message says why and what to do."""
+
+
+def parameter_count(task: Task, config: TrainingConfig) -> int:
+    """Return the exact number of unique parameters that ``config`` builds."""
+    return sum(task.parameter_table(config).values())
+
+
+LOOP_METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="train_loss",
+        direction="min",
+        unit="nats/token",
+        description="mean training loss since the last report",
+    ),
+    Metric(name="lr", direction="min", unit="1", description="learning rate of the last step"),
+    Metric(name="samples", direction="min", unit="samples", description="training samples seen"),
+    Metric(
+        name="cpu_seconds",
+        direction="min",
+        unit="s",
+        description="processor time of the training process in training steps, validation left out",
+    ),
+    Metric(
+        name="wall_seconds",
+        direction="min",
+        unit="s",
+        description="elapsed time in training steps, validation left out",
+    ),
+    Metric(
+        name="steps_to_target",
+        direction="min",
+        unit="steps",
+        description="first step of the evaluations that held the target; missing if none did",
+    ),
+    Metric(
+        name="cpu_seconds_to_target",
+        direction="min",
+        unit="s",
+        description="processor time up to that step; missing if the target was not held",
+    ),
+)
+"""What the loop itself reports for every task, beside ``step`` and the task's own metrics."""
