@@ -38,7 +38,6 @@ def frontier(rows: SearchRows) -> Frontier:
     table = configurations(rows)
     metric, direction = accuracy_objective(rows)
     endings = rows.trials["ending"]
-    best: pd.Series[bool]
     if metric in table.columns:
         known = table[table[metric].notna()].sort_values(
             ["params", metric], ascending=[True, direction == "min"], kind="stable"
@@ -46,10 +45,10 @@ def frontier(rows: SearchRows) -> Frontier:
         values = known[metric] if direction == "max" else -known[metric]
         # Sorted by size, a configuration is on the frontier if it beats all smaller ones.
         best_before = values.cummax().shift(fill_value=float("-inf"))
-        best = values.gt(best_before)
+        best = pd.Series(values.to_numpy() > best_before.to_numpy(), index=known.index)
     else:
         known = table.iloc[:0]
-        best = pd.Series([], dtype=bool)
+        best = pd.Series([], dtype=bool, index=known.index)
     return Frontier(
         points=known[best].reset_index(drop=True),
         others=known[~best].reset_index(drop=True),
