@@ -44,12 +44,13 @@ def ray_session(address: str) -> Iterator[dict[str, float]]:
     options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-    with _sigterm_like_ctrl_c():
-        try:
-            ray.init(**options)
+    try:
+        ray.init(**options)
+        # Ray sets a handler of its own, which would end the process before the rows are closed.
+        with _sigterm_like_ctrl_c():
             yield ray.cluster_resources()
-        finally:
-            ray.shutdown()
+    finally:
+        ray.shutdown()
 
 
 def _silence() -> None:
@@ -59,6 +60,8 @@ def _silence() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for name in ("ray", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It repeats, without the reason, that trials failed; the rows and the terminal give the reason.
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
 
 
 @contextmanager

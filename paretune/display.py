@@ -14,7 +14,7 @@ from paretune.board import Best, Board
 from paretune.endings import ENDINGS, TrialEnding
 from paretune.events import Row
 from paretune.queue import TrialSpec
-from paretune.text import duration, number, number_or_text
+from paretune.text import duration, number, values_text
 
 STYLES: dict[TrialEnding, str] = {
     "solved": "green",
@@ -154,8 +154,7 @@ def details(board: Board) -> list[str]:
 
 def configuration_text(bound: BoundPlan, trial: TrialSpec) -> str:
     """Write what is special about a configuration: the searched values."""
-    searched = bound.plan.searched(trial.values)
-    return " ".join(f"{name}={number_or_text(value)}" for name, value in searched.items())
+    return values_text(bound.plan.searched(trial.values))
 
 
 def _best(best: Best, metric: str) -> str:

@@ -102,7 +102,7 @@ def _tune(
     )
     listeners: list[Listener] = [
         Recorder(folder.path, session["session"]),
-        TensorBoardLog(folder.path / TENSORBOARD_FOLDER, bound.plan),
+        TensorBoardLog(folder.path / TENSORBOARD_FOLDER, bound),
         board,
         display,
     ]

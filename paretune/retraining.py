@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from analysis.configurations import configurations
-from analysis.ranking import accuracy_objective, ranking
+from analysis.ranking import accuracy_objective, ranking, reaches_target
 from analysis.rows import SearchRows
 from paretune.binding import BoundPlan
 from paretune.errors import InputError
@@ -52,23 +51,21 @@ def choose(rows: SearchRows, number: int | None) -> Chosen:
     Raises:
         InputError: there is no such configuration, or none reached the target.
     """
-    table = configurations(rows)
+    ranked = ranking(rows)
     values = {int(row["configuration"]): row["values"] for _, row in rows.trials.iterrows()}
     if number is not None:
         if number not in values:
             raise InputError(f"there is no configuration {number}; there are 0 to {max(values)}")
         return Chosen(number=number, values=values[number], why="it was asked for")
-    solved = table[table["solved"] > 0]
-    if solved.empty:
-        best = ranking(rows).iloc[0]
+    best = ranked.iloc[0]
+    if not reaches_target(rows, ranked).iloc[0]:
         metric, _ = accuracy_objective(rows)
         raise InputError(
-            f"no configuration reached the target {rows.plan.target}; the best is number "
-            f"{int(best['configuration'])} with {metric} {best[metric]:.4g}. "
+            f"no configuration reached the target {rows.plan.target} with more than half of its seeds; "
+            f"the best is number {int(best['configuration'])} with {metric} {best[metric]:.4g}. "
             f"Retrain it all the same with --configuration {int(best['configuration'])}"
         )
-    smallest = solved.sort_values(["params", "configuration"]).iloc[0]
-    number = int(smallest["configuration"])
+    number = int(best["configuration"])
     return Chosen(number=number, values=values[number], why="the smallest that reached the target")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ def summarise(bound: BoundPlan) -> PlanSummary:
     return PlanSummary(
         name=plan.name,
         task=plan.task,
-        dimensions=len(plan.space),
+        dimensions=len(plan.searched_names),
         sizes=sizes_of(bound),
         configurations=plan.configurations,
         seeds=plan.search.seeds,
@@ -98,6 +99,6 @@ def rungs_of(bound: BoundPlan) -> list[int]:
     rungs = []
     rung = float(rule.grace_period)
     while rung < end:
-        rungs.append(round(rung))
+        rungs.append(math.ceil(rung))
         rung *= rule.reduction_factor
     return rungs

@@ -15,19 +15,22 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from paretune.binding import BoundPlan
 from paretune.endings import TrialEnding
 from paretune.events import Row
 from paretune.queue import TrialSpec
-from search_spaces.plan import Plan
+from trainables.contract import LOOP_METRICS
 
 
 class TensorBoardLog:
     """Writes one run per trial below ``folder``, each with its curves and, at its end, its HParams row."""
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    def __init__(self, folder: Path, bound: BoundPlan) -> None:
         self._folder = folder
-        self._plan = plan
+        self._plan = bound.plan
+        self._tags = tags_of(bound)
         self._writers: dict[str, EventFileWriter] = {}
+        self._describe_experiment(bound)
 
     def started(self, trial: TrialSpec) -> None:
         """Open the trial's event file."""
@@ -37,9 +40,9 @@ class TensorBoardLog:
     def reported(self, trial: TrialSpec, row: Row) -> None:
         """Add a point to every curve."""
         values = [
-            Summary.Value(tag=name, simple_value=float(value))
+            Summary.Value(tag=self._tags[name], simple_value=float(value))
             for name, value in row.items()
-            if name != "step" and isinstance(value, int | float)
+            if name in self._tags
         ]
         self._write(trial, Summary(value=values), int(row["step"]))
         self._writers[trial.label].flush()
@@ -60,12 +63,32 @@ class TensorBoardLog:
     def tick(self) -> None:
         """Reports are flushed as they come."""
 
+    def _describe_experiment(self, bound: BoundPlan) -> None:
+        """Choose the columns of the HParams table and their order; TensorBoard's own is alphabetical."""
+        hparams = ["ending", "params", *self._plan.searched_names, "seed"]
+        shown = [metric.name for metric in bound.task.metrics] + ["steps_to_target"]
+        config = summary_v2.hparams_config_pb(
+            hparams=[summary_v2.HParam(name) for name in hparams],
+            metrics=[summary_v2.Metric(self._tags[name], display_name=name) for name in shown],
+        )
+        writer = EventFileWriter(str(self._folder))
+        self._add(writer, config, 0)
+        writer.close()
+
     def _write(self, trial: TrialSpec, content: Summary, step: int) -> None:
         self._add(self._writers[trial.label], content, step)
 
     @staticmethod
     def _add(writer: EventFileWriter, content: Summary, step: int) -> None:
         writer.add_event(Event(wall_time=time.time(), step=step, summary=content))
+
+
+def tags_of(bound: BoundPlan) -> dict[str, str]:
+    """Return the tag of each metric; the part before the slash groups the curves, results first."""
+    results = {metric.name: f"result/{metric.name}" for metric in bound.task.metrics}
+    training = {name: f"training/{name}" for name in ("train_loss", "lr")}
+    spent = {metric.name: f"spent/{metric.name}" for metric in LOOP_METRICS if metric.name not in training}
+    return results | training | spent
 
 
 def _session_end(ending: TrialEnding) -> Summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -20,6 +21,13 @@ def number(value: Any) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def number_or_text(value: Any) -> str:
-    """Write a parameter's value in a table: floats short, the rest as it is."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def values_text(values: Mapping[str, Any]) -> str:
+    """Write parameters in one line: ``d_model=16 lr=0.02``."""
+    return " ".join(f"{name}={_value(value)}" for name, value in values.items())
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    # Data frames turn whole numbers into floats where other rows have none.
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.3g}"

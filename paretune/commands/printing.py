@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from paretune.text import number_or_text
+from paretune.text import values_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from analysis.frontier import Frontier
     from analysis.rows import SearchRows
 
-_WIDTH_OF_FILES = 160
+_WIDTH_OF_FILES = 1000
+"""Wide enough that nothing is cut or folded in a file or a pipe."""
+
+
+_MIN_WIDTHS = {"solved": 6, "values": 16}
+"""On a narrow terminal the longest columns are folded; these only down to here."""
 
 
 def make_console(*, to_stderr: bool = False) -> Console:
@@ -39,7 +44,7 @@ def print_rows(
     table = Table(box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left")
     for index, name in enumerate(columns):
         is_number = bool(rows) and all(_is_number(row[index]) or row[index] in ("-", "") for row in rows)
-        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
+        table.add_column(name, justify="right" if is_number else "left", min_width=_MIN_WIDTHS.get(name))
     for row in rows:
         table.add_row(*map(_text, row))
     console.print(table)
@@ -48,23 +53,21 @@ def print_rows(
 def configuration_rows(
     rows: SearchRows, table: pd.DataFrame, *, first: Sequence[str] = ()
 ) -> tuple[list[str], list[list[Any]]]:
-    """Return headers and cells of configurations as people want to read them."""
+    """Return headers and cells of configurations as people want to read them; JSON and exports hold more."""
     from analysis.ranking import accuracy_objective
 
     metric, _ = accuracy_objective(rows)
-    searched = [name for name in rows.plan.searched(dict.fromkeys(table.columns)) if name in table.columns]
-    shown = [name for name in (metric, "token_accuracy", "val_loss") if name in table.columns]
-    shown = list(dict.fromkeys(shown))
     with_rate = "success_rate" in table.columns
-    headers = [*first, "parameters", *(name.replace("_", " ") for name in shown)]
-    headers += (["solved", "95 % interval"] if with_rate else []) + ["endings", *searched]
+    headers = [*first, "parameters", metric.replace("_", " ")]
+    headers += (["solved", "95 % interval"] if with_rate else []) + ["other endings", "values"]
     cells = []
     for _, row in table.iterrows():
-        line = [int(row[name]) for name in first] + [f"{int(row['params']):,}"]
-        line += [_metric(row[name]) for name in shown]
+        line: list[Any] = [int(row[name]) for name in first] + [f"{int(row['params']):,}"]
+        line.append(_metric(row.get(metric)))
         if with_rate:
             line += _success(row)
-        line += [_endings(row), *(_value(row[name]) for name in searched)]
+        searched = {name: row[name] for name in rows.plan.searched_names if not _is_missing(row[name])}
+        line += [_endings(row), values_text(searched)]
         cells.append(line)
     return headers, cells
 
@@ -91,19 +94,11 @@ def _success(row: pd.Series[Any]) -> list[str]:
 def _endings(row: pd.Series[Any]) -> str:
     names = ("finished", "stopped_early", "diverged", "failed", "interrupted")
     parts = [f"{int(row[name])} {name.replace('_', ' ')}" for name in names if row[name]]
-    return ", ".join(parts) or "all solved"
+    return ", ".join(parts) or "-"
 
 
 def _metric(value: Any) -> str:
     return "-" if _is_missing(value) else f"{value:.4f}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, float):
-        if _is_missing(value):
-            return "-"
-        return str(int(value)) if value.is_integer() and abs(value) >= 1 else number_or_text(value)
-    return number_or_text(value)
 
 
 def _is_missing(value: Any) -> bool:

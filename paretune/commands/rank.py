@@ -18,7 +18,8 @@ def register(app: typer.Typer) -> None:
 _SHORT = "Rank configurations by size and accuracy."
 _HELP = """Rank the configurations of a search by parameter count and accuracy, best first.
 
-Those that reached the target come first, the smallest on top; the others follow by accuracy.
+Those that reached the target with more than half of their seeds come first, the smallest on top;
+the others follow by accuracy.
 "solved" is the success rate over seeds, with its 95 % interval.
 
 \b

@@ -167,7 +167,9 @@ def _conclude(
             }
         )
     told = ", ".join(f"{count} {ending}" for ending, count in endings.items() if count)
-    console.print(f"\n{len(rows.trials)} trials in {duration(elapsed)}: {told or 'none ended'}.")
+    console.print(
+        f"\n{len(rows.trials)} trials: {told or 'none ended'}. This session took {duration(elapsed)}."
+    )
     if len(front.points):
         console.print(f"\nFrontier of parameters against {front.metric.replace('_', ' ')}:", style="bold")
         headers, cells = configuration_rows(rows, front.points, first=["configuration"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from typing import Annotated
@@ -46,11 +47,17 @@ def watch(
     command += ["--reload_interval", "5"] + ([] if port is None else ["--port", str(port)])
     typer.echo(f"TensorBoard on {folder}; Ctrl-C ends it.")
     process = subprocess.Popen(command)
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    # However this process is asked to end, TensorBoard must not stay behind.
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
     try:
         return process.wait()
     except KeyboardInterrupt:
         return 0
     finally:
-        # Ctrl-C reaches both processes; any other way out must not leave TensorBoard behind.
         process.terminate()
         process.wait(timeout=10)

@@ -46,7 +46,7 @@ def examine(model: nn.Module, form: ReversedSum, *, problems: int, seed: int) ->
 def _by_position(correct: Tensor, form: ReversedSum) -> Table:
     names = ["1s", *(f"10^{place}s" for place in range(1, form.digits + 1)), "end"]
     rows = [
-        (name, int(column.sum()), len(column), float(column.float().mean()))
+        (name, int(column.sum()), len(column), float(column.double().mean()))
         for name, column in zip(names, correct.T, strict=True)
     ]
     return Table(
@@ -59,7 +59,7 @@ def _by_carries(solved: Tensor, carries: Tensor, digits: int) -> Table:
     for count in range(digits + 1):
         group = solved[carries == count]
         if len(group):
-            rows.append((count, int(group.sum()), len(group), float(group.float().mean())))
+            rows.append((count, int(group.sum()), len(group), float(group.double().mean())))
     return Table(
         title="Exact match per number of carries", columns=("carries", "right", "of", "share"), rows=rows
     )

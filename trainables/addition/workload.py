@@ -56,8 +56,8 @@ class AdditionWorkload:
         answers = self._answers(self._validation)
         right = right_tokens(logits, answers)
         return {
-            "exact_match": right.all(1).float().mean().item(),
-            "token_accuracy": right.float().mean().item(),
+            "exact_match": right.all(1).double().mean().item(),
+            "token_accuracy": right.double().mean().item(),
             "val_loss": F.cross_entropy(logits.flatten(0, 1), answers.flatten()).item(),
         }
 

@@ -105,8 +105,8 @@ class Block(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, T, d) to (B, H, T, d/H)."""
-        batch, length, _ = x.shape
-        return x.view(batch, length, self.heads, -1).transpose(1, 2)
+        batch, length, width = x.shape
+        return x.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
 
 
 def sinusoids(positions: int, width: int) -> Tensor:

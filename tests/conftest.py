@@ -1,0 +1,106 @@
+"""What several tests share: the command line as a real process, and one real search of every ending."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+CLI = (sys.executable, "-m", "paretune.cli")
+
+# One configuration for every way in which a trial can end, in this order.
+EVERY_ENDING = """
+name: every-ending
+task: addition
+objectives:
+  - {metric: exact_match, direction: max}
+  - {metric: params, direction: min}
+target: {exact_match: 0.99}
+fixed: {digits: 3, n_heads: 4, final_norm: false, eval_every: 100}
+only:
+  # Learns: seen in 10 of 10 seeds.
+  - {d_model: 16, d_ff: 48, lr: 0.02, batch: 128, steps: 2000}
+  # Too short to learn anything.
+  - {d_model: 16, d_ff: 16, lr: 0.02, batch: 128, steps: 100}
+  # Far too slow, and worse than the first at the rung.
+  - {d_model: 4, d_ff: 8, lr: 1.0e-6, batch: 128, steps: 2000}
+  # Loses its footing at once.
+  - {d_model: 8, d_ff: 8, lr: 1.0e+30, batch: 128, steps: 300}
+  # Asks for terabytes of training problems.
+  - {d_model: 8, d_ff: 16, lr: 0.02, batch: 1000000000000, steps: 300}
+search: {concurrency: 1}
+early_stopping:
+  {metric: token_accuracy, direction: max, grace_period: 300, reduction_factor: 2, max_steps: 400}
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_cli(*arguments: str | Path, cwd: Path | None = None, timeout: float = 300) -> Finished:
+    """Run ``paretune`` with arguments, as a person would, and wait for it."""
+    done = subprocess.run(
+        [*CLI, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "NO_COLOR": "1"},
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search that has run for real."""
+
+    name: str
+    results: Path
+    finished: Finished
+
+    @property
+    def folder(self) -> Path:
+        return self.results / self.name
+
+    def cli(self, command: str, *arguments: str | Path) -> Finished:
+        return run_cli(command, self.name, "--results", self.results, *arguments)
+
+
+@pytest.fixture(scope="session")
+def every_ending(tmp_path_factory: pytest.TempPathFactory) -> Search:
+    """A search whose trials were solved, finished, stopped early, diverged, and failed."""
+    folder = tmp_path_factory.mktemp("every-ending")
+    space = folder / "space.yaml"
+    space.write_text(EVERY_ENDING)
+    results = folder / "results"
+    return Search("every-ending", results, run_cli("search", space, "--results", results))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Models of these tests are too small for two threads, and one gives the same sums everywhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked ``gpu`` where torch finds none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))

@@ -1,0 +1,211 @@
+"""Rows to answers, on rows written by hand: every number here can be checked on paper."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.configurations import columns_of, configurations
+from analysis.export import export
+from analysis.frontier import frontier
+from analysis.intervals import wilson
+from analysis.layout import ExportError
+from analysis.plots import frontier_figure, save_figure
+from analysis.ranking import ranking
+from analysis.rows import SearchRows
+
+PLAN = {
+    "name": "by-hand",
+    "task": "addition",
+    "objectives": [
+        {"metric": "exact_match", "direction": "max"},
+        {"metric": "params", "direction": "min"},
+    ],
+    "target": {"exact_match": 0.99},
+    "space": {"d_model": {"type": "int", "low": 1, "high": 9}},
+    "search": {"trials": 12, "seeds": 2},
+}
+METRICS = [
+    {"name": "exact_match", "direction": "max", "unit": "share", "description": "answers right"},
+    {"name": "params", "direction": "min", "unit": "parameters", "description": "count"},
+]
+# (configuration, parameters, endings, exact matches) with one entry per seed
+TRIALS = [
+    (0, 500, ["solved", "solved"], [1.0, 0.99]),
+    (1, 300, ["solved", "finished"], [0.99, 0.5]),
+    (2, 200, ["stopped early", "finished"], [0.1, 0.3]),
+    (3, 100, ["diverged", "failed"], [None, None]),
+    (4, 400, ["finished", "diverged"], [0.6, None]),
+    (5, 100, ["finished", "interrupted"], [0.05, 0.9]),
+]
+
+
+def write_search(folder: Path, trials: list[tuple[Any, ...]] = TRIALS, **changes: Any) -> SearchRows:
+    folder.mkdir(exist_ok=True)
+    (folder / "plan.json").write_text(json.dumps(PLAN | changes))
+    (folder / "metrics.json").write_text(json.dumps(METRICS))
+    lines = []
+    for configuration, params, endings, values in trials:
+        for seed, (ending, value) in enumerate(zip(endings, values, strict=True)):
+            row = {
+                "trial": f"c{configuration:03d}-s{seed}",
+                "configuration": configuration,
+                "seed_index": seed,
+                "seed": seed,
+                "params": params,
+                "values": {"d_model": configuration + 1},
+            }
+            lines.append(json.dumps(row | {"ending": None}))  # the row of its start
+            if value is not None:
+                row["exact_match"] = value
+            lines.append(json.dumps(row | {"ending": ending}))
+    (folder / "trials.jsonl").write_text("\n".join(lines) + "\n")
+    return SearchRows(folder)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> SearchRows:
+    return write_search(tmp_path / "by-hand")
+
+
+def test_last_row_of_a_trial_counts(rows: SearchRows):
+    assert len(rows.trials) == 12
+    assert rows.trials["ending"].notna().all()
+
+
+def test_line_cut_short_by_a_crash_is_left_out(rows: SearchRows):
+    with (rows.folder / "trials.jsonl").open("a") as file:
+        file.write('{"trial": "c006-s0", "configur')
+    assert len(SearchRows(rows.folder).trials) == 12
+
+
+def test_broken_line_in_the_middle_is_an_error_that_names_it(rows: SearchRows):
+    path = rows.folder / "trials.jsonl"
+    path.write_text("nonsense\n" + path.read_text())
+    with pytest.raises(ValueError, match=r"trials\.jsonl:1: is not a row"):
+        _ = SearchRows(rows.folder).trials
+
+
+def test_configurations_average_what_has_a_value_and_count_the_rest(rows: SearchRows):
+    table = configurations(rows).set_index("configuration")
+    assert table["exact_match"].round(6).to_dict() == pytest.approx(
+        {0: 0.995, 1: 0.745, 2: 0.2, 3: float("nan"), 4: 0.6, 5: 0.05}, nan_ok=True
+    )
+    assert table.loc[4, ["solved", "finished", "stopped_early", "diverged"]].tolist() == [0, 1, 0, 1]
+    assert table["d_model"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_success_counts_diverged_seeds_as_failures_and_failed_ones_not_at_all(rows: SearchRows):
+    table = configurations(rows).set_index("configuration")
+    assert table.loc[[0, 1, 4], "success_rate"].tolist() == [1.0, 0.5, 0.0]
+    assert table.loc[3, "success_rate"] == 0.0  # one diverged, the failed one says nothing
+    assert (table.loc[3, "success_low"], table.loc[3, "success_high"]) == wilson(0, 1)
+
+
+def test_wilson_interval_is_the_published_one():
+    """Newcombe (1998), table I: 81 of 263 and 1 of 29, 95 %."""
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+    assert wilson(0, 20)[0] == 0.0
+    assert wilson(15, 15)[1] == 1.0
+
+
+def test_ranking_puts_small_configurations_that_reach_the_target_first(rows: SearchRows):
+    ranked = ranking(rows)
+    # Number 1 solved only half of its seeds: one lucky seed is no finding.
+    assert ranked["configuration"].tolist() == [0, 1, 4, 2, 5, 3]
+    assert ranked["rank"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_frontier_holds_what_no_other_beats_in_both(rows: SearchRows):
+    front = frontier(rows)
+    assert front.points["configuration"].tolist() == [5, 2, 1, 0]
+    assert front.others["configuration"].tolist() == [4]
+    assert (front.diverged, front.failed, front.unfinished) == (2, 1, 1)
+
+
+def test_frontier_equals_the_definition_on_random_tables(tmp_path: Path):
+    """Against the definition, written as two loops."""
+    import random
+
+    rng = random.Random(0)
+    for case in range(20):
+        trials = [
+            (n, rng.choice([100, 200, 300, 400]), ["finished"], [rng.choice([0.1, 0.2, 0.3, 0.4])])
+            for n in range(8)
+        ]
+        front = frontier(write_search(tmp_path / f"case-{case}", trials))
+        points = {(params, values[0]) for _, params, _, values in trials}
+        expected = {p for p in points if not any(q != p and q[0] <= p[0] and q[1] >= p[1] for q in points)}
+        got = set(zip(front.points["params"], front.points["exact_match"], strict=True))
+        assert got == expected
+
+
+def test_frontier_of_a_metric_to_be_made_small(tmp_path: Path):
+    rows = write_search(
+        tmp_path / "loss",
+        objectives=[{"metric": "exact_match", "direction": "min"}],
+        target=None,
+    )
+    assert frontier(rows).points["configuration"].tolist() == [5]
+
+
+def test_search_without_any_value_has_an_empty_frontier(tmp_path: Path):
+    rows = write_search(tmp_path / "none", [(0, 100, ["diverged"], [None])])
+    front = frontier(rows)
+    assert front.points.empty
+    assert front.diverged == 1
+    assert ranking(rows)["configuration"].tolist() == [0]
+
+
+def test_exports_hold_the_same_rows_and_say_the_units(rows: SearchRows, tmp_path: Path):
+    table, columns = frontier(rows).points, columns_of(rows)
+    csv, side = export(table, columns, tmp_path / "f.csv")
+    (as_json,) = export(table, columns, tmp_path / "f.json")
+    (parquet,) = export(table, columns, tmp_path / "f.parquet")
+    (markdown,) = export(table, columns, tmp_path / "f.md")
+    expected = table["exact_match"].tolist()
+    assert pd.read_csv(csv)["exact_match"].tolist() == expected
+    content = json.loads(as_json.read_text())
+    assert [row["exact_match"] for row in content["rows"]] == expected
+    assert pd.read_parquet(parquet)["exact_match"].tolist() == expected
+    lines = markdown.read_text().splitlines()
+    assert len(lines) == 2 + len(expected)
+    assert "params (parameters)" in lines[0]
+    assert "exact_match (share)" in lines[0]
+    for described in (json.loads(side.read_text()), content["columns"]):
+        assert {"name": "params", "unit": "parameters"}.items() <= described[1].items()
+    assert pq.read_schema(parquet).field("params").metadata[b"unit"] == b"parameters"
+    assert [column["name"] for column in content["columns"]] == list(table.columns)
+
+
+def test_export_to_an_unknown_format_names_those_there_are(rows: SearchRows, tmp_path: Path):
+    with pytest.raises(ExportError, match=r"\.csv, \.json, \.md, \.parquet"):
+        export(frontier(rows).points, [], tmp_path / "f.xlsx")
+
+
+def test_figure_is_drawn_from_the_frontier_and_is_the_same_each_time(rows: SearchRows, tmp_path: Path):
+    front = frontier(rows)
+    for name in ("a.svg", "b.svg", "a.png"):
+        figure = frontier_figure(front, unit="share", target=0.99, title="By hand")
+        save_figure(figure, tmp_path / name)
+    axes = figure.axes[0]
+    drawn = {tuple(point) for artist in axes.collections for point in artist.get_offsets()}
+    assert {(100, 0.05), (200, 0.2), (300, 0.745), (500, 0.995), (400, 0.6)} == {
+        (x, round(y, 6)) for x, y in drawn
+    }
+    assert [text.get_text() for text in axes.texts] == ["500 parameters"]
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_empty_frontier_can_be_drawn(tmp_path: Path):
+    rows = write_search(tmp_path / "none", [(0, 100, ["diverged"], [None])])
+    save_figure(
+        frontier_figure(frontier(rows), unit="share", target=0.99, title="None"), tmp_path / "none.png"
+    )
+    assert (tmp_path / "none.png").exists()

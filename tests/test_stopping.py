@@ -1,0 +1,98 @@
+"""Early stopping: ASHA as we use it, without starting Ray."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from test_proposals import bound
+
+from paretune.stopping import RungScheduler, make_scheduler
+from paretune.summary import rungs_of
+
+RULE = {"metric": "exact_match", "direction": "max", "grace_period": 100, "reduction_factor": 2}
+
+
+def scheduler(**changes: object) -> RungScheduler:
+    plan = bound(early_stopping={**RULE, **changes}, fixed={"steps": 1000})
+    return make_scheduler(plan)
+
+
+def trial(label: str) -> SimpleNamespace:
+    return SimpleNamespace(trial_id=f"ray-{label}", config={"label": label})
+
+
+def report(asha: RungScheduler, label: str, step: int, value: float, **more: object) -> str:
+    if label not in asha._trial_info:
+        asha.on_trial_add(None, trial(label))
+    return asha.on_trial_result(None, trial(label), {"step": step, "exact_match": value, **more})
+
+
+def test_weak_trials_end_at_a_rung_and_strong_ones_go_on():
+    asha = scheduler()
+    assert report(asha, "a", 100, 0.5) == "CONTINUE"
+    assert report(asha, "b", 100, 0.9) == "CONTINUE"
+    assert report(asha, "c", 50, 0.1) == "CONTINUE", "not before the first rung"
+    assert report(asha, "c", 100, 0.1) == "STOP"
+
+
+def test_rungs_multiply_up_to_the_budget_and_trials_report_at_each():
+    plan = bound(early_stopping=RULE, fixed={"steps": 1000})
+    assert rungs_of(plan) == [100, 200, 400, 800]
+    assert sorted(step for step, _ in make_scheduler(plan)._brackets[0]._rungs) == [100, 200, 400, 800]
+    late = bound(early_stopping={**RULE, "max_steps": 300}, fixed={"steps": 1000})
+    assert rungs_of(late) == [100, 200]
+    assert len(make_scheduler(late)._brackets[0]._rungs) == 2
+
+
+def test_trial_that_says_how_it_ends_is_not_stopped_over_it():
+    asha = scheduler()
+    report(asha, "a", 100, 0.9)
+    assert report(asha, "b", 100, 0.1, ending="finished") == "CONTINUE"
+
+
+def test_missing_metric_is_no_reason_to_stop():
+    asha = scheduler()
+    report(asha, "a", 100, 0.9)
+    asha.on_trial_add(None, trial("b"))
+    assert asha.on_trial_result(None, trial("b"), {"step": 100}) == "CONTINUE"
+
+
+def test_solved_trial_counts_at_every_later_rung():
+    """Without that, later trials would be compared with the unsolved ones alone."""
+    asha = scheduler()
+    report(asha, "winner", 100, 1.0)
+    asha.on_trial_complete(None, trial("winner"), {"step": 150, "exact_match": 1.0, "ending": "solved"})
+    assert report(asha, "other", 100, 1.0) == "CONTINUE"
+    assert report(asha, "other", 200, 0.6) == "STOP"
+
+
+def test_unsolved_end_counts_only_where_it_was_reached():
+    asha = scheduler()
+    report(asha, "a", 100, 1.0)
+    asha.on_trial_complete(None, trial("a"), {"step": 150, "exact_match": 1.0, "ending": "finished"})
+    assert report(asha, "other", 100, 1.0) == "CONTINUE"
+    assert report(asha, "other", 200, 0.6) == "CONTINUE"
+
+
+def test_rungs_are_refilled_from_rows_of_an_earlier_session():
+    before, after = scheduler(), scheduler()
+    history = {
+        "a": [(100, 0.9), (200, 0.95), (400, 0.97)],
+        "b": [(100, 0.2)],
+        "c": [(100, 0.8), (200, 0.85)],
+    }
+    for label, values in history.items():
+        for step, value in values:
+            report(before, label, step, value)
+    for label, values in history.items():
+        rows = [{"step": step, "exact_match": value, "val_loss": None} for step, value in values]
+        after.replay(label, rows, {"a": "finished", "b": "stopped early", "c": "interrupted"}[label])
+    assert after._brackets[0]._rungs == before._brackets[0]._rungs
+
+
+def test_resumed_trial_does_not_enter_its_old_rungs_again():
+    asha = scheduler()
+    asha.replay("a", [{"step": 100, "exact_match": 0.1}], "interrupted")
+    report(asha, "a", 150, 0.9)
+    rungs = dict(asha._brackets[0]._rungs)
+    assert rungs[100] == {"a": 0.1}
