@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.layout import METRICS_FILE, PLAN_FILE, REPORTS_FILE, TRIALS_FILE
+from analysis.layout import METRICS_FILE, PLAN_FILE, REPORT_COLUMNS, REPORTS_FILE, TRIAL_COLUMNS, TRIALS_FILE
 from analysis.lines import read_lines
 from search_spaces.plan import Plan
 
@@ -37,7 +37,7 @@ class SearchRows:
         """One row per trial: the last one written. Columns: results/README.md."""
         frame = pd.DataFrame(read_lines(self.folder / TRIALS_FILE))
         if frame.empty:
-            return pd.DataFrame(columns=["trial", "configuration", "ending", "params", "values"])
+            return pd.DataFrame(columns=[column.name for column in TRIAL_COLUMNS])
         frame = frame.drop_duplicates("trial", keep="last")
         # A trial without an ending is one whose search was killed, or still runs.
         return frame.sort_values(["configuration", "seed_index"], ignore_index=True)
@@ -47,6 +47,6 @@ class SearchRows:
         """One row per report. Of steps that were repeated after a resumption, the later one."""
         frame = pd.DataFrame(read_lines(self.folder / REPORTS_FILE))
         if frame.empty:
-            return pd.DataFrame(columns=["trial", "configuration", "step"])
+            return pd.DataFrame(columns=[column.name for column in REPORT_COLUMNS])
         frame = frame.drop_duplicates(["trial", "step"], keep="last")
         return frame.sort_values(["trial", "step"], ignore_index=True)
