@@ -111,9 +111,10 @@ def _label_smallest_at_target(axes: Axes, front: Frontier, target: float | None)
         axes.annotate(
             f"{int(first['params']):,} parameters",
             (first["params"], first[front.metric]),
-            xytext=(0, -18),
+            # To the left, where by the nature of a frontier nothing else is that high.
+            xytext=(-10, -16),
             textcoords="offset points",
-            ha="center",
+            ha="right",
             color=_ON,
             fontweight="bold",
         )

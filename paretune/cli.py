@@ -11,6 +11,7 @@ from analysis.layout import ExportError
 from paretune import __version__
 from paretune.commands import add, check, evaluate, frontier, rank, retrain, schema, search, watch
 from paretune.errors import InputError
+from paretune.exits import INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
 from search_spaces.mistakes import SpaceFileError
 from trainables.contract import CheckpointError
 
@@ -30,8 +31,6 @@ and retrain confirms it on fresh seeds. The commands below stand in the order in
   paretune evaluate CHECKPOINT
   paretune add CHECKPOINT 123 456
 """
-
-OK, OUR_FAILURE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def _exit_with(code: int, **_: object) -> None:
@@ -62,6 +61,7 @@ def _root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+        raise typer.Exit
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ def choose(rows: SearchRows, number: int | None) -> Chosen:
             f"Retrain it all the same with --configuration {int(best['configuration'])}"
         )
     number = int(best["configuration"])
-    return Chosen(number=number, values=values[number], why="the smallest that reached the target")
+    return Chosen(number=number, values=values[number], why="it is the smallest that reached the target")
 
 
 def retrain_seed(

@@ -56,7 +56,7 @@ def test_retrain_confirms_the_smallest_that_reached_the_target(retrained: Finish
     assert retrained.code == 0, retrained.err
     content = json.loads(retrained.out)
     assert content["configuration"] == 0
-    assert content["why"] == "the smallest that reached the target"
+    assert content["why"] == "it is the smallest that reached the target"
     assert [run["seed"] for run in content["seeds"]] == [500, 501], "fresh seeds"
     assert content["success"]["seeds"] == 2
     best = next(run for run in content["seeds"] if run["seed"] == content["best_seed"])

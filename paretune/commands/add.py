@@ -9,6 +9,7 @@ import typer
 from paretune.commands.evaluate import CheckpointPath
 from paretune.commands.options import AsJson
 from paretune.errors import InputError
+from paretune.exits import OK
 
 
 def register(app: typer.Typer) -> None:
@@ -51,8 +52,8 @@ def add(
     answer = add_with(loaded.model, a, b, loaded.config.digits)
     if as_json:
         print_json({"a": a, "b": b, "answer": answer, "truth": a + b, "right": answer == a + b})
-        return 0
+        return OK
     said = "no number" if answer is None else str(answer)
     verdict = "right" if answer == a + b else f"wrong, it is {a + b}"
     typer.echo(f"{a} + {b} = {said}  ({verdict})")
-    return 0
+    return OK

@@ -18,6 +18,7 @@ from paretune.commands.options import (
     search_overrides,
 )
 from paretune.commands.printing import make_console, print_json, print_rows
+from paretune.exits import OK, WRONG_INPUT
 from paretune.summary import PlanSummary, summarise
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError, dotted
@@ -63,14 +64,14 @@ def check(
             for mistake, line in zip(error.mistakes, error.lines, strict=True)
         ]
         print_json({"valid": False, "mistakes": mistakes})
-        return 2
+        return WRONG_INPUT
     if as_json:
         print_json({"valid": True, **asdict(summary)})
     else:
         console = make_console()
         console.print(f"{space} is right.", style="green")
         print_rows(console, ("", ""), sentences(summary))
-    return 0
+    return OK
 
 
 def sentences(summary: PlanSummary) -> list[tuple[str, str]]:

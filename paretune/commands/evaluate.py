@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paretune.commands.options import AsJson, Device
+from paretune.exits import OK
 
 CheckpointPath = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint.pt that retrain wrote.")
@@ -46,7 +47,7 @@ def evaluate(
     exam = examine(checkpoint, pick_device(device), problems=problems, seed=seed)
     if as_json:
         print_json({"checkpoint": str(checkpoint), **to_json(exam)})
-        return 0
+        return OK
     console = make_console()
     console.print(headline(exam), style="bold")
     console.print(f"drawn uniformly from {exam.drawn_from}")
@@ -56,4 +57,4 @@ def evaluate(
             print_rows(console, table.columns, table.rows, title=table.title)
         else:
             console.print(f"{table.title}: none")
-    return 0
+    return OK

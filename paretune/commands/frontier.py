@@ -9,6 +9,7 @@ import typer
 
 from analysis.layout import ExportError
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results, RunName
+from paretune.exits import OK
 from paretune.runs import RunFolder
 
 
@@ -89,7 +90,7 @@ def frontier(
                 "written": [str(path) for path in written],
             }
         )
-        return 0
+        return OK
     if front.points.empty:
         console.print("No trial has a result yet.")
     else:
@@ -98,4 +99,4 @@ def frontier(
     if left_out(front):
         console.print(left_out(front))
     console.print(f"written: {', '.join(map(str, written))}", soft_wrap=True)
-    return 0
+    return OK

@@ -22,18 +22,27 @@ RunName = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of a search, as in results/NAME, or its folder.")
 ]
 Trials = Annotated[int | None, typer.Option("--trials", min=1, help="Trials in all, instead of the file's.")]
-Seeds = Annotated[int | None, typer.Option("--seeds", min=1, help="Seeds per configuration, likewise.")]
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", min=1, help="Seeds per configuration, instead of the file's.")
+]
 Budget = Annotated[
     int | None,
-    typer.Option("--budget", min=1, help="Steps per trial, likewise; rungs of early stopping scale with it."),
+    typer.Option(
+        "--budget",
+        min=1,
+        help="Steps per trial, instead of the file's; early stopping's rungs scale with it.",
+    ),
 ]
-SearchSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the search, likewise.")]
+SearchSeed = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Seed of the search, instead of the file's.")
+]
 Concurrency = Annotated[
-    int | None, typer.Option("--concurrency", min=1, help="Most trials at a time, likewise.")
+    int | None, typer.Option("--concurrency", min=1, help="Most trials at a time, instead of the file's.")
 ]
-Cpu = Annotated[float | None, typer.Option("--cpu", help="Processor cores per trial, likewise.")]
+Cpu = Annotated[float | None, typer.Option("--cpu", help="Processor cores per trial, instead of the file's.")]
 Gpu = Annotated[
-    float | None, typer.Option("--gpu", help="GPUs per trial, likewise; 0.25 puts four trials on one GPU.")
+    float | None,
+    typer.Option("--gpu", help="GPUs per trial, instead of the file's; with 0.25 four trials share one."),
 ]
 Device = Annotated[
     str,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results, RunName
+from paretune.exits import OK
 from paretune.runs import RunFolder
 
 
@@ -48,10 +49,10 @@ def rank(
     shown = table.head(top) if top else table
     if as_json:
         print_json(records(shown))
-        return 0
+        return OK
     console = make_console()
     headers, cells = configuration_rows(rows, shown, first=["rank", "configuration"])
     print_rows(console, headers, cells)
     if len(shown) < len(table):
         console.print(f"... and {len(table) - len(shown)} more")
-    return 0
+    return OK

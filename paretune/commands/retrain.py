@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
+from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.runs import RunFolder
 
 
@@ -68,24 +69,32 @@ def retrain(
     place = _new_folder(folder.path / RETRAIN_FOLDER, f"c{chosen.number:03d}")
     params = bound.params(chosen.values)
     console.print(
-        f"Configuration {chosen.number}, {params:,} parameters: {chosen.why}. "
+        f"Configuration {chosen.number}, {params:,} parameters, because {chosen.why}. "
         f"Training {seeds} fresh seed{'s' * (seeds > 1)} on {torch_device}, in {place}.",
         soft_wrap=True,
     )
     runs: list[SeedRun] = []
+    interrupted = False
     with SeedProgress(console, bound, chosen.values, seeds) as progress:
-        for index in range(seeds):
-            run = retrain_seed(
-                bound,
-                chosen.values,
-                index,
-                folder=place / f"seed-{index}",
-                device=torch_device,
-                problems=problems,
-                progress=progress.report,
-            )
-            runs.append(run)
-            progress.seed_ended(run)
+        try:
+            for index in range(seeds):
+                run = retrain_seed(
+                    bound,
+                    chosen.values,
+                    index,
+                    folder=place / f"seed-{index}",
+                    device=torch_device,
+                    problems=problems,
+                    progress=progress.report,
+                )
+                runs.append(run)
+                progress.seed_ended(run)
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
+        console.print(f"Interrupted; the report is on {len(runs)} of {seeds} seeds.", style="yellow")
+    if not runs:
+        return INTERRUPTED
     content = write_report(place, bound, chosen, runs)
     content |= {"report": str(place / REPORT_FILE)}
     best = best_run(bound.task, runs)
@@ -93,9 +102,9 @@ def retrain(
         print_json(content)
     if best is None:
         console.print(f"Every seed diverged; see {place / REPORT_FILE}.", style="red")
-        return 1
+        return OUR_FAILURE
     _say_best(console, content, best, place)
-    return 0
+    return INTERRUPTED if interrupted else OK
 
 
 def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> None:

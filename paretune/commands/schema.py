@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from paretune.commands.printing import print_json
+from paretune.exits import OK
 from paretune.schema import space_file_schema
 
 
@@ -41,4 +42,4 @@ def schema(
 
         write.write_text(json.dumps(space_file_schema(), indent=2) + "\n")
         typer.echo(f"written: {write}")
-    return 0
+    return OK

@@ -31,6 +31,7 @@ from paretune.commands.printing import (
     print_rows,
 )
 from paretune.errors import InputError
+from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.runs import RunFolder
 from paretune.text import duration
 from search_spaces.loader import SpaceFile
@@ -58,7 +59,7 @@ Examples:
 
 
 def search(
-    space: Annotated[Path | None, typer.Argument(metavar="[SPACE_FILE]", help="A YAML space file.")] = None,
+    space: Annotated[Path | None, typer.Argument(metavar="SPACE_FILE", help="A YAML space file.")] = None,
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="NAME", help="Go on with the search of this name.")
     ] = None,
@@ -180,14 +181,14 @@ def _conclude(
         console.print(
             f"\nInterrupted; all rows are kept. Go on with: {_resume_command(folder)}", style="yellow"
         )
-        return 130
+        return INTERRUPTED
     name = folder.name
     console.print(f"\nNext:  paretune rank {name}    paretune watch {name}    paretune retrain {name}")
     failed = endings["failed"]
     if failed and failed == len(rows.trials):
         console.print("Every trial failed; the errors are above and in trials.jsonl.", style="red")
-        return 1
-    return 0
+        return OUR_FAILURE
+    return OK
 
 
 def _resume_command(folder: RunFolder) -> str:

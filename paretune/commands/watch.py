@@ -11,7 +11,11 @@ import typer
 
 from analysis.layout import TENSORBOARD_FOLDER
 from paretune.commands.options import DEFAULT_RESULTS, Results, RunName
+from paretune.exits import OK
 from paretune.runs import RunFolder
+
+_NOISE = ("TensorFlow installation not found", "reduced feature set")
+"""What TensorBoard says of itself and nobody who watches a search can use."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +39,7 @@ def watch(
     name: RunName,
     port: Annotated[
         int | None,
-        typer.Option("--port", min=1, max=65535, help="Port; by default the first free from 6006."),
+        typer.Option("--port", min=1, max=65535, help="Port; the first free from 6006 if none."),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to serve on.")] = "localhost",
     results: Results = DEFAULT_RESULTS,
@@ -44,9 +48,11 @@ def watch(
     folder = RunFolder.open(results, name).path / TENSORBOARD_FOLDER
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--host", host]
-    command += ["--reload_interval", "5"] + ([] if port is None else ["--port", str(port)])
+    command += ["--reload_interval", "5", "--load_fast=false"] + (
+        [] if port is None else ["--port", str(port)]
+    )
     typer.echo(f"TensorBoard on {folder}; Ctrl-C ends it.")
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
@@ -55,9 +61,13 @@ def watch(
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.strip() and not any(noise in line for noise in _NOISE):
+                typer.echo(line, nl=False, err=True)
         return process.wait()
     except KeyboardInterrupt:
-        return 0
+        return OK
     finally:
         process.terminate()
         process.wait(timeout=10)

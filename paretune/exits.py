@@ -1,0 +1,7 @@
+"""Exit codes of every command."""
+
+OK = 0
+OUR_FAILURE = 1
+WRONG_INPUT = 2
+INTERRUPTED = 130
+"""As a shell reports a process that Ctrl-C ended."""
