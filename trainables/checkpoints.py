@@ -9,7 +9,6 @@ A checkpoint is a dict saved by ``torch.save``:
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +94,14 @@ def load(path: Path) -> Snapshot:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
+    except PermissionError:
+        raise CheckpointError(f"{path} cannot be read: permission denied") from None
+    except Exception as error:
+        # The unpickler answers what is no checkpoint with almost any exception, and torch's own
+        # text for refused content recommends to load it unsafely.
+        raise CheckpointError(
+            f"{path} is not a checkpoint, or is damaged; retrain writes them as checkpoint.pt"
+        ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a paretune checkpoint")
     if content.get("version") != VERSION:
@@ -120,6 +124,8 @@ def load_model(path: Path, device: torch.device) -> LoadedModel:
         workload = task.workload(config, device)
         model = workload.build_model()
         model.load_state_dict(content["model"])
-    except (KeyError, ValidationError, ValueError, RuntimeError) as error:
+        return LoadedModel(task, config, workload, model.eval(), content["step"], content["metrics"])
+    except KeyError as error:
+        raise CheckpointError(f"{path} is not a whole checkpoint: it lacks {error}") from error
+    except (ValidationError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit its own configuration: {error}") from error
-    return LoadedModel(task, config, workload, model.eval(), content["step"], content["metrics"])

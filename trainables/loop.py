@@ -56,7 +56,10 @@ class Progress:
 
 
 ReportFunction = Callable[[Report, Callable[[], Snapshot]], None]
-"""Receives every report, with a function that returns the checkpoint of that moment when called."""
+"""Receives every report, with a function that returns the checkpoint of that moment.
+
+The checkpoint holds the live weights, not a copy: save it before returning, or not at all.
+"""
 
 
 def train(
@@ -107,6 +110,8 @@ def train(
     losses = _RunningLoss(device)
     clock = _Clock(device)
 
+    if progress.solved and stop_when_solved:
+        return "solved"
     while progress.step < config.steps:
         step = progress.step + 1
         rate = rate_at(step, config)

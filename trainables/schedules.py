@@ -11,7 +11,7 @@ def rate_at(step: int, config: TrainingConfig) -> float:
     """Return the learning rate of ``step``, counted from 1 to ``config.steps``.
 
     ``warmup_cosine`` rises linearly to the peak over the warm-up steps, then follows half a
-    cosine to ``final_lr`` times the peak, which the last step has.
+    cosine to ``final_lr`` times the peak, which the last step has unless all steps are warm-up.
     """
     assert 1 <= step <= config.steps, f"1 <= step <= {config.steps} must hold, but got {step}"
     if config.schedule == "constant":

@@ -52,7 +52,8 @@ class ReversedSum(Layout):
         """
         digits, end = answers[:, :-1], answers[:, -1]
         value = (digits * self._powers(self.digits + 1, answers.device)).sum(1)
-        well_formed = (digits <= 9).all(1) & (end == EOS)
+        # Nineteen nines are more than 64 bits hold; whatever wraps comes out negative.
+        well_formed = (digits <= 9).all(1) & (end == EOS) & (value >= 0)
         return torch.where(well_formed, value, MALFORMED)
 
     def _digits_of(self, value: Tensor, count: int) -> Tensor:

@@ -47,30 +47,29 @@ def draw(
     """Draw ``count`` problems of ``split``, in whole tensors on the generator's device.
 
     Both operands of a problem are uniform in [0, 10**n), with one n per problem, uniform from
-    ``digits[0]`` to ``digits[1]``; what falls outside the split is drawn again.
+    ``digits[0]`` to ``digits[1]``; a pair that falls outside the split is drawn again at its length.
 
     Returns:
         Two int64 tensors of shape (count,).
     """
-    first, end = SPLITS[split]
-    some = int(count * 1.1 * BUCKETS / (end - first)) + 64
-    firsts: list[Tensor] = []
-    seconds: list[Tensor] = []
-    missing = count
-    while missing > 0:
-        a, b = _draw_any(some, digits, generator)
-        kept = in_split(a, b, split)
-        firsts.append(a[kept][:missing])
-        seconds.append(b[kept][:missing])
-        missing -= len(firsts[-1])
-    return torch.cat(firsts), torch.cat(seconds)
+    fewest, most = digits
+    device = generator.device
+    length = torch.randint(fewest, most + 1, (count, 1), generator=generator, device=device)
+    problems = torch.empty(2, count, dtype=torch.int64, device=device)
+    missing = torch.arange(count, device=device)
+    while len(missing) > 0:
+        drawn = _draw_any(length[missing], most, generator)
+        kept = in_split(drawn[0], drawn[1], split)
+        problems[:, missing[kept]] = drawn[:, kept]
+        missing = missing[~kept]
+    return problems[0], problems[1]
 
 
 def held_out(count: int, digits: int, split: Split, *, seed: int) -> tuple[Tensor, Tensor]:
     """Return up to ``count`` different problems of ``split``, uniform over those that exist.
 
-    Operands have up to ``digits`` digits. Where the space is small and has fewer than ``count``,
-    all of them are returned.
+    Operands have up to ``digits`` digits. Up to three digits, where there are fewer than ``count``
+    all of them are returned; beyond, at most a quarter of those that exist, so that drawing ends.
 
     Returns:
         Two int64 tensors of the same length, at most ``count``, on the CPU.
@@ -83,6 +82,7 @@ def held_out(count: int, digits: int, split: Split, *, seed: int) -> tuple[Tenso
         a, b = a[kept], b[kept]
         order = torch.randperm(len(a), generator=generator)[:count]
         return a[order], b[order]
+    count = min(count, 100**digits // BUCKETS // 4)
     pairs = torch.empty(0, 2, dtype=torch.int64)
     while len(pairs) < count:
         more = torch.stack(draw(count, (digits, digits), split, generator), dim=1)
@@ -106,19 +106,14 @@ def seeded_generator(device: torch.device, *key: int) -> torch.Generator:
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
 
 
-def _draw_any(count: int, digits: tuple[int, int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    fewest, most = digits
+def _draw_any(length: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Draw pairs of operands of given lengths, shape (n, 1), from every split: int64 of shape (2, n)."""
     device = generator.device
-    if fewest == most:
-        a, b = torch.randint(10**most, (2, count), generator=generator, device=device)
-        return a, b
     # Digit by digit: exactly uniform for every length, and one draw for all of them.
-    written = torch.randint(10, (2, count, most), generator=generator, device=device)
-    length = torch.randint(fewest, most + 1, (count, 1), generator=generator, device=device)
+    written = torch.randint(10, (2, len(length), most), generator=generator, device=device)
     place = torch.arange(most, device=device)
     powers = torch.tensor([10**place for place in range(most)], device=device)
-    a, b = (written * powers * (place < length)).sum(-1)
-    return a, b
+    return (written * powers * (place < length)).sum(-1)
 
 
 def _mix(x: Tensor) -> Tensor:
