@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.checkpoints import Snapshot, make_snapshot
 from trainables.config import TrainingConfig
-from trainables.contract import Ending, Report, Target, Task, Workload
+from trainables.contract import Ending, Report, Target, Task
+from trainables.gauges import Clock, RunningLoss
 from trainables.schedules import rate_at
 
 _DIVERGENCE_CHECK_EVERY = 50
@@ -90,137 +91,110 @@ def train(
         "solved" if the target was reached and held at any time, "diverged" if a loss was not
         finite, otherwise "finished".
     """
-    # Decides the initial weights; the data has generators of its own.
-    torch.manual_seed(config.seed)
-    workload = task.workload(config, device)
-    model = workload.build_model()
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=config.lr,
-        betas=(config.beta1, config.beta2),
-        weight_decay=config.weight_decay,
-        fused=True,
-    )
-    progress = Progress()
-    if resume is not None:
-        model.load_state_dict(resume["model"])
-        optimizer.load_state_dict(resume["optimizer"])
-        progress = Progress(**resume["progress"])
+    run = _Run(task, config, device, target, stop_when_solved=stop_when_solved, resume=resume)
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
-    losses = _RunningLoss(device)
-    clock = _Clock(device)
+    while (ending := run.ending) is None:
+        run.take_step()
+        if run.progress.step in evaluate_at or run.has_diverged():
+            row = run.evaluate()
+            report(row, partial(run.snapshot, row.metrics))
+    return ending
 
-    if progress.solved and stop_when_solved:
-        return "solved"
-    while progress.step < config.steps:
-        step = progress.step + 1
-        rate = rate_at(step, config)
-        loss = _take_step(
-            workload.loss(model, workload.batch(step)), model, optimizer, rate, config.grad_clip
+
+class _Run:
+    """Model, optimizer, data and progress of one training run, and what one step does to them."""
+
+    def __init__(
+        self,
+        task: Task,
+        config: TrainingConfig,
+        device: torch.device,
+        target: Target | None,
+        *,
+        stop_when_solved: bool,
+        resume: Snapshot | None,
+    ) -> None:
+        self._task = task
+        self._config = config
+        self._target = target
+        self._stop_when_solved = stop_when_solved
+        # Decides the initial weights; the data has generators of its own.
+        torch.manual_seed(config.seed)
+        self._workload = task.workload(config, device)
+        self._model = self._workload.build_model()
+        self._optimizer = torch.optim.AdamW(
+            self._model.parameters(),
+            lr=config.lr,
+            betas=(config.beta1, config.beta2),
+            weight_decay=config.weight_decay,
+            fused=True,
         )
-        losses.add(loss)
-        progress.step = step
-        progress.samples += config.batch
-        diverged = step % _DIVERGENCE_CHECK_EVERY == 0 and not losses.is_finite()
-        if step not in evaluate_at and not diverged:
-            continue
+        self.progress = Progress()
+        if resume is not None:
+            self._model.load_state_dict(resume["model"])
+            self._optimizer.load_state_dict(resume["optimizer"])
+            self.progress = Progress(**resume["progress"])
+        self._losses = RunningLoss(device)
+        self._clock = Clock(device)
+        self._diverged = False
 
-        progress.cpu_seconds += clock.cpu_seconds()
-        progress.wall_seconds += clock.wall_seconds()
-        measured = {} if diverged else {"train_loss": losses.mean(), **_validate(workload, model)}
-        if diverged or not all(math.isfinite(value) for value in measured.values()):
+    @property
+    def ending(self) -> Ending | None:
+        """How the run has ended, or None if it goes on."""
+        if self._diverged:
+            return "diverged"
+        if self.progress.step >= self._config.steps or (self.progress.solved and self._stop_when_solved):
+            return "solved" if self.progress.solved else "finished"
+        return None
+
+    def take_step(self) -> None:
+        """Take one optimizer step on the next batch."""
+        step = self.progress.step + 1
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate_at(step, self._config)
+        loss = self._workload.loss(self._model, self._workload.batch(step))
+        self._optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        if self._config.grad_clip > 0:
+            nn.utils.clip_grad_norm_(self._model.parameters(), self._config.grad_clip)
+        self._optimizer.step()
+        self._losses.add(loss.detach())
+        self.progress.step = step
+        self.progress.samples += self._config.batch
+
+    def has_diverged(self) -> bool:
+        """Look, every so many steps, whether the loss is still finite."""
+        return self.progress.step % _DIVERGENCE_CHECK_EVERY == 0 and not self._losses.is_finite()
+
+    def evaluate(self) -> Report:
+        """Validate, take note of how far the run is, and return the report."""
+        progress = self.progress
+        progress.cpu_seconds += self._clock.cpu_seconds()
+        progress.wall_seconds += self._clock.wall_seconds()
+        measured = {"train_loss": self._losses.mean()}
+        if math.isfinite(measured["train_loss"]):
+            self._model.eval()
+            measured |= self._workload.validate(self._model)
+            self._model.train()
+        if not all(math.isfinite(value) for value in measured.values()):
             # Of a diverged model only what it cost is true.
-            diverged, measured = True, {}
-        if target is not None:
-            progress.count_towards(target, measured.get(target.metric, math.nan))
-        ending: Ending | None = None
-        if diverged:
-            ending = "diverged"
-        elif (progress.solved and stop_when_solved) or step == config.steps:
-            ending = "solved" if progress.solved else "finished"
+            self._diverged, measured = True, {}
+        if self._target is not None:
+            progress.count_towards(self._target, measured.get(self._target.metric, math.nan))
+        self._losses.reset()
+        self._clock.restart()
+        rate = rate_at(progress.step, self._config)
         metrics = {**measured, "lr": rate, **progress.as_metrics()}
+        return Report(step=progress.step, metrics=metrics, ending=self.ending)
 
-        def snapshot(metrics: dict[str, float] = metrics) -> Snapshot:
-            return make_snapshot(
-                task,
-                config,
-                step=progress.step,
-                model=model.state_dict(),
-                optimizer=optimizer.state_dict(),
-                progress=asdict(progress),
-                metrics=metrics,
-            )
-
-        report(Report(step=step, metrics=metrics, ending=ending), snapshot)
-        if ending is not None:
-            return ending
-        losses.reset()
-        clock.restart()
-    # Only a run resumed from its own last step gets here: there was nothing left to do.
-    return "solved" if progress.solved else "finished"
-
-
-def _take_step(
-    loss: Tensor, model: nn.Module, optimizer: torch.optim.Optimizer, rate: float, grad_clip: float
-) -> Tensor:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    if grad_clip > 0:
-        nn.utils.clip_grad_norm_(model.parameters(), grad_clip)
-    optimizer.step()
-    return loss.detach()
-
-
-def _validate(workload: Workload, model: nn.Module) -> dict[str, float]:
-    model.eval()
-    measured = workload.validate(model)
-    model.train()
-    return measured
-
-
-class _RunningLoss:
-    """Mean loss since the last report, summed on the device so that no step waits for it."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._sum = torch.zeros((), device=device)
-        self._steps = 0
-
-    def add(self, loss: Tensor) -> None:
-        self._sum += loss
-        self._steps += 1
-
-    def is_finite(self) -> bool:
-        return math.isfinite(self._sum.item())
-
-    def mean(self) -> float:
-        return self._sum.item() / self._steps
-
-    def reset(self) -> None:
-        self._sum.zero_()
-        self._steps = 0
-
-
-class _Clock:
-    """Processor and elapsed time since it was last restarted."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self.restart()
-
-    def restart(self) -> None:
-        self._wait()
-        self._cpu, self._wall = time.process_time(), time.perf_counter()
-
-    def cpu_seconds(self) -> float:
-        self._wait()
-        return time.process_time() - self._cpu
-
-    def wall_seconds(self) -> float:
-        self._wait()
-        return time.perf_counter() - self._wall
-
-    def _wait(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+    def snapshot(self, metrics: Mapping[str, float]) -> Snapshot:
+        """Return the checkpoint of this moment, with live weights."""
+        return make_snapshot(
+            self._task,
+            self._config,
+            step=self.progress.step,
+            model=self._model.state_dict(),
+            optimizer=self._optimizer.state_dict(),
+            progress=asdict(self.progress),
+            metrics=metrics,
+        )
