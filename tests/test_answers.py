@@ -24,7 +24,7 @@ def test_rank_lists_configurations_best_first(every_ending: Search):
     assert [line.split()[1] for line in lines[1:]] == ["0", "1", "2", "3", "4"]
     assert "1 of 1" in lines[1]
     table = json.loads(every_ending.cli("rank", "--top", "1", "--json").out)
-    assert table[0]["params"] == 3072
+    assert table[0]["params"] == 6144
     assert table[0]["success_rate"] == 1.0
 
 
@@ -33,7 +33,7 @@ def test_frontier_is_exported_in_every_format(every_ending: Search, tmp_path: Pa
         done = every_ending.cli("frontier", "--export", tmp_path / f"frontier.{ending}")
         assert done.code == 0, done.err
         assert (tmp_path / f"frontier.{ending}").stat().st_size > 0
-    assert pd.read_csv(tmp_path / "frontier.csv")["params"].tolist() == [256, 2048, 3072]
+    assert pd.read_csv(tmp_path / "frontier.csv")["params"].tolist() == [256, 2048, 6144]
     assert (every_ending.folder / "frontier.png").exists()
     assert (every_ending.folder / "frontier.svg").exists()
     wrong = every_ending.cli("frontier", "--export", tmp_path / "frontier.xlsx")
@@ -84,7 +84,7 @@ def test_report_tells_what_a_reader_asks(retrained: Finished):
     ):
         assert heading in text
     assert "95 % interval" in text
-    assert "| all | 3072 |" in text
+    assert "| all | 6144 |" in text
 
 
 def test_weak_model_shows_at_least_ten_failures(every_ending: Search):
@@ -160,7 +160,7 @@ def test_tensorboard_shows_curves_and_a_row_for_every_trial(every_ending: Search
         }
         assert final["c000-s0"]["result/exact_match"] >= 0.99
         assert final["c002-s0"]["result/token_accuracy"] > 0
-        assert groups[0]["hparams"]["params"] == 3072
+        assert groups[0]["hparams"]["params"] == 6144
     finally:
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=20)

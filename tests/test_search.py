@@ -32,7 +32,7 @@ def test_terminal_shows_each_ending_and_the_frontier(every_ending: Search):
     for number, ending in enumerate(ENDINGS, start=1):
         assert f"[{number}/5]  c00{number - 1}-s0  {ending}" in out
     assert "1 solved, 1 finished, 1 stopped early, 1 diverged, 1 failed" in out
-    assert "3,072" in out
+    assert "6,144" in out
     assert "Not considered: trials that ended otherwise: 1 diverged, 1 failed." in out
     assert "paretune retrain every-ending" in out
 
