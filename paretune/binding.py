@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from search_spaces.mistakes import Mistake, SpaceFileError
+from paretune.errors import InputError
+from search_spaces.mistakes import Mistake
 from search_spaces.plan import Plan, Values
+from search_spaces.wording import accepted, finding
 from trainables.config import TrainingConfig
 from trainables.contract import LOOP_METRICS, Metric, Target, Task, parameter_count
 from trainables.tasks import TASKS
@@ -47,10 +49,9 @@ class BoundPlan:
             return first_message(error)
         bounds = self.plan.constraints.params
         if bounds is not None and not bounds.allow(params):
-            limits = [
-                f"{word} {limit:,}" for word, limit in (("min", bounds.min), ("max", bounds.max)) if limit
-            ]
-            return f"params must be within {' and '.join(limits)}, but is {params:,}"
+            limits = {"min": bounds.min, "max": bounds.max}
+            stated = [f"{word} {limit:,}" for word, limit in limits.items() if limit is not None]
+            return f"params must be within {' and '.join(stated)}, but is {params:,}"
         return None
 
     @property
@@ -67,16 +68,23 @@ class BoundPlan:
         return {metric.name: metric for metric in (*self.task.metrics, PARAMS, *LOOP_METRICS)}
 
 
-def bind(plan: Plan, source: str) -> BoundPlan:
+def bind(plan: Plan) -> BoundPlan:
     """Return the plan with its task.
 
     Raises:
-        SpaceFileError: there is no such task.
+        InputError: there is no such task.
     """
-    if plan.task not in TASKS:
-        message = f"got {plan.task!r}; accepted: {', '.join(sorted(TASKS))}"
-        raise SpaceFileError(source, [Mistake(("task",), message)])
+    mistake = unknown_task(plan)
+    if mistake is not None:
+        raise InputError(str(mistake))
     return BoundPlan(plan, TASKS[plan.task])
+
+
+def unknown_task(plan: Plan) -> Mistake | None:
+    """Return the mistake that a plan names no task that there is."""
+    if plan.task in TASKS:
+        return None
+    return Mistake(("task",), f"got {plan.task!r}, not a task{accepted(plan.task, sorted(TASKS))}")
 
 
 def canonical(values: Values) -> str:
@@ -87,8 +95,5 @@ def canonical(values: Values) -> str:
 def first_message(error: ValidationError) -> str:
     """Return the first finding of a configuration class in plain words."""
     detail = error.errors()[0]
-    if detail["type"] == "value_error":
-        return str(detail["ctx"]["error"])
     place = ".".join(map(str, detail["loc"]))
-    message = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{place}: got {detail['input']!r}; accepted: {message}"
+    return f"{place}: {finding(detail)}" if place else finding(detail)

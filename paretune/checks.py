@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ from paretune.binding import PARAMS, RESERVED, BoundPlan
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.plan import Values
-from search_spaces.sampling import draw, draw_value, is_active
+from search_spaces.sampling import complete, corners, draw, draw_value
+from search_spaces.wording import accepted, finding
 
 DRAWS = 2000
 """Random configurations that must all be refused before a space is called empty."""
@@ -22,10 +22,15 @@ DRAWS = 2000
 
 def mistakes_in(bound: BoundPlan) -> list[Mistake]:
     """Return every mistake in a plan; when there are none, the search can start."""
-    mistakes = [*_metrics(bound), *_parameters(bound)]
+    mistakes = mistakes_in_keys(bound)
     if mistakes:
         return mistakes
     return [*_explicit_configurations(bound), *_nothing_to_train(bound), *_rungs(bound)]
+
+
+def mistakes_in_keys(bound: BoundPlan) -> list[Mistake]:
+    """Return the mistakes that one key has by itself, whatever the others say."""
+    return [*_metrics(bound), *_parameters(bound)]
 
 
 def _metrics(bound: BoundPlan) -> Iterator[Mistake]:
@@ -37,18 +42,27 @@ def _metrics(bound: BoundPlan) -> Iterator[Mistake]:
     if plan.early_stopping is not None:
         rule = plan.early_stopping
         yield from _metric(bound, ("early_stopping",), rule.metric, rule.direction, reported)
-    for name in plan.target or {}:
+    for name, value in (plan.target or {}).items():
+        yield from _reachable(bound, name, value)
         if name not in reported:
             yield Mistake(
-                ("target", name), f"is not a metric of {bound.task.name}{_accepted(name, reported)}"
+                ("target", name), f"is not a metric of {bound.task.name}{accepted(name, sorted(reported))}"
             )
 
 
-def _metric(
-    bound: BoundPlan, path: KeyPath, name: str, direction: str, accepted: set[str]
-) -> Iterator[Mistake]:
-    if name not in accepted:
-        yield Mistake((*path, "metric"), f"got {name!r}, not a metric here{_accepted(name, accepted)}")
+def _reachable(bound: BoundPlan, name: str, value: float) -> Iterator[Mistake]:
+    metric = bound.metrics.get(name)
+    if metric is None or metric.best is None:
+        return
+    if value > metric.best if metric.direction == "max" else value < metric.best:
+        yield Mistake(
+            ("target", name), f"got {value:g}, which {name} never reaches; its best is {metric.best:g}"
+        )
+
+
+def _metric(bound: BoundPlan, path: KeyPath, name: str, direction: str, known: set[str]) -> Iterator[Mistake]:
+    if name not in known:
+        yield Mistake((*path, "metric"), f"got {name!r}, not a metric here{accepted(name, sorted(known))}")
     elif direction != bound.metrics[name].direction:
         better = bound.metrics[name].direction
         yield Mistake(
@@ -67,7 +81,7 @@ def _parameters(bound: BoundPlan) -> Iterator[Mistake]:
                 known = {*plan.space, *plan.fixed}
                 yield Mistake(
                     ("space", name, "when", other),
-                    f"is neither fixed nor in the space{_accepted(other, known)}",
+                    f"is neither fixed nor in the space{accepted(other, sorted(known))}",
                 )
     for index, values in enumerate(plan.only):
         for name, value in values.items():
@@ -100,9 +114,7 @@ def _value(bound: BoundPlan, path: KeyPath, name: str, value: Any) -> Iterator[M
         for detail in error.errors():
             # Findings about several fields at once depend on values that are not known here.
             if detail["loc"][:1] == (name,):
-                message = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-                inside = detail["loc"][1:]
-                yield Mistake((*path, *inside), f"got {detail['input']!r}; accepted: {message}")
+                yield Mistake((*path, *detail["loc"][1:]), finding(detail))
 
 
 def _unknown(bound: BoundPlan, path: KeyPath, name: str) -> Mistake | None:
@@ -111,7 +123,7 @@ def _unknown(bound: BoundPlan, path: KeyPath, name: str) -> Mistake | None:
     known = set(bound.task.config_class.model_fields) - RESERVED
     if name in known:
         return None
-    return Mistake(path, f"is not a parameter of {bound.task.name}{_accepted(name, known)}")
+    return Mistake(path, f"is not a parameter of {bound.task.name}{accepted(name, sorted(known))}")
 
 
 def _explicit_configurations(bound: BoundPlan) -> Iterator[Mistake]:
@@ -122,31 +134,34 @@ def _explicit_configurations(bound: BoundPlan) -> Iterator[Mistake]:
             yield Mistake(("only", index), refusal)
     rng = random.Random(0)
     for index, given in enumerate(plan.try_first):
-        refusals = [bound.refusal(_filled(bound, given, rng)) for _ in range(DRAWS // 10)]
+        refusals = [bound.refusal(filled(bound, given, rng)) for _ in range(DRAWS // 10)]
         if all(refusals):
             yield Mistake(("try_first", index), str(refusals[0]))
 
 
-def _filled(bound: BoundPlan, given: Values, rng: random.Random) -> Values:
+def filled(bound: BoundPlan, given: Values, rng: random.Random) -> Values:
     """Complete a configuration that leaves some dimensions open."""
-    values = dict(bound.plan.fixed)
-    for name, dimension in bound.plan.space.items():
-        if is_active(dimension, values):
-            values[name] = given[name] if name in given else draw_value(dimension, rng)
-    return values
+    return complete(
+        bound.plan, lambda name, dimension: given[name] if name in given else draw_value(dimension, rng)
+    )
 
 
 def _nothing_to_train(bound: BoundPlan) -> Iterator[Mistake]:
-    if bound.plan.only:
+    # Entries of try_first have been found trainable by now: a space with one is not empty.
+    if bound.plan.only or bound.plan.try_first:
         return
     rng = random.Random(0)
-    refusals = [bound.refusal(draw(bound.plan, rng)) for _ in range(DRAWS)]
+    drawn = [draw(bound.plan, rng) for _ in range(DRAWS)]
+    drawn += corners(bound.plan, bound.task.size_fields, rng, DRAWS // 10)
+    refusals = [bound.refusal(values) for values in drawn]
     if not all(refusals):
         return
     reason, times = Counter(map(str, refusals)).most_common(1)[0]
     where: KeyPath = ("constraints", "params") if reason.startswith("params must") else ("space",)
     yield Mistake(
-        where, f"no configuration is left to train; of {DRAWS:,} drawn, {times:,} fail because {reason}"
+        where,
+        f"no configuration is left to train: of {len(drawn):,} drawn, none may be; "
+        f"the most frequent reason ({times:,} times) is that {reason}",
     )
 
 
@@ -174,9 +189,3 @@ def largest_budget(bound: BoundPlan) -> int:
     if isinstance(dimension, Choice):
         return max(int(value) for value in dimension.values)  # type: ignore[arg-type]
     return int(dimension.high)
-
-
-def _accepted(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ";"
-    return f"{hint} accepted: {', '.join(sorted(known))}"

@@ -175,7 +175,8 @@ def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> JsonVal
         return _decode(dimension, trial.suggest_categorical(name, _encoded_choices(dimension)))
     if isinstance(dimension, IntRange):
         return trial.suggest_int(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
-    return trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+    drawn = trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+    return dimension.snap(drawn)
 
 
 def _values_of(trial: optuna.Trial, bound: BoundPlan) -> Values:

@@ -9,7 +9,7 @@ from typing import Any
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from paretune.binding import BoundPlan
-from paretune.checks import largest_budget
+from paretune.summary import rungs_of
 from search_spaces.plan import EarlyStopping
 
 
@@ -31,16 +31,18 @@ class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
     its losers only; here a solved trial counts at every later rung with its last value.
     """
 
-    def __init__(self, rule: EarlyStopping, max_steps: int) -> None:
+    def __init__(self, rule: EarlyStopping, rungs: list[int]) -> None:
         super().__init__(
             time_attr="step",
             metric=rule.metric,
             mode=rule.direction,
-            max_t=max(max_steps, rule.grace_period),
+            max_t=rungs[-1],
             grace_period=rule.grace_period,
             reduction_factor=rule.reduction_factor,
             stop_last_trials=False,
         )
+        # Ray computes its own from logarithms, which rounding can rob of the last; trials report at ours.
+        self._brackets[0]._rungs = [(rung, {}) for rung in reversed(rungs)]
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Book a new trial under its label."""
@@ -89,10 +91,8 @@ class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
 def make_scheduler(bound: BoundPlan) -> RungScheduler | None:
     """Return the plan's scheduler, or None when every trial may use its budget."""
     rule = bound.plan.early_stopping
-    if rule is None:
-        return None
-    end = min(rule.max_steps or largest_budget(bound), largest_budget(bound))
-    return RungScheduler(rule, end)
+    rungs = rungs_of(bound)
+    return RungScheduler(rule, rungs) if rule is not None and rungs else None
 
 
 def _labelled(trial: Any) -> _Labelled:

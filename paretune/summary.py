@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 from paretune.binding import BoundPlan, canonical
-from paretune.checks import largest_budget
+from paretune.checks import filled, largest_budget
 from search_spaces.sampling import corners, draw, listing
 
 _LIST_AT_MOST = 100_000
@@ -73,6 +73,7 @@ def sizes_of(bound: BoundPlan) -> Sizes:
         combinations = [draw(bound.plan, rng) for _ in range(_DRAW)]
         share_of = len(combinations)
         combinations += corners(bound.plan, bound.task.size_fields, rng, _DRAW // 10)
+        combinations += [filled(bound, given, rng) for given in bound.plan.try_first]
     else:
         share_of = len(combinations)
     counted = {}
@@ -91,14 +92,18 @@ def sizes_of(bound: BoundPlan) -> Sizes:
 
 
 def rungs_of(bound: BoundPlan) -> list[int]:
-    """Return the steps at which trials are compared, in order; none without early stopping."""
+    """Return the steps at which trials are compared, in order; none without early stopping.
+
+    The last is at most ``max_steps``, and before the end of the longest budget: at its end nothing
+    is left to stop.
+    """
     rule = bound.plan.early_stopping
     if rule is None:
         return []
-    end = min(rule.max_steps or largest_budget(bound), largest_budget(bound))
+    budget = largest_budget(bound)
     rungs = []
     rung = float(rule.grace_period)
-    while rung < end:
+    while rung < budget and (rule.max_steps is None or rung <= rule.max_steps):
         rungs.append(math.ceil(rung))
         rung *= rule.reduction_factor
     return rungs

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from search_spaces.dimensions import AnyDimension, describe
-from search_spaces.mistakes import Mistake
+from search_spaces.mistakes import KeyPath, Mistake
 
 if TYPE_CHECKING:
-    from search_spaces.plan import Plan
+    from search_spaces.plan import Plan, Values
 
 
 def mistakes_in(plan: Plan) -> list[Mistake]:
@@ -54,7 +54,9 @@ def _conditions(plan: Plan) -> list[Mistake]:
             path = ("space", name, "when", other)
             accepted = wanted if isinstance(wanted, list) else [wanted]
             values = " or ".join(map(repr, accepted))
-            if other in plan.space and other not in above:
+            if not accepted:
+                mistakes.append(Mistake(path, "got no value; accepted: one value, or a list of them"))
+            elif other in plan.space and other not in above:
                 mistakes.append(Mistake(path, f"{other} must stand above {name} in the space"))
             elif other in plan.space and not any(plan.space[other].contains(value) for value in accepted):
                 mistakes.append(
@@ -69,7 +71,9 @@ def _conditions(plan: Plan) -> list[Mistake]:
 
 
 def _try_first(plan: Plan) -> list[Mistake]:
-    mistakes = []
+    if not plan.space:
+        return []
+    mistakes = _repeated("try_first", plan.try_first)
     for index, values in enumerate(plan.try_first):
         for name, value in values.items():
             path = ("try_first", index, name)
@@ -77,11 +81,31 @@ def _try_first(plan: Plan) -> list[Mistake]:
                 mistakes.append(Mistake(path, f"is not searched; the space has {', '.join(plan.space)}"))
             elif not plan.space[name].contains(value):
                 mistakes.append(Mistake(path, _outside(value, plan.space[name])))
+            else:
+                mistakes += _inactive(plan, name, path, values)
     return mistakes
 
 
-def _only(plan: Plan) -> list[Mistake]:
+def _inactive(plan: Plan, name: str, path: KeyPath, values: Values) -> list[Mistake]:
+    """Find a value for a dimension that does not exist beside the other values."""
+    known = plan.fixed | values
+    for other, wanted in (plan.space[name].when or {}).items():
+        choices = wanted if isinstance(wanted, list) else [wanted]
+        if other in known and known[other] not in choices:
+            return [Mistake(path, f"does not exist where {other} is {known[other]!r}")]
+    return []
+
+
+def _repeated(key: str, configurations: list[Values]) -> list[Mistake]:
     return [
+        Mistake((key, index), f"is the same configuration as {key}.{configurations.index(values)}")
+        for index, values in enumerate(configurations)
+        if configurations.index(values) < index
+    ]
+
+
+def _only(plan: Plan) -> list[Mistake]:
+    return _repeated("only", plan.only) + [
         Mistake(("only", index, name), f"is fixed to {plan.fixed[name]!r} already")
         for index, values in enumerate(plan.only)
         for name in values

@@ -47,9 +47,14 @@ class IntRange(Dimension):
             )
         return self
 
-    def values(self) -> list[int]:
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return (self.high - self.low) // self.step + 1
+
+    def values(self) -> range:
         """Return every value, in order."""
-        return list(range(self.low, self.high + 1, self.step))
+        return range(self.low, self.high + 1, self.step)
 
     def contains(self, value: Any) -> bool:
         """Tell whether ``value`` can be drawn."""
@@ -77,12 +82,22 @@ class FloatRange(Dimension):
             if self.log:
                 raise ValueError(f"step and log exclude each other, but got (step={self.step}, log=true)")
             steps = (self.high - self.low) / self.step
-            if not math.isclose(steps, round(steps), abs_tol=1e-9):
+            if not math.isclose(steps, round(steps), abs_tol=1e-9) or (steps < 0.5 and self.high > self.low):
                 raise ValueError(
                     f"high must be low plus a whole number of steps, but got "
                     f"(low={self.low}, high={self.high}, step={self.step})"
                 )
         return self
+
+    def snap(self, value: float) -> float:
+        """Return the value on the grid of ``step`` nearest to ``value``, as a person would write it.
+
+        Without that, 0.1 + 2 * 0.1 would be 0.30000000000000004, and no condition would know it.
+        """
+        if self.step is None:
+            return value
+        steps = round((value - self.low) / self.step)
+        return float(f"{self.low + steps * self.step:.12g}")
 
     def contains(self, value: Any) -> bool:
         """Tell whether ``value`` can be drawn."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from search_spaces.dimensions import Choice, FloatRange, IntRange
 from search_spaces.mistakes import KeyPath, Mistake, SpaceFileError
 from search_spaces.plan import Plan
+from search_spaces.wording import accepted, finding
 
 MAX_BYTES = 1_000_000
+MAX_NODES = 100_000
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str", "int", "float", "bool", "null")}
 _DIMENSIONS: dict[str, type[BaseModel]] = {"int": IntRange, "float": FloatRange, "choice": Choice}
 
@@ -36,6 +37,7 @@ class SpaceFile:
         self.path = path
         self.text = self._read()
         self._lines: dict[KeyPath, int] = {}
+        self._nodes = 0
         self.content = self._parse()
 
     def line_of(self, path: KeyPath) -> int | None:
@@ -53,11 +55,15 @@ class SpaceFile:
             str(self.path), [mistake for _, mistake in located], [line for line, _ in located]
         )
 
-    def plan(self, overrides: Mapping[KeyPath, Any] | None = None) -> Plan:
+    def plan(
+        self, overrides: Mapping[KeyPath, Any] | None = None, contradictions: list[Mistake] | None = None
+    ) -> Plan:
         """Return the file's plan, with some keys set to other values.
 
         Args:
-            overrides: values to put at paths such as ``("search", "trials")``.
+            overrides: values from the command line, to put at paths such as ``("search", "trials")``.
+            contradictions: if given, contradictions between parts of the plan are put in here
+                instead of raised, so that the caller can tell them together with others.
 
         Raises:
             SpaceFileError: with every mistake in the file.
@@ -65,11 +71,17 @@ class SpaceFile:
         content = self.content
         for path, value in (overrides or {}).items():
             content = _with_value(content, path, value)
+        collected: list[Mistake] = []
         try:
-            return Plan.model_validate(content)
+            plan = Plan.model_validate(content, context={"mistakes": collected})
         except ValidationError as error:
-            mistakes = [mistake for detail in error.errors() for mistake in _mistakes(detail, content)]
-            raise self.error(mistakes) from None
+            mistakes = [_mistake(detail, content) for detail in error.errors()]
+            raise self.error(_marked(mistakes, overrides or {})) from None
+        if contradictions is not None:
+            contradictions += collected
+        elif collected:
+            raise self.error(collected)
+        return plan
 
     def _read(self) -> str:
         try:
@@ -99,6 +111,8 @@ class SpaceFile:
             line = None if mark is None else mark.line + 1
             problem = (error.problem or "is not YAML").strip().splitlines()[0]
             raise self._unreadable(f"is not valid YAML: {problem}", line) from None
+        except RecursionError:
+            raise self._unreadable("is nested too deeply for a space file") from None
         except (YAMLError, ValueError) as error:
             raise self._unreadable(f"is not valid YAML: {str(error).splitlines()[0]}") from None
         if tree is None:
@@ -113,6 +127,9 @@ class SpaceFile:
 
     def _plain(self, node: Any, path: KeyPath) -> Any:
         """Turn the parser's nodes into plain values and note their lines."""
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise self._unreadable(f"has more than {MAX_NODES:,} values, aliases counted each time")
         tag = getattr(getattr(node, "tag", None), "value", None)
         if tag is not None and str(tag) not in _PLAIN_TAGS:
             raise self._tagged(tag, path)
@@ -155,29 +172,28 @@ def load_space(path: Path) -> Plan:
     return SpaceFile(path).plan()
 
 
-def _mistakes(detail: ErrorDetails, content: dict[str, Any]) -> list[Mistake]:
-    """Translate one finding of the model into mistakes that name the value and what is accepted."""
-    context = detail.get("ctx", {})
-    if detail["type"] == "inconsistent":
-        found: list[Mistake] = context["mistakes"]
-        return found
+def _mistake(detail: ErrorDetails, content: dict[str, Any]) -> Mistake:
+    """Translate one finding of the model into a mistake that names the value and what is accepted."""
     path, value = _locate(detail["loc"], content)
     kind = detail["type"]
-    if kind == "missing":
-        return [Mistake(path, "is missing")]
     if kind == "extra_forbidden":
-        return [Mistake(path, "is not a key here" + _known_keys(path, content))]
+        return Mistake(path, finding(detail) + _known_keys(path, content))
     if kind == "union_tag_not_found":
-        return [Mistake((*path, "type"), "is missing; accepted: int, float, choice")]
+        return Mistake((*path, "type"), f"is missing; accepted: {', '.join(_DIMENSIONS)}")
     if kind == "union_tag_invalid":
         given = value.get("type") if isinstance(value, dict) else value
-        return [Mistake((*path, "type"), f"got {given!r}; accepted: int, float, choice")]
-    if kind == "value_error":
-        return [Mistake(path, str(context["error"]))]
-    if kind == "string_pattern_mismatch":
-        return [Mistake(path, f"got {value!r}; accepted: lower-case letters, digits and single hyphens")]
-    message = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return [Mistake(path, f"got {_shown(value)}; accepted: {message}")]
+        return Mistake((*path, "type"), f"got {given!r}; accepted: {', '.join(_DIMENSIONS)}")
+    return Mistake(path, finding(detail))
+
+
+def _marked(mistakes: list[Mistake], overrides: Mapping[KeyPath, Any]) -> list[Mistake]:
+    """Say of values that were given on the command line that they are not the file's."""
+    return [
+        Mistake(mistake.path, f"{mistake.message} (given on the command line)")
+        if mistake.path in overrides
+        else mistake
+        for mistake in mistakes
+    ]
 
 
 def _locate(location: tuple[int | str, ...], content: Any) -> tuple[KeyPath, Any]:
@@ -217,10 +233,7 @@ def _known_keys(path: KeyPath, content: Any) -> str:
         if found is None:
             return ""
         model = found
-    known = list(model.model_fields)
-    close = difflib.get_close_matches(str(path[-1]), known, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    return f"{hint} Accepted: {', '.join(known)}" if close else f"; accepted: {', '.join(known)}"
+    return accepted(str(path[-1]), model.model_fields)
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:
@@ -244,8 +257,3 @@ def _with_value(content: Any, path: KeyPath, value: Any) -> Any:
 
 def _kind_of(value: Any) -> str:
     return "a list" if isinstance(value, list) else f"{str(value)[:40]!r}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, JsonValue, model_validator
+from pydantic import BaseModel, Field, JsonValue, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from search_spaces.consistency import mistakes_in
@@ -71,7 +71,9 @@ class Search(BaseModel):
         description="Trials in all, each one configuration with one seed; by default 20, or all of `only`.",
     )
     seeds: int = Field(1, ge=1, le=MAX_SEEDS, description="Seeds, and so trials, per configuration.")
-    seed: int = Field(0, ge=0, description="Seed of the search itself; trial seeds derive from it.")
+    seed: int = Field(
+        0, ge=0, le=2**32 - 1, description="Seed of the search itself; trial seeds derive from it."
+    )
     concurrency: int | None = Field(
         None, ge=1, description="Most trials at a time; by default as many as the resources carry."
     )
@@ -97,7 +99,6 @@ class EarlyStopping(BaseModel):
     reduction_factor: float = Field(
         3.0,
         gt=1,
-        strict=False,
         description="One in so many goes on; each rung is so many times the one before.",
     )
     max_steps: int | None = Field(
@@ -173,9 +174,12 @@ class Plan(BaseModel):
     resources: Resources = Field(default_factory=lambda: Resources(), description="What one trial is given.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self, info: ValidationInfo) -> Self:
         mistakes = mistakes_in(self)
-        if mistakes:
+        if info.context is not None:
+            # The loader collects them, to tell them together with what only the task can know.
+            info.context["mistakes"] += mistakes
+        elif mistakes:
             # A plain ValueError has one place and one message; there may be several of both.
             text = "; ".join(map(str, mistakes)).replace("{", "{{").replace("}", "}}")
             raise PydanticCustomError("inconsistent", text, {"mistakes": mistakes})
@@ -187,7 +191,7 @@ class Plan(BaseModel):
         trials = self.search.trials
         if self.only:
             return len(self.only) if trials is None else min(len(self.only), trials // self.search.seeds)
-        return (DEFAULT_TRIALS if trials is None else trials) // self.search.seeds
+        return (max(DEFAULT_TRIALS, self.search.seeds) if trials is None else trials) // self.search.seeds
 
     @property
     def trials(self) -> int:

@@ -50,13 +50,13 @@ def draw_value(dimension: AnyDimension, rng: random.Random) -> JsonValue:
         if dimension.log:
             drawn = math.exp(rng.uniform(math.log(dimension.low - 0.5), math.log(dimension.high + 0.5)))
             return min(max(round(drawn), dimension.low), dimension.high)
-        return rng.choice(range(dimension.low, dimension.high + 1, dimension.step))
+        return dimension.low + rng.randrange(dimension.size) * dimension.step
     if dimension.log:
         drawn = math.exp(rng.uniform(math.log(dimension.low), math.log(dimension.high)))
         return min(max(drawn, dimension.low), dimension.high)
     if dimension.step is not None:
         steps = round((dimension.high - dimension.low) / dimension.step)
-        return dimension.low + rng.randint(0, steps) * dimension.step
+        return dimension.snap(dimension.low + rng.randint(0, steps) * dimension.step)
     return rng.uniform(dimension.low, dimension.high)
 
 
@@ -84,7 +84,7 @@ def listing(plan: Plan, names: Collection[str], limit: int) -> list[Values] | No
     for dimension in walked.values():
         if isinstance(dimension, FloatRange):
             return None
-        size *= len(dimension.values) if isinstance(dimension, Choice) else len(dimension.values())
+        size *= len(dimension.values) if isinstance(dimension, Choice) else dimension.size
         if size > limit:
             return None
     return list(_combinations(walked, dict(plan.fixed)))

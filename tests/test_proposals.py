@@ -24,7 +24,7 @@ def bound(**changes: object) -> BoundPlan:
         },
         **changes,
     }
-    return bind(Plan.model_validate(content), "test")
+    return bind(Plan.model_validate(content))
 
 
 def finished(exact_match: float) -> SeedOutcome:

@@ -25,14 +25,16 @@ Ending = Literal["solved", "finished", "diverged"]
 class Metric:
     """A number that every report of a task carries.
 
-    ``worst`` is the value that stands for a diverged trial where a sampler needs a number;
-    None where no finite value is the worst one.
+    ``best`` is the value that cannot be surpassed, None where there is none. ``worst`` is the
+    value that stands for a diverged trial where a sampler needs a number; None where no finite
+    value is the worst one.
     """
 
     name: str
     direction: Direction
     unit: str
     description: str
+    best: float | None = None
     worst: float | None = None
 
 

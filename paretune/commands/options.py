@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from paretune.binding import BoundPlan, bind
-from paretune.checks import largest_budget, mistakes_in
+from paretune.binding import BoundPlan, bind, unknown_task
+from paretune.checks import largest_budget, mistakes_in, mistakes_in_keys
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import KeyPath, Mistake
 
@@ -61,13 +61,25 @@ def load_bound(space: SpaceFile, overrides: dict[KeyPath, Any], budget: int | No
         SpaceFileError: with every mistake.
     """
     given = {path: value for path, value in overrides.items() if value is not None}
-    bound = bind(space.plan(given), str(space.path))
-    if budget is not None:
-        bound = bind(space.plan(given | _with_budget(space, bound, budget)), str(space.path))
-    mistakes = mistakes_in(bound)
+    bound, mistakes = _bind(space, given)
+    if budget is not None and not mistakes:
+        bound, mistakes = _bind(space, given | _with_budget(space, bound, budget))
     if mistakes:
         raise space.error(mistakes)
     return bound
+
+
+def _bind(space: SpaceFile, overrides: dict[KeyPath, Any]) -> tuple[BoundPlan, list[Mistake]]:
+    """Return the plan with its task, and all mistakes that a well-formed plan can have."""
+    mistakes: list[Mistake] = []
+    plan = space.plan(overrides, mistakes)
+    no_task = unknown_task(plan)
+    if no_task is not None:
+        raise space.error([*mistakes, no_task])
+    bound = bind(plan)
+    # What contradicts itself cannot be drawn from; of the task's findings, those on single keys remain.
+    mistakes += mistakes_in(bound) if not mistakes else mistakes_in_keys(bound)
+    return bound, mistakes
 
 
 def search_overrides(
@@ -92,8 +104,12 @@ def search_overrides(
 def _with_budget(space: SpaceFile, bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
     """Set the steps of every trial, and move the rungs to the same shares of the budget."""
     plan = bound.plan
-    if "steps" in plan.space or any("steps" in values for values in plan.only):
-        raise space.error([Mistake(("space", "steps"), "is searched, so --budget cannot set it")])
+    places: list[KeyPath] = [("space", "steps")] if "steps" in plan.space else []
+    places += [("only", index, "steps") for index, values in enumerate(plan.only) if "steps" in values]
+    if places:
+        raise space.error(
+            [Mistake(place, "differs between configurations, so --budget cannot set it") for place in places]
+        )
     changed: dict[KeyPath, Any] = {("fixed", "steps"): budget}
     rule = plan.early_stopping
     if rule is not None:

@@ -63,7 +63,7 @@ def retrain(
     from paretune.retraining import SeedRun, best_run, retrain_seed
 
     console = make_console(to_stderr=as_json)
-    bound = bind(folder.plan, str(folder.path))
+    bound = bind(folder.plan)
     torch_device = pick_device(device)
     torch.set_num_threads(max(1, int(bound.plan.resources.cpu)))
     place = _new_folder(folder.path / RETRAIN_FOLDER, f"c{chosen.number:03d}")

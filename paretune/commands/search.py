@@ -131,7 +131,7 @@ def _go_on(
     plan = type(plan).model_validate(content)
     folder.write_plan(plan)
     console.print(f"Going on with {folder.path}.")
-    return folder, bind(plan, str(folder.path))
+    return folder, bind(plan)
 
 
 def _say_name(console: Console, bound: BoundPlan, folder: RunFolder) -> None:

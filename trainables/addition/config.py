@@ -74,4 +74,5 @@ class AdditionConfig(TransformerShape, TrainingConfig):
         return ends
 
 
-SIZE_FIELDS: frozenset[str] = frozenset({"digits", *TransformerShape.model_fields})
+SIZE_FIELDS: frozenset[str] = frozenset({"digits", "curriculum", *TransformerShape.model_fields})
+"""What the parameter count depends on, or (the curriculum) whether the configuration is valid."""

@@ -28,6 +28,7 @@ class AdditionTask:
             direction="max",
             unit="share",
             description="share of validation problems whose whole greedy answer is right",
+            best=1.0,
             worst=0.0,
         ),
         Metric(
@@ -35,6 +36,7 @@ class AdditionTask:
             direction="max",
             unit="share",
             description="share of answer tokens of validation problems that are right",
+            best=1.0,
             worst=0.0,
         ),
         Metric(
@@ -42,6 +44,7 @@ class AdditionTask:
             direction="min",
             unit="nats/token",
             description="mean cross-entropy of answer tokens of validation problems",
+            best=0.0,
         ),
     )
 
