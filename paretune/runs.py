@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -64,6 +65,11 @@ class RunFolder:
         (folder.path / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n")
         folder.write_plan(plan)
         return folder
+
+    def remove_unused(self) -> None:
+        """Remove the folder again if no trial was ever started in it, so that its name stays free."""
+        if not (self.path / TRIALS_FILE).exists():
+            shutil.rmtree(self.path)
 
     def write_plan(self, plan: Plan) -> None:
         """Write the plan, whole or not at all."""

@@ -102,6 +102,10 @@ def search(
 
     try:
         outcome = run_search(folder, bound, console, address=address)
+    except (InputError, ConnectionError):
+        if resume is None:
+            folder.remove_unused()
+        raise
     except OSError:
         console.print(f"What is known so far is in {folder.path}. Go on with: {_resume_command(folder)}")
         raise
@@ -182,6 +186,11 @@ def _conclude(
             f"\nInterrupted; all rows are kept. Go on with: {_resume_command(folder)}", style="yellow"
         )
         return INTERRUPTED
+    if len(rows.trials) < rows.plan.trials:
+        console.print(
+            f"The space has nothing more to train: it ended before its {rows.plan.trials} trials.",
+            style="yellow",
+        )
     name = folder.name
     console.print(f"\nNext:  paretune rank {name}    paretune watch {name}    paretune retrain {name}")
     failed = endings["failed"]
