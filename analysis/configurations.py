@@ -51,7 +51,7 @@ def configurations(rows: SearchRows) -> pd.DataFrame:
 def columns_of(rows: SearchRows) -> list[Column]:
     """Describe every column that :func:`configurations` can have."""
     metrics = [
-        Column(name, metric["unit"], f"{metric['description']}; mean over seeds")
+        Column(name, metric["unit"], f"{metric['description']}; mean over the seeds that have it")
         for name, metric in rows.metrics.items()
         if name != "params"
     ]

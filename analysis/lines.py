@@ -34,3 +34,21 @@ def mend_last_line(path: Path) -> None:
     if content and not content.endswith(b"\n"):
         with path.open("r+b") as file:
             file.truncate(content.rfind(b"\n") + 1)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a whole line, or nothing.
+
+    Raises:
+        OSError: the line cannot be written; the file is as it was.
+    """
+    # Opened for every line: no descriptor to lose, and a full disk shows at the line it hits.
+    with path.open("ab", buffering=0) as file:
+        begin = file.tell()
+        left = line.encode() + b"\n"
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            file.truncate(begin)
+            raise

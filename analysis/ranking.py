@@ -25,9 +25,10 @@ def reaches_target(rows: SearchRows, table: pd.DataFrame) -> pd.Series[bool]:
 
     One lucky seed of several is not a finding.
     """
-    if "success_rate" not in table.columns:
+    if rows.plan.target is None or table.empty:
         return pd.Series(False, index=table.index)
-    return pd.Series(table["success_rate"].to_numpy() > 0.5, index=table.index)
+    # Of all its seeds, not of those that have ended so far.
+    return pd.Series(table["solved"].to_numpy() > rows.plan.search.seeds / 2, index=table.index)
 
 
 def ranking(rows: SearchRows) -> pd.DataFrame:

@@ -83,6 +83,9 @@ class Board:
             return None
         return self.elapsed / done * max(self.trials - self.ended_count - partly, 0)
 
+    def announced(self, trial: TrialSpec) -> None:
+        """Only what runs is on the board."""
+
     def started(self, trial: TrialSpec) -> None:
         """Put a trial on the board."""
         self.running[trial.label] = RunningTrial(trial, self.steps_of(trial.values))

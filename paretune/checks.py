@@ -13,7 +13,7 @@ from paretune.binding import PARAMS, RESERVED, BoundPlan
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.plan import Values
-from search_spaces.sampling import complete, corners, draw, draw_value
+from search_spaces.sampling import complete, corners, draw, draw_value, listing
 from search_spaces.wording import accepted, finding
 
 DRAWS = 2000
@@ -150,9 +150,11 @@ def _nothing_to_train(bound: BoundPlan) -> Iterator[Mistake]:
     # Entries of try_first have been found trainable by now: a space with one is not empty.
     if bound.plan.only or bound.plan.try_first:
         return
-    rng = random.Random(0)
-    drawn = [draw(bound.plan, rng) for _ in range(DRAWS)]
-    drawn += corners(bound.plan, bound.task.size_fields, rng, DRAWS // 10)
+    drawn = listing(bound.plan, bound.task.size_fields, 10 * DRAWS)
+    if drawn is None:
+        rng = random.Random(0)
+        drawn = [draw(bound.plan, rng) for _ in range(DRAWS)]
+        drawn += corners(bound.plan, bound.task.size_fields, rng, DRAWS // 10)
     refusals = [bound.refusal(values) for values in drawn]
     if not all(refusals):
         return
@@ -160,7 +162,7 @@ def _nothing_to_train(bound: BoundPlan) -> Iterator[Mistake]:
     where: KeyPath = ("constraints", "params") if reason.startswith("params must") else ("space",)
     yield Mistake(
         where,
-        f"no configuration is left to train: of {len(drawn):,} drawn, none may be; "
+        f"no configuration is left to train: of {len(drawn):,} looked at, none may be; "
         f"the most frequent reason ({times:,} times) is that {reason}",
     )
 

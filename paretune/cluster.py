@@ -31,8 +31,8 @@ _ENVIRONMENT = {
 
 
 @contextmanager
-def ray_session(address: str) -> Iterator[dict[str, float]]:
-    """Start Ray here (``local``) or join a running cluster, and yield the cluster's resources.
+def ray_session(address: str) -> Iterator[list[dict[str, float]]]:
+    """Start Ray here (``local``) or join a running cluster, and yield the resources of each machine.
 
     Raises:
         ConnectionError: there is no cluster at ``address``.
@@ -44,11 +44,14 @@ def ray_session(address: str) -> Iterator[dict[str, float]]:
     options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+    else:
+        # Workers of a cluster that others started do not inherit this process's environment.
+        options["runtime_env"] = {"env_vars": _ENVIRONMENT}
     try:
         ray.init(**options)
         # Ray sets a handler of its own, which would end the process before the rows are closed.
         with _sigterm_like_ctrl_c():
-            yield ray.cluster_resources()
+            yield [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
     finally:
         ray.shutdown()
 

@@ -41,6 +41,9 @@ class LiveDisplay:
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
+    def announced(self, trial: TrialSpec) -> None:
+        """Not shown."""
+
     def started(self, trial: TrialSpec) -> None:
         """The table shows it."""
 
@@ -53,7 +56,7 @@ class LiveDisplay:
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Keep failures on the screen; the rest is counted in the table."""
         if ending == "failed":
-            self._live.console.print(f"[red]{trial.label} failed:[/red] {error}")
+            self._live.console.print(f"{trial.label} failed: {error}", style="red", markup=False)
 
     def tick(self) -> None:
         """The table redraws itself."""
@@ -94,6 +97,9 @@ class LineDisplay:
 
     def __exit__(self, *exception: object) -> None:
         pass
+
+    def announced(self, trial: TrialSpec) -> None:
+        """Not shown."""
 
     def started(self, trial: TrialSpec) -> None:
         """Said when it ends."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from ray import tune
 from rich.console import Console
 
@@ -24,13 +26,14 @@ from paretune.events import Listener
 from paretune.monitor import Monitor
 from paretune.provenance import describe_session, read_sessions, write_sessions
 from paretune.queue import PastTrial, TrialQueue, TrialSpec
-from paretune.recorder import Recorder, read_past
+from paretune.recorder import Recorder, read_past, settle_past
 from paretune.runs import RunFolder
 from paretune.searcher import QueueSearcher
 from paretune.stopping import RungScheduler, make_scheduler
 from paretune.summary import rungs_of
 from paretune.tensorboard_log import TensorBoardLog
 from paretune.trial import run_trial
+from search_spaces.plan import Plan
 
 _RETRIES = 1
 """A trial whose worker dies is tried once more, from its newest checkpoint."""
@@ -45,7 +48,9 @@ class SearchResult:
     elapsed: float
 
 
-def run_search(folder: RunFolder, bound: BoundPlan, console: Console, *, address: str) -> SearchResult:
+def run_search(
+    folder: RunFolder, bound: BoundPlan, console: Console, *, address: str, extended: Plan | None = None
+) -> SearchResult:
     """Run a search, or go on with it if its folder holds rows of earlier sessions.
 
     Args:
@@ -53,6 +58,7 @@ def run_search(folder: RunFolder, bound: BoundPlan, console: Console, *, address
         bound: the plan, checked.
         console: where progress is shown: a live table on a terminal, lines elsewhere.
         address: ``local``, or the address of a Ray cluster.
+        extended: the folder's plan with more trials, to be kept once it is clear that it can run.
 
     Raises:
         InputError: the machine or cluster cannot run a single trial, or the folder is in use.
@@ -62,14 +68,18 @@ def run_search(folder: RunFolder, bound: BoundPlan, console: Console, *, address
         metrics = set(bound.metrics)
         for name in (TRIALS_FILE, REPORTS_FILE):
             mend_last_line(folder.path / name)
+        settle_past(folder.path)
         past = read_past(folder.path, metrics)
         sessions = read_sessions(folder.path)
         session = {"session": len(sessions) + 1, "began": _now(), "address": address, **describe_session()}
         write_sessions(folder.path, [*sessions, session])
         board = Board(bound, past)
-        with ray_session(address) as resources:
-            concurrency = concurrency_of(bound, resources)
-            session |= {"cluster": resources, "concurrency": concurrency}
+        with ray_session(address) as nodes:
+            concurrency = concurrency_of(bound, nodes)
+            require_gpu(bound, address)
+            if extended is not None:
+                folder.write_plan(extended)
+            session |= {"nodes": nodes, "concurrency": concurrency}
             try:
                 interrupted = _tune(folder, bound, past, board, console, session, concurrency)
             finally:
@@ -139,6 +149,8 @@ def _tune(
             pass
         finally:
             monitor.close()
+    if monitor.failure is not None:
+        raise monitor.failure
     return not queue.exhausted or queue.running > 0
 
 
@@ -157,28 +169,51 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec) -> dict[str, Any]:
     }
 
 
-def concurrency_of(bound: BoundPlan, resources: dict[str, float]) -> int:
+def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> int:
     """Return how many trials run at a time: what was asked for, at most what the machines carry.
 
+    Args:
+        bound: the plan.
+        nodes: the resources of each machine, such as ``{"CPU": 8, "GPU": 1}``.
+
     Raises:
-        InputError: not even one trial fits.
+        InputError: no machine carries even one trial.
     """
     needs = {"CPU": bound.plan.resources.cpu, "GPU": bound.plan.resources.gpu}
-    fits = []
     for name, share in needs.items():
-        there = resources.get(name, 0.0)
-        if share > there:
+        most = max(node.get(name, 0.0) for node in nodes)
+        if share > most:
             flag = name.lower()
             raise InputError(
-                f"a trial needs {share:g} {name}, but there {'is' if there == 1 else 'are'} {there:g}; "
+                f"a trial needs {share:g} {name}, but the largest machine has {most:g}; "
                 f"ask for less with --{flag} or resources.{flag} in the space file"
             )
-        if share:
-            # A share of a GPU must lie on one of them: 0.4 fits twice on each, not five times on two.
-            fits.append(int(there) * int(1 / share + 1e-9) if share < 1 else int(there / share))
-    carried = max(1, min(fits))
+    carried = sum(min(_fits(name, share, node) for name, share in needs.items() if share) for node in nodes)
+    if carried == 0:
+        raise InputError(f"no machine has both {needs['CPU']:g} CPU and {needs['GPU']:g} GPU for a trial")
     asked = bound.plan.search.concurrency
     return carried if asked is None else min(asked, carried)
+
+
+def _fits(name: str, share: float, node: Mapping[str, float]) -> int:
+    there = node.get(name, 0.0)
+    if name == "GPU" and share < 1:
+        # A share of a GPU must lie on one of them: 0.4 fits twice on each, not five times on two.
+        return int(there) * int(1 / share + 1e-9)
+    return int(there / share + 1e-9)
+
+
+def require_gpu(bound: BoundPlan, address: str) -> None:
+    """Check that torch can use the GPU that trials are to get, where that can be seen from here.
+
+    Raises:
+        InputError: Ray sees a GPU, but this torch cannot use it.
+    """
+    if bound.plan.resources.gpu and address == "local" and not torch.cuda.is_available():
+        raise InputError(
+            f"this torch ({torch.__version__}) cannot use the GPU here; "
+            "install a build with CUDA, or use --gpu 0"
+        )
 
 
 def _refill(scheduler: RungScheduler, folder: Path, past: list[PastTrial]) -> None:

@@ -21,10 +21,10 @@ ENDINGS: dict[TrialEnding, str] = {
 def ending_of(last_result: Mapping[str, Any] | None, *, failed: bool) -> TrialEnding:
     """Return the ending of a trial that is over.
 
-    A trial that ends by itself says how in its last report. One that says nothing was stopped by
-    the scheduler, unless it failed.
+    A trial that ends by itself says how in its last report. One that has reported, but says nothing
+    of an end, was stopped by the scheduler. One that never reported has failed, whatever Tune says.
     """
-    if failed:
+    if failed or not last_result or "step" not in last_result:
         return "failed"
-    said: TrialEnding | None = (last_result or {}).get("ending")
+    said: TrialEnding | None = last_result.get("ending")
     return said if said is not None else "stopped early"

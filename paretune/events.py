@@ -14,6 +14,10 @@ Row = Mapping[str, Any]
 class Listener(Protocol):
     """Someone who is told of every event of a search, in the driver's main thread."""
 
+    def announced(self, trial: TrialSpec) -> None:
+        """Take note that a trial was handed out, in the order of configurations and seeds."""
+        ...
+
     def started(self, trial: TrialSpec) -> None:
         """Take note that a trial began to run."""
         ...

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,63 +22,75 @@ class Monitor(Callback):  # type: ignore[misc]
         self._listeners = list(listeners)
         self._columns = columns
         self._specs: dict[str, TrialSpec] = {}
-        self._running: dict[str, Row] = {}
+        self._open: dict[str, Row] = {}
+        self.failure: OSError | None = None
+        """What kept a listener from writing; the search is ended over it, and the driver raises it."""
 
     def announce(self, spec: TrialSpec) -> None:
         """Make a trial known before Tune speaks of it by its label."""
         self._specs[spec.label] = spec
+        self._open[spec.label] = {}
+        self._tell(lambda listener: listener.announced(spec))
 
     def close(self) -> None:
-        """Declare every trial that is still running interrupted."""
-        for label, last in list(self._running.items()):
-            self._end(label, "interrupted", last, None)
+        """Declare every trial that has not ended interrupted, or what it said itself last."""
+        for label, last in list(self._open.items()):
+            self._end(label, last.get("ending") or "interrupted", None)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune started a trial, or started it again after a failure."""
-        spec = self._specs[trial.config["label"]]
-        self._running.setdefault(spec.label, {})
-        for listener in self._listeners:
-            listener.started(spec)
+        self._tell(lambda listener: listener.started(self._spec(trial)))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Tune received a report."""
-        spec = self._specs[trial.config["label"]]
         row = {name: value for name, value in result.items() if name in self._columns}
         if "step" not in row:
             return
-        self._running[spec.label] = row
-        for listener in self._listeners:
-            listener.reported(spec, row)
+        self._open[trial.config["label"]] = row
+        self._tell(lambda listener: listener.reported(self._spec(trial), row))
 
     def on_checkpoint(
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
     ) -> None:
         """Tune stored a checkpoint."""
-        for listener in self._listeners:
-            listener.checkpointed(self._specs[trial.config["label"]], str(checkpoint.path))
+        self._tell(lambda listener: listener.checkpointed(self._spec(trial), str(checkpoint.path)))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune ended a trial without an error."""
         label = trial.config["label"]
-        last = self._running.get(label, {})
-        self._end(label, ending_of(last, failed=False), last, None)
+        ending = ending_of(self._open.get(label), failed=False)
+        self._end(label, ending, "it ended without a report" if ending == "failed" else None)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune gave a trial up."""
-        label = trial.config["label"]
-        self._end(label, "failed", self._running.get(label, {}), _last_line(trial))
+        """Tune gave a trial up, maybe before it could start."""
+        self._end(trial.config["label"], "failed", _last_line(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has gone round."""
-        for listener in self._listeners:
-            listener.tick()
+        self._tell(lambda listener: listener.tick())
 
-    def _end(self, label: str, ending: TrialEnding, last: Row, error: str | None) -> None:
-        self._running.pop(label, None)
-        for listener in self._listeners:
-            listener.ended(self._specs[label], ending, last, error)
+    def _spec(self, trial: Any) -> TrialSpec:
+        return self._specs[trial.config["label"]]
+
+    def _end(self, label: str, ending: TrialEnding, error: str | None) -> None:
+        last = self._open.pop(label, {})
+        self._tell(lambda listener: listener.ended(self._specs[label], ending, last, error))
+
+    def _tell(self, event: Callable[[Listener], None]) -> None:
+        """Tell all listeners; if one cannot write, end the search as Ctrl-C does, and tell no more.
+
+        Raised in a callback, the error would reach the driver as a text at best: Tune wraps or drops it.
+        """
+        if self.failure is not None:
+            return
+        try:
+            for listener in self._listeners:
+                event(listener)
+        except OSError as error:
+            self.failure = error
+            signal.raise_signal(signal.SIGINT)
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles callbacks into its snapshot, which nothing here goes on from; open files stay out.

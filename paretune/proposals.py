@@ -79,8 +79,8 @@ class Proposer:
         """Report how all seeds of a configuration ended.
 
         Objectives are means over seeds. A seed that early stopping ended counts with its last
-        values, a lower bound of what it might have reached; a diverged one with the worst value
-        of the metric; a failed or interrupted one, which says nothing about the configuration,
+        values, a lower bound of what it might have reached; a diverged one with the metric's
+        ``worst``; a failed or interrupted one, which says nothing about the configuration,
         not at all. A configuration of which every seed was stopped early is told as pruned at its
         last step where Optuna can express that (one objective).
         """
@@ -91,10 +91,7 @@ class Proposer:
         single = len(self._plan.objectives) == 1
         told = [o for o in outcomes if o.ending not in ("failed", "interrupted")]
         if values is None:
-            diverged = any(outcome.ending == "diverged" for outcome in told)
-            # Pruned without any value ranks below everything else; failed is forgotten.
-            state = TrialState.PRUNED if diverged and single else TrialState.FAIL
-            self._study.tell(trial, state=state)
+            self._study.tell(trial, state=TrialState.FAIL)
         elif single and all(outcome.ending == "stopped early" for outcome in told):
             trial.report(values[0], max(outcome.step for outcome in told))
             self._study.tell(trial, state=TrialState.PRUNED)

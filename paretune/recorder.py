@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.layout import REPORTS_FILE, TRIALS_FILE
-from analysis.lines import read_lines
+from analysis.lines import append_line, read_lines
 from paretune.endings import TrialEnding
 from paretune.events import Row
 from paretune.queue import PastTrial, TrialSpec, outcome_of
@@ -28,8 +28,12 @@ class Recorder:
         self._session = session
         self._rows: dict[str, dict[str, Any]] = {}
 
-    def started(self, trial: TrialSpec) -> None:
-        """Write the trial's first row."""
+    def announced(self, trial: TrialSpec) -> None:
+        """Write the trial's first row.
+
+        It is written when the trial is handed out and not when its process is up: processes come up
+        in any order, and a resumed search needs all configurations up to the last one it knows.
+        """
         self._rows[trial.label] = {
             "trial": trial.label,
             "configuration": trial.configuration,
@@ -39,9 +43,13 @@ class Recorder:
             "values": trial.values,
             "ending": None,
             "session": self._session,
-            "started": _now(),
             "checkpoint": self._relative(trial.resume_from),
         }
+        self._append(TRIALS_FILE, self._rows[trial.label])
+
+    def started(self, trial: TrialSpec) -> None:
+        """Write down since when the trial runs; after a failure, since when it runs again."""
+        self._rows[trial.label]["started"] = _now()
         self._append(TRIALS_FILE, self._rows[trial.label])
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
@@ -71,9 +79,7 @@ class Recorder:
         """Nothing is ever held back."""
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
-        # Opened for every row: no descriptor to lose, and a full disk shows at the row it hits.
-        with (self._folder / name).open("a") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+        append_line(self._folder / name, json.dumps(row, allow_nan=False))
 
     def _relative(self, path: str | None) -> str | None:
         if path is None:
@@ -105,6 +111,15 @@ def read_past(folder: Path, metrics: set[str]) -> list[PastTrial]:
         outcome = None if ending is None or ending == "interrupted" else outcome_of(ending, row, metrics)
         past.append(PastTrial(spec=spec, outcome=outcome))
     return sorted(past, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index))
+
+
+def settle_past(folder: Path) -> None:
+    """Give trials the ending that they reported themselves just before their search was killed."""
+    said = {row["trial"]: row for row in read_lines(folder / REPORTS_FILE) if row.get("ending")}
+    rows = {row["trial"]: row for row in read_lines(folder / TRIALS_FILE)}
+    for label, row in rows.items():
+        if row.get("ending") in (None, "interrupted") and label in said:
+            append_line(folder / TRIALS_FILE, json.dumps({**row, **said[label]}))
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:

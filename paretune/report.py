@@ -46,6 +46,7 @@ def _content(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun]) -> dict[str,
         "params": sum(bound.task.parameter_table(config).values()),
         "parameter_table": bound.task.parameter_table(config),
         "config": {k: v for k, v in config.model_dump(mode="json").items() if k != "seed"},
+        "target": bound.plan.target,
         "success": {"solved": solved, "seeds": len(runs), "low": low, "high": high},
         "seeds": [
             {

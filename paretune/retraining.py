@@ -58,6 +58,11 @@ def choose(rows: SearchRows, number: int | None) -> Chosen:
             raise InputError(f"there is no configuration {number}; there are 0 to {max(values)}")
         return Chosen(number=number, values=values[number], why="it was asked for")
     best = ranked.iloc[0]
+    if rows.plan.target is None:
+        raise InputError(
+            f"{rows.plan.name} has no target to choose by; name a configuration: "
+            f"--configuration {int(best['configuration'])} is the best"
+        )
     if not reaches_target(rows, ranked).iloc[0]:
         metric, _ = accuracy_objective(rows)
         raise InputError(

@@ -29,6 +29,11 @@ class RunFolder:
         return self.path.name
 
     @property
+    def shown(self) -> str:
+        """What to type for this search: its name, or its path where the name alone would not find it."""
+        return self.name if self.path.parent == Path("results").absolute() else str(self.path)
+
+    @property
     def plan(self) -> Plan:
         """The plan that the search was started with.
 
@@ -118,5 +123,5 @@ class RunFolder:
         """
         if not (self.path / TRIALS_FILE).is_file():
             raise InputError(
-                f"{self.name} has no trials yet; go on with `paretune search --resume {self.name}`"
+                f"{self.name} has no trials yet; go on with `paretune search --resume {self.shown}`"
             )

@@ -32,6 +32,9 @@ class TensorBoardLog:
         self._writers: dict[str, EventFileWriter] = {}
         self._describe_experiment(bound)
 
+    def announced(self, trial: TrialSpec) -> None:
+        """A file is opened when the trial starts."""
+
     def started(self, trial: TrialSpec) -> None:
         """Open the trial's event file."""
         if trial.label not in self._writers:
@@ -52,6 +55,7 @@ class TensorBoardLog:
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Write the trial's row of the HParams table and close its file."""
+        self.started(trial)  # one that failed before it could start has its row of the table too
         writer = self._writers.pop(trial.label)
         if ending != "interrupted":  # it will go on, and have its row then
             searched = {name: _scalar(value) for name, value in self._plan.searched(trial.values).items()}
@@ -86,7 +90,7 @@ class TensorBoardLog:
 def tags_of(bound: BoundPlan) -> dict[str, str]:
     """Return the tag of each metric; the part before the slash groups the curves, results first."""
     results = {metric.name: f"result/{metric.name}" for metric in bound.task.metrics}
-    training = {name: f"training/{name}" for name in ("train_loss", "lr")}
+    training = {name: f"training/{name}" for name in ("train_loss", "learning_rate")}
     spent = {metric.name: f"spent/{metric.name}" for metric in LOOP_METRICS if metric.name not in training}
     return results | training | spent
 

@@ -30,6 +30,9 @@ def run_trial(assignment: dict[str, Any]) -> None:
             ``resume_from`` (folder of a checkpoint, or None).
     """
     torch.set_num_threads(assignment["threads"])
+    if assignment["use_gpu"]:
+        # The process is reused: what an earlier trial left behind, however it ended, is free by now.
+        torch.cuda.empty_cache()
     task = get_task(assignment["task"])
     config = task.config_class.model_validate(assignment["config"])
     target = None if assignment["target"] is None else Target(**assignment["target"])
@@ -42,9 +45,6 @@ def run_trial(assignment: dict[str, Any]) -> None:
         target=target,
         resume=_begun_before(assignment["resume_from"]),
     )
-    if assignment["use_gpu"]:
-        # The process lives on and its next trial should find the memory free.
-        torch.cuda.empty_cache()
 
 
 class _Reporter:

@@ -16,7 +16,7 @@ from analysis.frontier import frontier
 from analysis.intervals import wilson
 from analysis.layout import ExportError
 from analysis.plots import frontier_figure, save_figure
-from analysis.ranking import ranking
+from analysis.ranking import ranking, reaches_target
 from analysis.rows import SearchRows
 
 PLAN = {
@@ -120,6 +120,17 @@ def test_ranking_puts_small_configurations_that_reach_the_target_first(rows: Sea
     # Number 1 solved only half of its seeds: one lucky seed is no finding.
     assert ranked["configuration"].tolist() == [0, 1, 4, 2, 5, 3]
     assert ranked["rank"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_unfinished_configuration_has_not_reached_the_target(tmp_path: Path):
+    """One seed solved, two to go: that one may be the lucky one."""
+    search = PLAN["search"] | {"seeds": 3}
+    rows = write_search(
+        tmp_path / "unfinished",
+        [(0, 100, ["solved", "interrupted", "failed"], [1.0, 0.1, None])],
+        search=search,
+    )
+    assert not reaches_target(rows, ranking(rows)).any()
 
 
 def test_frontier_holds_what_no_other_beats_in_both(rows: SearchRows):

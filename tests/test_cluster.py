@@ -43,7 +43,7 @@ def test_search_uses_all_nodes_of_a_cluster(tmp_path: Path):
     assert done.returncode == 0, done.stdout + done.stderr
     folder = tmp_path / "results" / "two-nodes"
     (session,) = json.loads((folder / "provenance.json").read_text())["sessions"]
-    assert session["cluster"]["CPU"] == 2
+    assert [node["CPU"] for node in session["nodes"]] == [1, 1]
     assert session["concurrency"] == 2
     trials = SearchRows(folder).trials
     assert list(trials["ending"]) == ["finished"] * 4

@@ -105,7 +105,7 @@ def test_a_report_holds_the_tasks_metrics_and_what_was_spent() -> None:
     first, second = (report.metrics for report in reports)
     assert first["score"] == 0.25
     assert (first["samples"], second["samples"]) == (70, 140)
-    assert first["lr"] == 0.5
+    assert first["learning_rate"] == 0.5
     # The scripted loss is the step: each report has the mean of its own span, not of the whole run.
     assert (first["train_loss"], second["train_loss"]) == (5.5, 15.5)
     assert 0 < first["cpu_seconds"] < second["cpu_seconds"]
@@ -207,7 +207,7 @@ def test_no_target_is_reached_by_nan(direction: Any) -> None:
 def assert_only_costs(report: Report) -> None:
     """Of a diverged model only what it cost is true."""
     assert set(report.metrics) <= LOOP_NAMES - {"train_loss"}
-    assert {"lr", "samples", "cpu_seconds", "wall_seconds"} <= set(report.metrics)
+    assert {"learning_rate", "samples", "cpu_seconds", "wall_seconds"} <= set(report.metrics)
     assert all(math.isfinite(value) for value in report.metrics.values())
 
 
@@ -437,7 +437,7 @@ def test_the_rate_that_is_reported_is_the_rate_that_is_used() -> None:
     task = Falling()
     config = TrainingConfig(steps=10, eval_every=1, lr=0.25, weight_decay=0, warmup=0.4, final_lr=0.5)
     _, reports = run(task, config)
-    rates = [report.metrics["lr"] for report in reports]
+    rates = [report.metrics["learning_rate"] for report in reports]
     assert rates[:4] == [0.0625, 0.125, 0.1875, 0.25]
     assert rates[-1] == 0.125
     assert task.model.weight.item() == pytest.approx(-sum(rates), rel=1e-5)

@@ -188,5 +188,5 @@ def test_trial_that_needs_a_gpu_is_refused_where_there_is_none(tmp_path: Path):
     space.write_text(SLOW)
     done = run_cli("search", space, "--results", tmp_path / "results", "--gpu", "0.5")
     assert done.code == 2
-    assert "a trial needs 0.5 GPU, but there are 0" in done.err
+    assert "a trial needs 0.5 GPU, but the largest machine has 0" in done.err
     assert "--gpu" in done.err

@@ -165,4 +165,4 @@ def test_float_step_larger_than_the_range(file):
 
 def test_number_of_failing_draws_is_not_that_of_one_wording(file):
     file.write_text(changed("max: 5000", "max: 10", WITHOUT_TRY_FIRST))
-    assert "of 2,200 drawn, none may be" in str(refusal_of(file))
+    assert "of 4 looked at, none may be" in str(refusal_of(file))

@@ -26,8 +26,8 @@ class Metric:
     """A number that every report of a task carries.
 
     ``best`` is the value that cannot be surpassed, None where there is none. ``worst`` is the
-    value that stands for a diverged trial where a sampler needs a number; None where no finite
-    value is the worst one.
+    value that stands for a diverged trial where a sampler needs a number: one that no trial which
+    has learned anything comes near.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Metric:
     unit: str
     description: str
     best: float | None = None
-    worst: float | None = None
+    worst: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,7 @@ LOOP_METRICS: tuple[Metric, ...] = (
         unit="nats/token",
         description="mean training loss since the last report",
     ),
-    Metric(name="lr", direction="min", unit="1", description="learning rate of the last step"),
+    Metric(name="learning_rate", direction="min", unit="1", description="learning rate of the last step"),
     Metric(name="samples", direction="min", unit="samples", description="training samples seen"),
     Metric(
         name="cpu_seconds",

@@ -83,13 +83,14 @@ def train(
         report: called at every multiple of ``config.eval_every``, at the steps in ``report_at``
             and at the last step.
         report_at: further steps to report at, such as the rungs of early stopping.
-        target: what counts as solved: reached at ``target.hold`` evaluations in a row.
+        target: what counts as solved: reached at ``target.hold`` evaluations in a row, those at
+            ``report_at`` not counted.
         stop_when_solved: end as soon as that is so, instead of using the whole budget.
         resume: a checkpoint of the same configuration to go on from.
 
     Returns:
-        "solved" if the target was reached and held at any time, "diverged" if a loss was not
-        finite, otherwise "finished".
+        "diverged" if a loss was not finite, else "solved" if the target was reached and held at any
+        time, else "finished".
     """
     run = _Run(task, config, device, target, stop_when_solved=stop_when_solved, resume=resume)
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
@@ -98,6 +99,7 @@ def train(
         if run.progress.step in evaluate_at or run.has_diverged():
             row = run.evaluate()
             report(row, partial(run.snapshot, row.metrics))
+            run.restart_clock()
     return ending
 
 
@@ -179,13 +181,18 @@ class _Run:
         if not all(math.isfinite(value) for value in measured.values()):
             # Of a diverged model only what it cost is true.
             self._diverged, measured = True, {}
-        if self._target is not None:
+        # Rungs are further evaluations; counting them would make "held" depend on early stopping.
+        is_regular = progress.step % self._config.eval_every == 0 or progress.step == self._config.steps
+        if self._target is not None and (is_regular or self._diverged):
             progress.count_towards(self._target, measured.get(self._target.metric, math.nan))
         self._losses.reset()
-        self._clock.restart()
         rate = rate_at(progress.step, self._config)
-        metrics = {**measured, "lr": rate, **progress.as_metrics()}
+        metrics = {**measured, "learning_rate": rate, **progress.as_metrics()}
         return Report(step=progress.step, metrics=metrics, ending=self.ending)
+
+    def restart_clock(self) -> None:
+        """Leave out what happened since the evaluation began: validation, reporting, checkpoints."""
+        self._clock.restart()
 
     def snapshot(self, metrics: Mapping[str, float]) -> Snapshot:
         """Return the checkpoint of this moment, with live weights."""

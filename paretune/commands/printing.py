@@ -29,7 +29,9 @@ _MIN_WIDTHS = {"solved": 6, "values": 16}
 def make_console(*, to_stderr: bool = False) -> Console:
     """Return a console; colour and live tables only on a terminal, wide lines in files and pipes."""
     stream = sys.stderr if to_stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else _WIDTH_OF_FILES, highlight=False)
+    return Console(
+        file=stream, width=None if stream.isatty() else _WIDTH_OF_FILES, highlight=False, markup=False
+    )
 
 
 def print_json(content: Any) -> None:

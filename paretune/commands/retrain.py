@@ -112,10 +112,11 @@ def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> 
     from paretune.report import REPORT_FILE
 
     success = content["success"]
-    console.print(
-        f"\n{success['solved']} of {success['seeds']} fresh seeds reached the target "
-        f"(95 % interval {success['low']:.0%} to {success['high']:.0%})."
-    )
+    if content["target"] is not None:
+        console.print(
+            f"\n{success['solved']} of {success['seeds']} fresh seeds reached the target "
+            f"(95 % interval {success['low']:.0%} to {success['high']:.0%})."
+        )
     console.print(f"Best by validation, seed {best.seed}: {headline(best.examination)}.", style="bold")
     console.print(f"report:     {place / REPORT_FILE}\ncheckpoint: {best.checkpoint}", soft_wrap=True)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
-from paretune.binding import BoundPlan, bind
+from paretune.binding import BoundPlan, bind, first_message
 from paretune.commands.options import (
     DEFAULT_RESULTS,
     AsJson,
@@ -35,6 +37,7 @@ from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.runs import RunFolder
 from paretune.text import duration
 from search_spaces.loader import SpaceFile
+from search_spaces.plan import Plan
 
 
 def register(app: typer.Typer) -> None:
@@ -84,10 +87,11 @@ def search(
     if (space is None) == (resume is None):
         raise InputError("name a space file, or a search to go on with: --resume NAME")
     console = make_console(to_stderr=as_json)
+    extended: Plan | None = None
     if resume is not None:
         if any(option is not None for option in (seeds, budget, seed, name)):
             raise InputError("a resumed search keeps its name, seeds and budget; only --trials may grow")
-        folder, bound = _go_on(resume, results, trials, concurrency, cpu, gpu, console)
+        folder, bound, extended = _go_on(resume, results, trials, concurrency, cpu, gpu, console)
     else:
         assert space is not None
         overrides = search_overrides(trials, seeds, seed, concurrency, cpu, gpu) | {("name",): name}
@@ -101,7 +105,7 @@ def search(
     from paretune.driver import run_search
 
     try:
-        outcome = run_search(folder, bound, console, address=address)
+        outcome = run_search(folder, bound, console, address=address, extended=extended)
     except (InputError, ConnectionError):
         if resume is None:
             folder.remove_unused()
@@ -120,22 +124,29 @@ def _go_on(
     cpu: float | None,
     gpu: float | None,
     console: Console,
-) -> tuple[RunFolder, BoundPlan]:
+) -> tuple[RunFolder, BoundPlan, Plan]:
     folder = RunFolder.open(results, name)
     plan = folder.plan
     if trials is not None and trials < plan.trials:
         raise InputError(f"{folder.name} has {plan.trials} trials already; --trials can only add to them")
-    changes: dict[str, dict[str, Any]] = {
-        "search": {"trials": trials, "concurrency": concurrency},
+    only_now: dict[str, dict[str, Any]] = {
+        "search": {"concurrency": concurrency},
         "resources": {"cpu": cpu, "gpu": gpu},
     }
+    extended = _changed(plan, {"search": {"trials": trials}})
+    console.print(f"Going on with {folder.path}.")
+    return folder, bind(_changed(extended, only_now)), extended
+
+
+def _changed(plan: Plan, changes: Mapping[str, Mapping[str, Any]]) -> Plan:
+    """Return the plan with some values replaced; None replaces nothing."""
     content = plan.model_dump()
     for part, values in changes.items():
         content[part] |= {key: value for key, value in values.items() if value is not None}
-    plan = type(plan).model_validate(content)
-    folder.write_plan(plan)
-    console.print(f"Going on with {folder.path}.")
-    return folder, bind(plan)
+    try:
+        return type(plan).model_validate(content)
+    except ValidationError as error:
+        raise InputError(first_message(error)) from None
 
 
 def _say_name(console: Console, bound: BoundPlan, folder: RunFolder) -> None:
@@ -191,7 +202,7 @@ def _conclude(
             f"The space has nothing more to train: it ended before its {rows.plan.trials} trials.",
             style="yellow",
         )
-    name = folder.name
+    name = folder.shown
     console.print(f"\nNext:  paretune rank {name}    paretune watch {name}    paretune retrain {name}")
     failed = endings["failed"]
     if failed and failed == len(rows.trials):
@@ -201,4 +212,4 @@ def _conclude(
 
 
 def _resume_command(folder: RunFolder) -> str:
-    return f"paretune search --resume {folder.name}"
+    return f"paretune search --resume {folder.shown}"
