@@ -54,7 +54,9 @@ class Board:
         self._clock = clock
         self._begun = clock()
         self.trials = bound.plan.trials
-        self.objective = bound.plan.objectives[0]
+        objectives = bound.plan.objectives
+        # The smallest model is no news; what training decides is.
+        self.objective = next((o for o in objectives if o.metric != "params"), objectives[0])
         self.endings: Counter[TrialEnding] = Counter()
         self.running: dict[str, RunningTrial] = {}
         self.best: Best | None = None

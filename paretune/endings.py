@@ -12,7 +12,7 @@ ENDINGS: dict[TrialEnding, str] = {
     "finished": "used its budget",
     "stopped early": "ended by early stopping",
     "diverged": "its loss was not finite any more",
-    "failed": "an error ended it",
+    "failed": "an error ended it; --resume tries it again",
     "interrupted": "the search ended first; --resume goes on with it",
 }
 """Every ending with its meaning, in the order in which they are counted on the terminal."""

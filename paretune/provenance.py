@@ -44,9 +44,11 @@ def hardware() -> dict[str, Any]:
 
 def git_commit(where: Path) -> str | None:
     """Return the commit of the checkout that ``where`` is in, marked if it was changed since."""
-    head = _output(["git", "-C", str(where), "rev-parse", "HEAD"])
-    if not head:
+    top = _output(["git", "-C", str(where), "rev-parse", "--show-toplevel"])
+    if not top or Path(top) != where.resolve().parent:
+        # Not a checkout, or somebody else's that an installed paretune lies in.
         return None
+    head = _output(["git", "-C", str(where), "rev-parse", "HEAD"])
     changed = _output(["git", "-C", str(where), "status", "--porcelain", "--untracked-files=no"])
     return f"{head} with uncommitted changes" if changed else head
 

@@ -15,6 +15,9 @@ from paretune.endings import TrialEnding
 from paretune.events import Row
 from paretune.queue import PastTrial, TrialSpec, outcome_of
 
+TO_BE_DONE = frozenset({None, "interrupted", "failed"})
+"""Endings with which a trial is done, or done again, when a search goes on."""
+
 
 class Recorder:
     """Appends rows to ``trials.jsonl`` and ``reports.jsonl``.
@@ -108,7 +111,7 @@ def read_past(folder: Path, metrics: set[str]) -> list[PastTrial]:
             resume_from=None if checkpoint is None else str(folder / checkpoint),
         )
         ending = row.get("ending")
-        outcome = None if ending is None or ending == "interrupted" else outcome_of(ending, row, metrics)
+        outcome = None if ending in TO_BE_DONE else outcome_of(str(ending), row, metrics)
         past.append(PastTrial(spec=spec, outcome=outcome))
     return sorted(past, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index))
 
@@ -118,7 +121,7 @@ def settle_past(folder: Path) -> None:
     said = {row["trial"]: row for row in read_lines(folder / REPORTS_FILE) if row.get("ending")}
     rows = {row["trial"]: row for row in read_lines(folder / TRIALS_FILE)}
     for label, row in rows.items():
-        if row.get("ending") in (None, "interrupted") and label in said:
+        if row.get("ending") in TO_BE_DONE and label in said:
             append_line(folder / TRIALS_FILE, json.dumps({**row, **said[label]}))
 
 

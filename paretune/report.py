@@ -19,13 +19,15 @@ from trainables.contract import Table
 REPORT_FILE = "report.md"
 
 
-def write_report(folder: Path, bound: BoundPlan, chosen: Chosen, runs: list[SeedRun]) -> dict[str, Any]:
+def write_report(
+    folder: Path, search: str, bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], device: str
+) -> dict[str, Any]:
     """Write ``report.md``, ``report.json``, ``curves.png`` and ``curves.svg``; return the JSON's content."""
-    content = _content(bound, chosen, runs)
+    content = {"search": search, "device": device, **_content(bound, chosen, runs)}
     (folder / "report.json").write_text(json.dumps(content, indent=2) + "\n")
     rows = [{"seed": run.seed, **row} for run in runs for row in run.reports]
     panels = {metric.name: metric.unit for metric in bound.task.metrics}
-    title = f"{bound.plan.name}, configuration {chosen.number}, {content['params']:,} parameters"
+    title = f"{search}, configuration {chosen.number}, {content['params']:,} parameters"
     reports = pd.DataFrame(rows).reindex(columns=["seed", "step", *panels])
     figure = curves_figure(reports, panels, bound.plan.target or {}, title)
     for ending in ("png", "svg"):
@@ -40,7 +42,6 @@ def _content(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun]) -> dict[str,
     solved = sum(run.ending == "solved" for run in runs)
     low, high = wilson(solved, len(runs))
     return {
-        "search": bound.plan.name,
         "configuration": chosen.number,
         "why": chosen.why,
         "params": sum(bound.task.parameter_table(config).values()),
@@ -68,7 +69,7 @@ def _content(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun]) -> dict[str,
 def _markdown(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], content: dict[str, Any]) -> str:
     best = best_run(bound.task, runs)
     parts = [
-        f"# {bound.plan.name}: configuration {chosen.number}, {content['params']:,} parameters\n",
+        f"# {content['search']}: configuration {chosen.number}, {content['params']:,} parameters\n",
         f"Chosen because {chosen.why}. Trained at its full budget of "
         f"{content['config']['steps']:,} steps on {len(runs)} fresh seeds, one after the other.\n",
     ]
@@ -140,10 +141,11 @@ def _seeds_table(bound: BoundPlan, runs: list[SeedRun]) -> Table:
 def _where(content: dict[str, Any], runs: list[SeedRun]) -> str:
     machine = content["hardware"]
     gpus = ", ".join(machine["gpus"]) or "no GPU"
+    used = f"trained on {content['device']}"
     packages = ", ".join(f"{name} {version}" for name, version in content["packages"].items())
     return (
         f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {gpus}; "
-        f"{machine['system']}\n"
+        f"{machine['system']}; {used}\n"
         f"- paretune {content['paretune']}, commit {content['commit'] or 'unknown'}, "
         f"Python {content['python']}, {packages}\n"
         f"- {sum(run.seconds for run in runs):.0f} s for all seeds, validation included\n"
