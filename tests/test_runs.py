@@ -122,8 +122,14 @@ def test_listener_that_cannot_write_ends_the_search_and_is_heard(tmp_path: Path)
     trial = SimpleNamespace(config={"label": spec.label})
     monitor.announce(spec)
     monitor.on_trial_start(0, [], trial)
-    with _file_size_limit(10), pytest.raises(KeyboardInterrupt):  # as Ctrl-C, which Tune handles
-        monitor.on_trial_result(0, [], trial, {"step": 100, "exact_match": 0.5})
+    # In the background, where a process may have been told to ignore Ctrl-C, it is still heard: Tune
+    # sets a handler of its own, as this does.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with _file_size_limit(10), pytest.raises(KeyboardInterrupt):
+            monitor.on_trial_result(0, [], trial, {"step": 100, "exact_match": 0.5})
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert isinstance(monitor.failure, OSError)
     monitor.close()
     assert [row["ending"] for row in read_lines(tmp_path / "trials.jsonl")] == [None, None]
