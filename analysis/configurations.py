@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.intervals import wilson
-from analysis.layout import Column
+from analysis.layout import ENDINGS, Column
 from analysis.rows import SearchRows
 
-ENDINGS = ("solved", "finished", "stopped early", "diverged", "failed", "interrupted")
 WITHOUT_VALUE = ("diverged", "failed", "interrupted")
 """Endings after which a trial's metrics say nothing about what its configuration can reach."""
 

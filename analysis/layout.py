@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 TRIALS_FILE = "trials.jsonl"
 REPORTS_FILE = "reports.jsonl"
@@ -13,6 +14,19 @@ PROVENANCE_FILE = "provenance.json"
 TENSORBOARD_FOLDER = "tensorboard"
 RAY_FOLDER = "ray"
 RETRAIN_FOLDER = "retrain"
+
+
+TrialEnding = Literal["solved", "finished", "stopped early", "diverged", "failed", "interrupted"]
+
+ENDINGS: dict[TrialEnding, str] = {
+    "solved": "reached the target and held it",
+    "finished": "used its budget",
+    "stopped early": "ended by early stopping",
+    "diverged": "its loss was not finite any more",
+    "failed": "an error ended it; --resume tries it again",
+    "interrupted": "the search ended first; --resume goes on with it",
+}
+"""Every ending with its meaning, in the order in which they are counted on the terminal."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 from paretune.binding import PARAMS, RESERVED, BoundPlan
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
-from search_spaces.plan import Values
-from search_spaces.sampling import complete, corners, draw, draw_value, listing
+from search_spaces.sampling import corners, draw, fill, listing
 from search_spaces.wording import accepted, finding
 
 DRAWS = 2000
@@ -134,16 +133,9 @@ def _explicit_configurations(bound: BoundPlan) -> Iterator[Mistake]:
             yield Mistake(("only", index), refusal)
     rng = random.Random(0)
     for index, given in enumerate(plan.try_first):
-        refusals = [bound.refusal(filled(bound, given, rng)) for _ in range(DRAWS // 10)]
+        refusals = [bound.refusal(fill(plan, given, rng)) for _ in range(DRAWS // 10)]
         if all(refusals):
             yield Mistake(("try_first", index), str(refusals[0]))
-
-
-def filled(bound: BoundPlan, given: Values, rng: random.Random) -> Values:
-    """Complete a configuration that leaves some dimensions open."""
-    return complete(
-        bound.plan, lambda name, dimension: given[name] if name in given else draw_value(dimension, rng)
-    )
 
 
 def _nothing_to_train(bound: BoundPlan) -> Iterator[Mistake]:

@@ -16,15 +16,6 @@ from paretune.events import Row
 from paretune.queue import TrialSpec
 from paretune.text import duration, number, values_text
 
-STYLES: dict[TrialEnding, str] = {
-    "solved": "green",
-    "finished": "",
-    "stopped early": "dim",
-    "diverged": "yellow",
-    "failed": "red",
-    "interrupted": "yellow",
-}
-
 
 class LiveDisplay:
     """A table of the running trials that redraws itself, with a line for each failure above it."""

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-TrialEnding = Literal["solved", "finished", "stopped early", "diverged", "failed", "interrupted"]
+from analysis.layout import ENDINGS, TrialEnding
 
-ENDINGS: dict[TrialEnding, str] = {
-    "solved": "reached the target and held it",
-    "finished": "used its budget",
-    "stopped early": "ended by early stopping",
-    "diverged": "its loss was not finite any more",
-    "failed": "an error ended it; --resume tries it again",
-    "interrupted": "the search ended first; --resume goes on with it",
-}
-"""Every ending with its meaning, in the order in which they are counted on the terminal."""
+__all__ = ["ENDINGS", "TrialEnding", "ending_of"]
 
 
 def ending_of(last_result: Mapping[str, Any] | None, *, failed: bool) -> TrialEnding:

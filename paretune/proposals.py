@@ -20,7 +20,7 @@ from pydantic import JsonValue
 from paretune.binding import BoundPlan, canonical
 from search_spaces.dimensions import AnyDimension, Choice, IntRange
 from search_spaces.plan import Values
-from search_spaces.sampling import complete, draw_value
+from search_spaces.sampling import complete, fill
 
 _REFUSALS_BEFORE_DRAWING = 50
 """How often the sampler may propose what must not be trained before a uniform draw takes over."""
@@ -129,10 +129,7 @@ class Proposer:
             # Failed trials are invisible to the samplers: a refusal teaches and costs them nothing.
             self._study.tell(trial, state=TrialState.FAIL)
         for _ in range(_DRAWS_BEFORE_GIVING_UP):
-            values = complete(
-                self._plan,
-                lambda name, dimension: given[name] if name in given else draw_value(dimension, self._rng),
-            )
+            values = fill(self._plan, given, self._rng)
             if self._may_train(values):
                 return self._ask({name: values[name] for name in values if name in self._plan.space})
         return None

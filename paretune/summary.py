@@ -7,8 +7,8 @@ import random
 from dataclasses import dataclass
 
 from paretune.binding import BoundPlan, canonical
-from paretune.checks import filled, largest_budget
-from search_spaces.sampling import corners, draw, listing
+from paretune.checks import largest_budget
+from search_spaces.sampling import corners, draw, fill, listing
 
 _LIST_AT_MOST = 100_000
 _DRAW = 20_000
@@ -73,7 +73,7 @@ def sizes_of(bound: BoundPlan) -> Sizes:
         combinations = [draw(bound.plan, rng) for _ in range(_DRAW)]
         share_of = len(combinations)
         combinations += corners(bound.plan, bound.task.size_fields, rng, _DRAW // 10)
-        combinations += [filled(bound, given, rng) for given in bound.plan.try_first]
+        combinations += [fill(bound.plan, given, rng) for given in bound.plan.try_first]
     else:
         share_of = len(combinations)
     counted = {}

@@ -39,7 +39,14 @@ def draw(plan: Plan, rng: random.Random) -> Values:
     """Draw a configuration uniformly (each dimension on its own scale), without regard to constraints."""
     if plan.only:
         return plan.fixed | rng.choice(plan.only)
-    return complete(plan, lambda _, dimension: draw_value(dimension, rng))
+    return fill(plan, {}, rng)
+
+
+def fill(plan: Plan, given: Values, rng: random.Random) -> Values:
+    """Return a configuration that has the given values; what they leave open is drawn uniformly."""
+    return complete(
+        plan, lambda name, dimension: given[name] if name in given else draw_value(dimension, rng)
+    )
 
 
 def draw_value(dimension: AnyDimension, rng: random.Random) -> JsonValue:
