@@ -1,10 +1,4 @@
-"""The shape of the decoder-only transformer and its exact parameter count, without torch.
-
-The count is family G of the adder records:
-``V*d + T*d + L*(2n + 4*d*d + 2*d*f + bias*(f + d)) + n_final + untied*V*d``, with V the
-vocabulary, T the positions, d the width, f the feed-forward width, L the layers and n the
-parameters of one norm (2d for LayerNorm, d for RMSNorm).
-"""
+"""The shape of the decoder-only transformer: every part that can be chosen, and which go together."""
 
 from __future__ import annotations
 
@@ -14,47 +8,183 @@ from pydantic import BaseModel, Field, model_validator
 
 
 class TransformerShape(BaseModel):
-    """Everything that decides how many parameters the transformer has and how they are used."""
+    """Everything that decides how many parameters the transformer has and how they are used.
+
+    A part without parameters of its own is derived from another one: keys from queries, values from
+    keys, and so on. Ranks are None where a matrix is stored whole.
+    """
 
     n_layers: int = Field(1, ge=1, description="Transformer blocks.")
-    n_heads: int = Field(1, ge=1, description="Attention heads; must divide `d_model`.")
     d_model: int = Field(16, ge=2, description="Width of the residual stream.")
-    d_ff: int = Field(32, ge=1, description="Width of the feed-forward layer.")
-    ffn_bias: bool = Field(False, description="Biases in the two feed-forward matrices.")
-    tied_embeddings: bool = Field(True, description="The output head is the transposed token embedding.")
-    final_norm: bool = Field(True, description="A norm between the last block and the head.")
-    norm: Literal["layernorm", "rmsnorm"] = Field("layernorm", description="Kind of every norm.")
-    position: Literal["learned", "sinusoidal"] = Field(
-        "learned", description="A learned table of positions, or fixed sinusoids without parameters."
+
+    embedding: Literal["table", "arc"] = Field(
+        "table",
+        description="A learned vector per token, or tokens at equal distances on an arc of a circle in the "
+        "first two features: amplitude, start and stride are its three parameters.",
+    )
+    position: Literal["learned", "sinusoidal", "rotary", "none"] = Field(
+        "learned",
+        description="A learned table added to the tokens, fixed sinusoids without parameters added to them, "
+        "queries and keys that turn with their position, or nothing.",
+    )
+    position_rank: int | None = Field(
+        None, ge=1, description="Rank of a learned table of positions, stored as two factors."
+    )
+    rope_theta: float = Field(
+        10_000.0, gt=1, description="Rotary positions: the slowest feature pair turns about so much slower."
+    )
+    rotary_width: int | None = Field(
+        None,
+        ge=2,
+        description="Rotary positions: how many features of a head turn, an even number; by default all, or "
+        "all but one where the head's width is odd.",
     )
 
+    norm: Literal["layernorm", "rmsnorm", "none"] = Field("layernorm", description="Kind of every norm.")
+    norm_sharing: Literal["none", "block", "all"] = Field(
+        "none",
+        description="A vector for each norm, one for both norms of a block, or one for all of the model.",
+    )
+    final_norm: bool = Field(True, description="A norm between the last block and the head.")
+    qk_norm: Literal["none", "separate", "shared"] = Field(
+        "none",
+        description="RMSNorm of each head's queries and keys: none, a vector for each of the two, or one.",
+    )
+
+    n_heads: int = Field(1, ge=1, description="Attention heads; must divide `d_model` without `head_width`.")
+    head_width: int | None = Field(
+        None, ge=1, description="Features of a head; by default `d_model` / `n_heads`."
+    )
+    key_projection: Literal["full", "scaled_query", "rotated_query", "query"] = Field(
+        "full",
+        description="Keys by a matrix of their own, or queries scaled by one number, turned by one angle, or "
+        "as they are.",
+    )
+    value_projection: Literal["full", "key", "query"] = Field(
+        "full", description="Values by a matrix of their own, or the keys, or the queries."
+    )
+    output_projection: Literal["full", "query_transposed"] = Field(
+        "full", description="What heads have read, by a matrix of its own or by the queries' one transposed."
+    )
+    qkv_rank: int | None = Field(
+        None, ge=1, description="Rank of the matrices of queries, keys and values, stored as two factors."
+    )
+    qkv_shared_factor: bool = Field(
+        False, description="One first factor for queries, keys and values; needs `qkv_rank`."
+    )
+    output_rank: int | None = Field(
+        None, ge=1, description="Rank of the output projection, stored as two factors."
+    )
+
+    d_ff: int = Field(32, ge=1, description="Width of the feed-forward layer.")
+    activation: Literal["gelu", "relu", "squared_relu", "swiglu"] = Field(
+        "gelu",
+        description="Of the feed-forward layer; with swiglu a gate, through the SiLU, multiplies what goes "
+        "up.",
+    )
+    ffn_bias: bool = Field(False, description="Biases in the feed-forward matrices.")
+    ffn_rank: int | None = Field(
+        None, ge=1, description="Rank of the feed-forward matrices, each stored as two factors."
+    )
+    gate_projection: Literal["full", "scaled_up", "up"] = Field(
+        "full", description="The gate of swiglu by a matrix of its own, or the way up scaled, or as it is."
+    )
+    down_projection: Literal["full", "up_transposed", "rotated_up"] = Field(
+        "full",
+        description="The way down by a matrix of its own, or by that of the way up transposed, as it is or "
+        "with its output turned by one angle.",
+    )
+
+    tied_embeddings: bool = Field(True, description="The output head is the transposed token embedding.")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="Share of features that training drops after each part; none is counted."
+    )
+
+    @property
+    def width_of_head(self) -> int:
+        """Features of one head."""
+        return self.head_width or self.d_model // self.n_heads
+
+    @property
+    def attention_width(self) -> int:
+        """Features of all heads together."""
+        return self.n_heads * self.width_of_head
+
+    @property
+    def turning_features(self) -> int:
+        """Features of a head that rotary positions turn, an even number."""
+        return self.rotary_width or self.width_of_head // 2 * 2
+
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
-        if self.d_model % self.n_heads:
+    def _heads(self) -> Self:
+        if self.head_width is None and self.d_model % self.n_heads:
             raise ValueError(
-                f"n_heads must divide d_model, but got (d_model={self.d_model}, n_heads={self.n_heads})"
+                "n_heads must divide d_model, or head_width be given, but got "
+                f"(d_model={self.d_model}, n_heads={self.n_heads})"
+            )
+        if self.key_projection == "rotated_query" and self.width_of_head < 2:
+            raise ValueError("key_projection rotated_query needs heads of width 2 or more, but got width 1")
+        return self
+
+    @model_validator(mode="after")
+    def _positions(self) -> Self:
+        if self.position != "learned" and self.position_rank is not None:
+            raise ValueError(
+                f"position_rank needs position learned, but got (position={self.position}, "
+                f"position_rank={self.position_rank})"
+            )
+        if self.position != "rotary":
+            _only_default(self, "rope_theta", "rotary_width", needs=f"position rotary, not {self.position}")
+            return self
+        width, turning = self.width_of_head, self.turning_features
+        if width < 2:
+            raise ValueError(
+                "rotary positions turn pairs of a head's features, so heads must have width 2 or more, but "
+                f"got width {width}"
+            )
+        if turning % 2 or turning > width:
+            raise ValueError(
+                f"rotary_width must be even and at most the head's width, but got (rotary_width={turning}, "
+                f"width of a head={width})"
             )
         return self
 
+    @model_validator(mode="after")
+    def _norms(self) -> Self:
+        if self.norm == "none":
+            _only_default(self, "norm_sharing", needs="a norm, not norm none")
+        return self
 
-def count_parameters(shape: TransformerShape, *, vocabulary: int, positions: int) -> dict[str, int]:
-    """Return the number of unique parameters by component; components without any are left out.
+    @model_validator(mode="after")
+    def _feed_forward(self) -> Self:
+        if self.activation != "swiglu":
+            _only_default(self, "gate_projection", needs=f"activation swiglu, not {self.activation}")
+        return self
 
-    Args:
-        shape: the transformer's shape.
-        vocabulary: number of different tokens.
-        positions: rows of a learned table of positions.
-    """
-    d, f, layers = shape.d_model, shape.d_ff, shape.n_layers
-    norm = 2 * d if shape.norm == "layernorm" else d
-    table = {
-        "token embedding": vocabulary * d,
-        "position embedding": positions * d if shape.position == "learned" else 0,
-        "attention norms": layers * norm,
-        "attention": layers * 4 * d * d,
-        "feed-forward norms": layers * norm,
-        "feed-forward": layers * (2 * d * f + (f + d if shape.ffn_bias else 0)),
-        "final norm": norm if shape.final_norm else 0,
-        "output head": 0 if shape.tied_embeddings else vocabulary * d,
-    }
-    return {component: count for component, count in table.items() if count}
+    @model_validator(mode="after")
+    def _ranks(self) -> Self:
+        if self.qkv_rank is None:
+            _only_default(self, "qkv_shared_factor", needs="qkv_rank")
+        if self.output_projection != "full":
+            _only_default(self, "output_rank", needs="output_projection full")
+        d = self.d_model
+        for name, smaller in (
+            ("position_rank", d),
+            ("qkv_rank", min(d, self.attention_width)),
+            ("output_rank", min(d, self.attention_width)),
+            ("ffn_rank", min(d, self.d_ff)),
+        ):
+            rank = getattr(self, name)
+            if rank is not None and rank > smaller:
+                raise ValueError(
+                    f"{name} must be at most the smaller side of its matrix, {smaller}, but got {rank}"
+                )
+        return self
+
+
+def _only_default(shape: BaseModel, *names: str, needs: str) -> None:
+    """Refuse values that would have no effect: a search over them would compare equals."""
+    for name in names:
+        value = getattr(shape, name)
+        if value != type(shape).model_fields[name].default:
+            raise ValueError(f"{name} needs {needs}, but got {name}={value}")

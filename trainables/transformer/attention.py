@@ -1,0 +1,91 @@
+"""Causal self-attention, with projections of its own or derived from one another."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.transformer.norms import NORM_EPS
+from trainables.transformer.projections import Matrix, rotary_tables, turn_by, turn_pairs
+from trainables.transformer.shape import TransformerShape
+
+
+class Attention(nn.Module):
+    """Self-attention of a shape, for sequences of at most ``positions`` tokens.
+
+    A derived key, value or output has no matrix of its own: the queries, before their norm and
+    rotation, are its source.
+    """
+
+    hidden: Tensor
+
+    def __init__(self, shape: TransformerShape, positions: int) -> None:
+        super().__init__()
+        d, width, rank = shape.d_model, shape.attention_width, shape.qkv_rank
+        self.heads, self.width = shape.n_heads, shape.width_of_head
+        self.key_from, self.value_from = shape.key_projection, shape.value_projection
+        self.query = Matrix(d, width, rank=rank)
+        shared = self.query.first if shape.qkv_shared_factor else None
+        self.key = Matrix(d, width, rank=rank, first=shared) if self.key_from == "full" else None
+        self.value = Matrix(d, width, rank=rank, first=shared) if self.value_from == "full" else None
+        if self.key_from == "scaled_query":
+            self.key_scale = nn.Parameter(torch.ones(()))
+        elif self.key_from == "rotated_query":
+            self.key_angle = nn.Parameter(0.1 * torch.randn(()))
+        self.output = Matrix(width, d, rank=shape.output_rank) if shape.output_projection == "full" else None
+        self.query_norm = self.key_norm = None
+        if shape.qk_norm != "none":
+            self.query_norm = nn.RMSNorm(self.width, eps=NORM_EPS)
+            is_shared = shape.qk_norm == "shared"
+            self.key_norm = self.query_norm if is_shared else nn.RMSNorm(self.width, eps=NORM_EPS)
+        self.dropout = nn.Dropout(shape.dropout)
+        self.turns = shape.position == "rotary"
+        if self.turns:
+            cos, sin = rotary_tables(positions, shape.turning_features, shape.rope_theta)
+            self.register_buffer("cos", cos, persistent=False)
+            self.register_buffer("sin", sin, persistent=False)
+        # True above the diagonal: what a query may not see.
+        hidden = torch.ones(positions, positions, dtype=torch.bool).triu(1)
+        self.register_buffer("hidden", hidden, persistent=False)
+
+    def forward(self, x: Tensor, wanted: int) -> Tensor:
+        """Map (B, T, d) to (B, wanted, d): the last ``wanted`` positions, which attend to all."""
+        length = x.shape[1]
+        query, key, value = self._project(x, wanted)  # (B, H, wanted or T, width)
+        if self.query_norm is not None and self.key_norm is not None:
+            query, key = self.query_norm(query), self.key_norm(key)
+        if self.turns:
+            cos, sin = self.get_buffer("cos")[:length], self.get_buffer("sin")[:length]
+            query = turn_pairs(query, cos[length - wanted :], sin[length - wanted :])
+            key = turn_pairs(key, cos, sin)
+        scores = query @ key.transpose(-1, -2) * self.width**-0.5
+        # Widths here are far below what fused attention kernels are made for.
+        weights = scores.masked_fill(self.hidden[length - wanted : length, :length], -torch.inf).softmax(-1)
+        read = (self.dropout(weights) @ value).transpose(1, 2).flatten(2)  # (B, wanted, H * width)
+        return F.linear(read, self.query().T if self.output is None else self.output())
+
+    def _project(self, x: Tensor, wanted: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries of the last ``wanted`` positions, and keys and values of all, split into heads."""
+        if self.key is not None and self.value_from != "query":
+            own = [self.key()] if self.value is None else [self.key(), self.value()]
+            # One product for both, and queries for those positions only that are asked for.
+            parts = F.linear(x, torch.cat(own)).chunk(len(own), dim=-1)
+            key, value = self._split(parts[0]), self._split(parts[-1])
+            return self._split(F.linear(x[:, -wanted:], self.query())), key, value
+        query = self._split(F.linear(x, self.query()))
+        key = self._split(F.linear(x, self.key())) if self.key is not None else self._derived_key(query)
+        if self.value is not None:
+            value = self._split(F.linear(x, self.value()))
+        else:
+            value = key if self.value_from == "key" else query
+        return query[:, :, -wanted:], key, value
+
+    def _derived_key(self, query: Tensor) -> Tensor:
+        if self.key_from == "scaled_query":
+            return self.key_scale * query
+        return turn_by(query, self.key_angle) if self.key_from == "rotated_query" else query
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, T, H * width) to (B, H, T, width)."""
+        return x.view(*x.shape[:2], self.heads, self.width).transpose(1, 2)

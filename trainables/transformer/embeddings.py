@@ -1,0 +1,107 @@
+"""Token embeddings and positions: what the first block reads."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from trainables.transformer.shape import TransformerShape
+
+
+class TableEmbedding(nn.Module):
+    """A learned vector for every token; calling it returns the table, shape (vocabulary, d)."""
+
+    def __init__(self, vocabulary: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(vocabulary, width))
+        nn.init.normal_(self.weight, std=width**-0.5)
+
+    def forward(self) -> Tensor:
+        """Return the table."""
+        return self.weight
+
+
+class ArcEmbedding(nn.Module):
+    """Tokens at equal distances on an arc of a circle in the first two features, zeros in the others.
+
+    Three parameters: the circle's radius, the angle of token 0, and the angle between neighbours.
+    They begin near half a circle, on which all tokens are apart and in order.
+    """
+
+    def __init__(self, vocabulary: int, width: int) -> None:
+        super().__init__()
+        self.vocabulary, self.width = vocabulary, width
+        begin = torch.tensor([1.0, 0.0, math.pi / vocabulary])
+        self.amplitude, self.start, self.stride = (
+            nn.Parameter(value * (1 + 0.1 * torch.randn(())) + 0.01 * torch.randn(())) for value in begin
+        )
+
+    def forward(self) -> Tensor:
+        """Return the table, shape (vocabulary, width)."""
+        angle = self.start + self.stride * torch.arange(self.vocabulary, device=self.start.device)
+        on_circle = self.amplitude * torch.stack([angle.cos(), angle.sin()], dim=1)
+        return nn.functional.pad(on_circle, (0, self.width - 2))
+
+
+class LearnedPositions(nn.Module):
+    """A learned table of shape (positions, d), stored whole or as two factors."""
+
+    def __init__(self, positions: int, width: int, rank: int | None) -> None:
+        super().__init__()
+        self.second: nn.Parameter | None = None
+        if rank is None:
+            self.weight = nn.Parameter(torch.empty(positions, width))
+            nn.init.normal_(self.weight, std=width**-0.5)
+        else:
+            self.weight = nn.Parameter(torch.empty(positions, rank))
+            nn.init.normal_(self.weight, std=rank**-0.5)
+            self.second = nn.Parameter(torch.empty(rank, width))
+            nn.init.normal_(self.second, std=width**-0.5)
+
+    def forward(self) -> Tensor:
+        """Return the table."""
+        return self.weight if self.second is None else self.weight @ self.second
+
+
+class FixedPositions(nn.Module):
+    """Sinusoids of shape (positions, d), without parameters."""
+
+    table: Tensor
+
+    def __init__(self, positions: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("table", sinusoids(positions, width), persistent=False)
+
+    def forward(self) -> Tensor:
+        """Return the table."""
+        return self.table
+
+
+def make_embedding(shape: TransformerShape, vocabulary: int) -> TableEmbedding | ArcEmbedding:
+    """Return the token embedding of a shape."""
+    kind = ArcEmbedding if shape.embedding == "arc" else TableEmbedding
+    return kind(vocabulary, shape.d_model)
+
+
+def make_positions(shape: TransformerShape, positions: int) -> LearnedPositions | FixedPositions | None:
+    """Return what is added to the token embeddings, or None: rotary positions turn queries and keys."""
+    if shape.position == "learned":
+        return LearnedPositions(positions, shape.d_model, shape.position_rank)
+    return FixedPositions(positions, shape.d_model) if shape.position == "sinusoidal" else None
+
+
+def sinusoids(positions: int, width: int) -> Tensor:
+    """Return fixed positions of shape (positions, width): sines in even columns, cosines in odd.
+
+    Column pairs turn with wavelengths from 2 pi to 10,000 * 2 pi (Vaswani et al., 2017). For an
+    odd width the last cosine is left out.
+    """
+    angle = torch.arange(positions)[:, None] * torch.exp(
+        torch.arange(0, width, 2) * (-math.log(10_000.0) / width)
+    )
+    table = torch.zeros(positions, width)
+    table[:, 0::2] = angle.sin()
+    table[:, 1::2] = angle.cos()[:, : width // 2]
+    return table

@@ -1,0 +1,36 @@
+"""The norms of the residual stream, each with a vector of its own or sharing one."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from trainables.transformer.shape import TransformerShape
+
+NORM_EPS = 1e-6
+
+
+class NormSupply:
+    """Hands out the norms of one model, as far as its shape lets them share their vectors."""
+
+    def __init__(self, shape: TransformerShape) -> None:
+        self._shape = shape
+        self._common = _norm(shape) if shape.norm_sharing == "all" else None
+
+    def for_block(self) -> tuple[nn.Module, nn.Module]:
+        """Return the norms before attention and before the feed-forward layer of one more block."""
+        if self._common is not None:
+            return self._common, self._common
+        first = _norm(self._shape)
+        return first, first if self._shape.norm_sharing == "block" else _norm(self._shape)
+
+    def final(self) -> nn.Module:
+        """Return the norm before the head."""
+        if not self._shape.final_norm:
+            return nn.Identity()
+        return _norm(self._shape) if self._common is None else self._common
+
+
+def _norm(shape: TransformerShape) -> nn.Module:
+    if shape.norm == "layernorm":
+        return nn.LayerNorm(shape.d_model, eps=NORM_EPS)
+    return nn.RMSNorm(shape.d_model, eps=NORM_EPS) if shape.norm == "rmsnorm" else nn.Identity()

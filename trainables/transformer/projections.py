@@ -1,0 +1,78 @@
+"""Weight matrices as the attention and feed-forward layers hold them: whole, or as two factors."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+TRUNCATED_STD = 0.87962566103423978
+"""Standard deviation of a unit normal cut at two standard deviations, as LeCun normal draws it."""
+
+
+class Matrix(nn.Module):
+    """A matrix of shape (outputs, inputs), without bias; with a rank, the product of two factors.
+
+    Calling it returns the matrix itself, so that others can be derived from it. Entries are LeCun
+    normal: variance 1 / inputs, for the product too.
+
+    Args:
+        inputs: columns.
+        outputs: rows.
+        rank: inner size of the two factors, or None for a whole matrix.
+        first: a first factor, of shape (rank, inputs), to be shared with other matrices.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, *, rank: int | None = None, first: nn.Parameter | None = None
+    ) -> None:
+        super().__init__()
+        self.first = first
+        if rank is not None:
+            self.first = lecun_normal(rank, inputs) if first is None else first
+        self.weight = lecun_normal(outputs, inputs if rank is None else rank)
+
+    def forward(self) -> Tensor:
+        """Return the matrix, shape (outputs, inputs)."""
+        return self.weight if self.first is None else self.weight @ self.first
+
+
+def lecun_normal(outputs: int, inputs: int) -> nn.Parameter:
+    """Return a new matrix of shape (outputs, inputs), normal cut at two deviations, variance 1 / inputs."""
+    weight = nn.Parameter(torch.empty(outputs, inputs))
+    std = inputs**-0.5 / TRUNCATED_STD
+    nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
+    return weight
+
+
+def turn_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn pairs of features: feature i with feature i + pairs, for i below pairs.
+
+    Args:
+        x: float tensor of shape (..., width).
+        cos: cosines of shape (..., pairs), or one for all; 2 * pairs is at most width.
+        sin: sines, the same.
+
+    Returns:
+        Tensor like ``x``; features from 2 * pairs on are as before.
+    """
+    pairs = cos.shape[-1]
+    first, second, rest = x[..., :pairs], x[..., pairs : 2 * pairs], x[..., 2 * pairs :]
+    return torch.cat([first * cos - second * sin, second * cos + first * sin, rest], dim=-1)
+
+
+def turn_by(x: Tensor, angle: Tensor) -> Tensor:
+    """Turn every pair of features of ``x``, shape (..., width), by one angle, a scalar tensor."""
+    angles = angle.expand(x.shape[-1] // 2)
+    return turn_pairs(x, angles.cos(), angles.sin())
+
+
+def rotary_tables(positions: int, turning: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Return cosines and sines of shape (positions, turning / 2) for rotary positions.
+
+    Pair i turns by ``theta ** (-2 i / turning)`` from one position to the next (Su et al., 2021).
+    """
+    frequency = torch.exp(torch.arange(0, turning, 2) * (-math.log(theta) / turning))
+    angle = torch.arange(positions)[:, None] * frequency
+    return angle.cos(), angle.sin()
