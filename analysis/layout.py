@@ -20,7 +20,7 @@ TrialEnding = Literal["solved", "finished", "stopped early", "diverged", "failed
 
 ENDINGS: dict[TrialEnding, str] = {
     "solved": "reached the target and held it",
-    "finished": "used its budget",
+    "finished": "ended by itself without solving",
     "stopped early": "ended by early stopping",
     "diverged": "its loss was not finite any more",
     "failed": "an error ended it; --resume tries it again",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -21,6 +22,9 @@ PARAMS = Metric(
 RESERVED = frozenset({"seed"})
 """Fields of a configuration that the search sets itself."""
 
+CHECKPOINT_FIELD = "start_from"
+"""The field of a configuration that names a file."""
+
 
 @dataclass(frozen=True)
 class BoundPlan:
@@ -35,7 +39,11 @@ class BoundPlan:
         Raises:
             ValidationError: the task refuses these values.
         """
-        return self.task.config_class.model_validate({**values, "seed": seed})
+        given = {**values, "seed": seed}
+        if isinstance(checkpoint := given.get(CHECKPOINT_FIELD), str):
+            # A trial runs in a folder of its own.
+            given[CHECKPOINT_FIELD] = str(Path(checkpoint).absolute())
+        return self.task.config_class.model_validate(given)
 
     def params(self, values: Values) -> int:
         """Return the exact parameter count of values that the task accepts."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from paretune.binding import PARAMS, RESERVED, BoundPlan
+from paretune.binding import CHECKPOINT_FIELD, PARAMS, RESERVED, BoundPlan
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.sampling import corners, draw, fill, listing
@@ -107,6 +108,8 @@ def _value(bound: BoundPlan, path: KeyPath, name: str, value: Any) -> Iterator[M
     if unknown is not None:
         yield unknown
         return
+    if name == CHECKPOINT_FIELD and isinstance(value, str) and not Path(value).is_file():
+        yield Mistake(path, f"got {value!r}, but there is no such file; retrain writes checkpoint.pt files")
     try:
         bound.task.config_class.model_validate({name: value})
     except ValidationError as error:

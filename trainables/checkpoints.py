@@ -111,6 +111,19 @@ def load(path: Path) -> Snapshot:
     return content
 
 
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Give a model the weights of a checkpoint, whatever it was trained for.
+
+    Raises:
+        CheckpointError: as for :func:`load`, or its weights are those of another model.
+    """
+    content = load(path)
+    try:
+        model.load_state_dict(content["model"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} cannot be started from: it holds another model. {error}") from error
+
+
 def load_model(path: Path, device: torch.device) -> LoadedModel:
     """Build the model that a checkpoint holds, with its weights, in evaluation mode.
 

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Schedule = Literal["warmup_cosine", "constant"]
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+Schedule = Literal["warmup_cosine", "constant_linear", "constant"]
+
+
+class Pass(BaseModel):
+    """A stretch of training with its own optimizer state, schedule and batch."""
+
+    model_config = STRICT
+
+    share: float = Field(gt=0, lt=1, description="Share of the steps, at the end, that this pass has.")
+    lr: float = Field(gt=0, description="Its peak learning rate.")
+    batch: int | None = Field(None, ge=1, description="Its samples in one step; by default as before.")
+    schedule: Schedule = Field("warmup_cosine", description="As of the first pass.")
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of its steps in which the rate rises.")
+    cooldown: float = Field(0.4, gt=0, le=1, description="As of the first pass, share of its own steps.")
+    final_lr: float = Field(0.1, ge=0, le=1, description="Rate at its last step, as a share of its peak.")
+    weight_decay: float | None = Field(None, ge=0, description="Its weight decay; by default as before.")
+
+    @model_validator(mode="after")
+    def _stretches_fit(self) -> Self:
+        check_stretches(self)
+        return self
 
 
 class TrainingConfig(BaseModel):
@@ -16,17 +38,21 @@ class TrainingConfig(BaseModel):
     derives from it and adds its own fields.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = STRICT
 
     steps: int = Field(2000, ge=1, description="Optimizer steps of a full run: the budget of a trial.")
     batch: int = Field(256, ge=1, description="Samples in one step.")
     lr: float = Field(0.01, gt=0, description="Peak learning rate of AdamW.")
     schedule: Schedule = Field(
         "warmup_cosine",
-        description="Linear warm-up then cosine down to `final_lr`, or the peak rate from the first step on.",
+        description="Linear warm-up then cosine down to `final_lr`; or warm-up, the peak rate, then linearly "
+        "down to `final_lr`; or the peak rate from the first step on.",
     )
     warmup: float = Field(
-        0.05, ge=0, lt=1, description="Share of the steps in which the rate rises linearly."
+        0.05, ge=0, lt=1, description="Share of the steps in which the rate rises linearly; not for constant."
+    )
+    cooldown: float = Field(
+        0.4, gt=0, le=1, description="Share of the steps, at the end, in which constant_linear falls."
     )
     final_lr: float = Field(0.1, ge=0, le=1, description="Rate at the last step, as a share of the peak.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay, on every parameter.")
@@ -35,7 +61,91 @@ class TrainingConfig(BaseModel):
     grad_clip: float = Field(
         1.0, ge=0, description="Largest norm of the whole gradient; 0 turns clipping off."
     )
+    slow_gradient_gain: float = Field(
+        0.0, ge=0, description="Adds so many times the gradient's slow part to it (Grokfast); 0 is off."
+    )
+    slow_gradient_decay: float = Field(
+        0.98, ge=0, lt=1, description="Decay of the exponential average that is the gradient's slow part."
+    )
+    second_pass: Pass | None = Field(
+        None, description="A last stretch with a fresh optimizer and schedule, from the weights reached."
+    )
+    start_from: str | None = Field(
+        None,
+        min_length=1,
+        description="A checkpoint to take the initial weights from; optimizer and schedule are fresh.",
+    )
+    finish: Literal["none", "lbfgs", "cma_es"] = Field(
+        "none",
+        description="Optimizer for the last errors, on one large batch, after AdamW.",
+    )
+    finish_above: float = Field(
+        0.9, description="Value of the task's first metric in validation at which the finish begins."
+    )
+    finish_steps: int = Field(20, ge=1, description="Steps of the finish, at most; the run ends with them.")
+    finish_batch: int = Field(8192, ge=1, description="Samples of the finish's one batch.")
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Ends the run after so many evaluations without a better validation loss; none is never.",
+    )
+    min_delta: float = Field(
+        0.0, ge=0, description="What a validation loss must gain to count as better, for `patience`."
+    )
     eval_every: int = Field(
         100, ge=1, description="Steps between two evaluations, each of which is a report."
     )
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto",
+        description="Of training's forward pass; weights, validation and answers are in float32. Auto takes "
+        "bf16 from a million parameters on, on a GPU that has it.",
+    )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether torch.compile is used; auto tries it on a GPU, and goes on without if it fails.",
+    )
     seed: int = Field(0, ge=0, description="Seed of the initial weights and of the training data.")
+
+    @model_validator(mode="after")
+    def _stretches_fit(self) -> Self:
+        check_stretches(self)
+        return self
+
+    @model_validator(mode="after")
+    def _second_pass_has_steps(self) -> Self:
+        if self.second_pass is not None and not 0 < self.first_pass_steps < self.steps:
+            raise ValueError(
+                f"second_pass must leave steps to both passes, but got (share={self.second_pass.share}, "
+                f"steps={self.steps})"
+            )
+        return self
+
+    @property
+    def first_pass_steps(self) -> int:
+        """Steps before the second pass; all of them without one."""
+        if self.second_pass is None:
+            return self.steps
+        return self.steps - round(self.steps * self.second_pass.share)
+
+    def batch_at(self, step: int) -> int:
+        """Return the samples of a step counted from 1."""
+        second = self.second_pass
+        if second is None or second.batch is None or step <= self.first_pass_steps:
+            return self.batch
+        return second.batch
+
+    def weight_decay_at(self, step: int) -> float:
+        """Return the weight decay of a step counted from 1."""
+        second = self.second_pass
+        if second is None or second.weight_decay is None or step <= self.first_pass_steps:
+            return self.weight_decay
+        return second.weight_decay
+
+
+def check_stretches(schedule: TrainingConfig | Pass) -> None:
+    """Refuse a warm-up and a cooldown that overlap."""
+    if schedule.schedule == "constant_linear" and schedule.warmup + schedule.cooldown > 1:
+        raise ValueError(
+            "warmup + cooldown <= 1 must hold, but got "
+            f"(warmup={schedule.warmup}, cooldown={schedule.cooldown})"
+        )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Direction = Literal["min", "max"]
 
+VALIDATION_LOSS = "val_loss"
+"""The metric that every task reports beside its own, and that patience watches."""
+
 Ending = Literal["solved", "finished", "diverged"]
 """How training ends by itself. A driver adds endings of its own (stopped early, failed, interrupted)."""
 
@@ -106,8 +109,12 @@ class Workload(Protocol):
         """Return the training batch of a step counted from 1: the same step, the same batch."""
         ...
 
+    def large_batch(self, samples: int) -> Any:
+        """Return one batch of training data that no step has, for a finish."""
+        ...
+
     def loss(self, model: nn.Module, batch: Any) -> Tensor:
-        """Return the scalar training loss of one batch."""
+        """Return the scalar training loss of one batch, in float32 whatever the model computes in."""
         ...
 
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -125,6 +132,7 @@ class Task(Protocol):
     name: str
     config_class: type[TrainingConfig]
     metrics: tuple[Metric, ...]
+    """What validation measures, first the one that says how good a model is, and always the loss."""
     size_fields: frozenset[str]
     """The configuration's fields that the parameter count, or its validity, depends on."""
 

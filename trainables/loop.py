@@ -6,14 +6,19 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from trainables.checkpoints import Snapshot, make_snapshot
+from trainables.checkpoints import Snapshot, load_weights, make_snapshot
 from trainables.config import TrainingConfig
-from trainables.contract import Ending, Report, Target, Task
+from trainables.contract import VALIDATION_LOSS, Ending, Report, Target, Task
+from trainables.finishing import Finish, make_finish
 from trainables.gauges import Clock, RunningLoss
+from trainables.machine import CompiledModel, forward_context
+from trainables.optimization import Optimization
 from trainables.schedules import rate_at
 
 _DIVERGENCE_CHECK_EVERY = 50
@@ -32,6 +37,17 @@ class Progress:
     solved: bool = False
     steps_to_target: int = 0
     cpu_seconds_to_target: float = 0.0
+    finish_begun: int | None = None
+    """The step after which the finish began."""
+    best_val_loss: float = math.inf
+    evaluations_without_gain: int = 0
+
+    def count_gain(self, val_loss: float, min_delta: float) -> None:
+        """Take note of whether the validation loss is better than it ever was."""
+        if val_loss < self.best_val_loss - min_delta:
+            self.best_val_loss, self.evaluations_without_gain = val_loss, 0
+        else:
+            self.evaluations_without_gain += 1
 
     def count_towards(self, target: Target, value: float) -> None:
         """Take note of an evaluation: the target must hold for several of them in a row."""
@@ -96,7 +112,7 @@ def train(
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
     while (ending := run.ending) is None:
         run.take_step()
-        if run.progress.step in evaluate_at or run.has_diverged():
+        if run.progress.step in evaluate_at or run.is_finishing or run.has_diverged():
             row = run.evaluate()
             report(row, partial(run.snapshot, row.metrics))
             run.restart_clock()
@@ -124,18 +140,21 @@ class _Run:
         torch.manual_seed(config.seed)
         self._workload = task.workload(config, device)
         self._model = self._workload.build_model()
-        self._optimizer = torch.optim.AdamW(
-            self._model.parameters(),
-            lr=config.lr,
-            betas=(config.beta1, config.beta2),
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
         self.progress = Progress()
         if resume is not None:
             self._model.load_state_dict(resume["model"])
-            self._optimizer.load_state_dict(resume["optimizer"])
             self.progress = Progress(**resume["progress"])
+        elif config.start_from is not None:
+            load_weights(self._model, Path(config.start_from))
+        self._training_model = CompiledModel(self._model, config, device)
+        self._forward_context = forward_context(self._model, config, device)
+        self._optimization = Optimization(self._model, config)
+        self._finish: Finish | None = None
+        if self.progress.finish_begun is not None:
+            self._begin_finish()
+        elif resume is not None:
+            self._optimization.load_state_dict(resume["optimizer"])
+        self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
         self._losses = RunningLoss(device)
         self._clock = Clock(device)
         self._diverged = False
@@ -145,28 +164,46 @@ class _Run:
         """How the run has ended, or None if it goes on."""
         if self._diverged:
             return "diverged"
-        if self.progress.step >= self._config.steps or (self.progress.solved and self._stop_when_solved):
-            return "solved" if self.progress.solved else "finished"
-        return None
+        progress, config = self.progress, self._config
+        last = config.steps
+        if progress.finish_begun is not None:
+            last = min(last, progress.finish_begun + config.finish_steps)
+        is_over = progress.step >= last or (progress.solved and self._stop_when_solved)
+        if config.patience is not None:
+            is_over |= progress.evaluations_without_gain >= config.patience
+        if not is_over:
+            return None
+        return "solved" if progress.solved else "finished"
 
     def take_step(self) -> None:
-        """Take one optimizer step on the next batch."""
-        step = self.progress.step + 1
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate_at(step, self._config)
-        loss = self._workload.loss(self._model, self._workload.batch(step))
-        self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        if self._config.grad_clip > 0:
-            nn.utils.clip_grad_norm_(self._model.parameters(), self._config.grad_clip)
-        self._optimizer.step()
+        """Take one step of the optimizer on the next batch, or of the finish on its own."""
+        self.progress.step += 1
+        step = self.progress.step
+        if self._finish is not None:
+            before = self._finish.evaluations
+            self._losses.add(self._finish.step())
+            self.progress.samples += self._config.finish_batch * (self._finish.evaluations - before)
+            return
+        if step == self._config.first_pass_steps + 1:
+            self._optimization = Optimization(self._model, self._config)
+        if self._has_dropout:
+            # Drawn from the step, as batches are: a resumed run drops what it would have dropped.
+            torch.manual_seed(self._config.seed << 32 | step)
+        loss = self._training_loss(self._workload.batch(step))
+        self._optimization.step(
+            loss, rate=rate_at(step, self._config), weight_decay=self._config.weight_decay_at(step)
+        )
         self._losses.add(loss.detach())
-        self.progress.step = step
-        self.progress.samples += self._config.batch
+        self.progress.samples += self._config.batch_at(step)
 
     def has_diverged(self) -> bool:
         """Look, every so many steps, whether the loss is still finite."""
         return self.progress.step % _DIVERGENCE_CHECK_EVERY == 0 and not self._losses.is_finite()
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether the finish has begun: its steps are few and long, so each is evaluated."""
+        return self._finish is not None
 
     def evaluate(self) -> Report:
         """Validate, take note of how far the run is, and return the report."""
@@ -182,9 +219,9 @@ class _Run:
             # Of a diverged model only what it cost is true.
             self._diverged, measured = True, {}
         # Rungs are further evaluations; counting them would make "held" depend on early stopping.
-        is_regular = progress.step % self._config.eval_every == 0 or progress.step == self._config.steps
-        if self._target is not None and (is_regular or self._diverged):
-            progress.count_towards(self._target, measured.get(self._target.metric, math.nan))
+        at_regular_step = progress.step % self._config.eval_every == 0 or progress.step == self._config.steps
+        if at_regular_step or self.is_finishing or self._diverged:
+            self._take_note(measured)
         self._losses.reset()
         rate = rate_at(progress.step, self._config)
         metrics = {**measured, "learning_rate": rate, **progress.as_metrics()}
@@ -201,7 +238,39 @@ class _Run:
             self._config,
             step=self.progress.step,
             model=self._model.state_dict(),
-            optimizer=self._optimizer.state_dict(),
+            # A finish that is resumed begins anew from the weights; its history is short.
+            optimizer={} if self.is_finishing else self._optimization.state_dict(),
             progress=asdict(self.progress),
             metrics=metrics,
         )
+
+    def _training_loss(self, batch: Any) -> Tensor:
+        try:
+            with self._forward_context:
+                return self._workload.loss(self._training_model.module, batch)
+        except Exception as error:
+            # Compilers fail in many ways; what the model itself cannot do fails again without one.
+            if not self._training_model.give_up(error):
+                raise
+            return self._training_loss(batch)
+
+    def _take_note(self, measured: Mapping[str, float]) -> None:
+        progress, config = self.progress, self._config
+        if self._target is not None:
+            progress.count_towards(self._target, measured.get(self._target.metric, math.nan))
+        if self._diverged:
+            return
+        progress.count_gain(measured[VALIDATION_LOSS], config.min_delta)
+        headline = self._task.metrics[0]
+        begins = Target(metric=headline.name, value=config.finish_above, direction=headline.direction)
+        if (
+            config.finish != "none"
+            and not self.is_finishing
+            and begins.is_reached_by(measured[headline.name])
+        ):
+            progress.finish_begun = progress.step
+            self._begin_finish()
+
+    def _begin_finish(self) -> None:
+        batch = self._workload.large_batch(self._config.finish_batch)
+        self._finish = make_finish(self._model, self._config, lambda: self._workload.loss(self._model, batch))

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import math
 
-from trainables.config import TrainingConfig
+from trainables.config import Pass, TrainingConfig
 
 
 def rate_at(step: int, config: TrainingConfig) -> float:
     """Return the learning rate of ``step``, counted from 1 to ``config.steps``.
 
-    ``warmup_cosine`` rises linearly to the peak over the warm-up steps, then follows half a
-    cosine to ``final_lr`` times the peak, which the last step has unless all steps are warm-up.
+    Each pass follows its own schedule from its first step to its last, which has ``final_lr`` times
+    the peak, unless all its steps are warm-up or the rate is constant.
     """
     assert 1 <= step <= config.steps, f"1 <= step <= {config.steps} must hold, but got {step}"
-    if config.schedule == "constant":
-        return config.lr
-    warmup_steps = round(config.warmup * config.steps)
+    first = config.first_pass_steps
+    if config.second_pass is None or step <= first:
+        return _rate_in(step, first, config)
+    return _rate_in(step - first, config.steps - first, config.second_pass)
+
+
+def _rate_in(step: int, steps: int, schedule: TrainingConfig | Pass) -> float:
+    """Return the rate of the pass's own ``step``, 1 to ``steps``."""
+    if schedule.schedule == "constant":
+        return schedule.lr
+    warmup_steps = round(schedule.warmup * steps)
     if step <= warmup_steps:
-        return config.lr * step / warmup_steps
-    progress = (step - warmup_steps) / (config.steps - warmup_steps)
-    share = config.final_lr + (1 - config.final_lr) * 0.5 * (1 + math.cos(math.pi * progress))
-    return config.lr * share
+        return schedule.lr * step / warmup_steps
+    if schedule.schedule == "constant_linear":
+        remaining = (steps - step) / max(1, round(schedule.cooldown * steps))
+        height = min(1.0, remaining)
+    else:
+        height = 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / (steps - warmup_steps)))
+    return schedule.lr * (schedule.final_lr + (1 - schedule.final_lr) * height)

@@ -38,6 +38,7 @@ def add(
     from paretune.commands.printing import print_json
     from trainables.addition.answers import add as add_with
     from trainables.addition.config import AdditionConfig
+    from trainables.addition.formats import make_format
     from trainables.checkpoints import load_model
 
     loaded = load_model(checkpoint, torch.device("cpu"))
@@ -49,7 +50,7 @@ def add(
             f"this model adds numbers of up to {loaded.config.digits} digits, "
             f"0 to {largest}, but got {max(a, b)}"
         )
-    answer = add_with(loaded.model, a, b, loaded.config.digits)
+    answer = add_with(loaded.model, a, b, make_format(loaded.config.layout))
     if as_json:
         print_json({"a": a, "b": b, "answer": answer, "truth": a + b, "right": answer == a + b})
         return OK

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainables.addition.format import MALFORMED, ReversedSum
+from trainables.addition.formats import MALFORMED, Format
 
 
-def teacher_forced_logits(model: nn.Module, sequences: Tensor, form: ReversedSum) -> Tensor:
+def teacher_forced_logits(model: nn.Module, sequences: Tensor, form: Format) -> Tensor:
     """Return the logits of every answer token, each given the true tokens before it.
 
     Args:
@@ -19,7 +19,7 @@ def teacher_forced_logits(model: nn.Module, sequences: Tensor, form: ReversedSum
     Returns:
         Float tensor of shape (n, answer_length, vocabulary).
     """
-    logits: Tensor = model(sequences[:, :-1], last=form.answer_length)
+    logits: Tensor = model(sequences[:, :-1], last=form.layout.answer_length)
     return logits
 
 
@@ -33,8 +33,18 @@ def right_tokens(logits: Tensor, answers: Tensor) -> Tensor:
     return (logits.argmax(-1) == answers) & logits.isfinite().all(-1)
 
 
+def margins(logits: Tensor, answers: Tensor) -> Tensor:
+    """Return by how much the right token's logit exceeds the best other: shape (n, answer_length).
+
+    A margin near zero may be lost to the rounding of another machine; below zero, the token is wrong.
+    """
+    right = logits.gather(-1, answers[..., None])
+    others = logits.scatter(-1, answers[..., None], -torch.inf)
+    return right[..., 0] - others.amax(-1)
+
+
 @torch.no_grad()
-def greedy_answers(model: nn.Module, a: Tensor, b: Tensor, form: ReversedSum) -> Tensor:
+def greedy_answers(model: nn.Module, a: Tensor, b: Tensor, form: Format) -> Tensor:
     """Decode the answers to ``a + b`` token by token.
 
     Args:
@@ -47,15 +57,14 @@ def greedy_answers(model: nn.Module, a: Tensor, b: Tensor, form: ReversedSum) ->
         int64 tensor of shape (n, answer_length).
     """
     sequences = form.encode_prompt(a, b)
-    for _ in range(form.answer_length):
+    for _ in range(form.layout.answer_length):
         following = model(sequences, last=1)[:, -1].argmax(-1, keepdim=True)
         sequences = torch.cat([sequences, following], dim=1)
-    return sequences[:, form.prompt_length :]
+    return sequences[:, form.layout.prompt_length :]
 
 
-def add(model: nn.Module, a: int, b: int, digits: int) -> int | None:
-    """Let a model add two numbers of up to ``digits`` digits; None if its answer is no number."""
-    form = ReversedSum(digits)
+def add(model: nn.Module, a: int, b: int, form: Format) -> int | None:
+    """Let a model add two numbers, each of at most the format's digits; None if it says no number."""
     answer = greedy_answers(model, torch.tensor([a]), torch.tensor([b]), form)
     value = int(form.decode(answer))
     return None if value == MALFORMED else value

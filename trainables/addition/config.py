@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from trainables.config import TrainingConfig
+from trainables.addition.layout import FormatName, Layout, layout_of
+from trainables.config import STRICT, TrainingConfig
+from trainables.transformer.counting import count_parameters
 from trainables.transformer.shape import TransformerShape
 
 MAX_DIGITS = 18
 """Largest operands whose sum still fits a signed 64-bit integer."""
 
+MAX_CMA_PARAMETERS = 2000
+"""Largest model that CMA-ES can finish: its covariance has this many rows and columns."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 class Phase(BaseModel):
     """A part of the curriculum: which operand lengths are drawn, and for how much of the steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = STRICT
 
     digits: Annotated[
         tuple[int, int],
@@ -25,6 +32,9 @@ class Phase(BaseModel):
     share: float = Field(
         gt=0,
         description="Relative length: shares 2000, 5000, 20000 divide 27,000 steps in exactly these parts.",
+    )
+    weight_decay: float | None = Field(
+        None, ge=0, description="Weight decay in this phase; by default the configuration's."
     )
 
     @model_validator(mode="after")
@@ -38,16 +48,74 @@ class Phase(BaseModel):
 class AdditionConfig(TransformerShape, TrainingConfig):
     """One configuration of the addition task: problem, transformer, training."""
 
-    model_config = TrainingConfig.model_config
+    model_config = STRICT
 
     digits: int = Field(
         3, ge=1, le=MAX_DIGITS, description="Digits of each operand; shorter ones are padded with zeros."
+    )
+    format: FormatName = Field("delimited", description="How a problem is written as tokens.")
+    answer_order: Literal["reversed", "forward"] = Field(
+        "reversed", description="Format characters: the answer's least or most significant digit first."
+    )
+    answer_length: Literal["fixed", "variable"] = Field(
+        "fixed", description="Format characters: the answer padded with zeros, or as short as it is."
+    )
+    pad_token: bool = Field(
+        True, description="Format delimited: a PAD token in the vocabulary, which never occurs, as published."
+    )
+    position_rows: int | None = Field(
+        None, ge=1, description="Rows of a learned table of positions; by default as the format's origin has."
     )
     curriculum: Annotated[tuple[Phase, ...], Field(strict=False)] = Field(
         (),
         description="Phases of operand lengths, one after the other; none means full-length operands only.",
     )
+    carries: Literal["uniform", "balanced"] = Field(
+        "uniform",
+        description="Training problems uniform over all, or with each number of carries equally often.",
+    )
+    chain_share: float = Field(
+        0.0, ge=0, le=1, description="Share of training problems made to have a long chain of carries."
+    )
+    chain_fade: Annotated[tuple[Share, Share], Field(strict=False)] = Field(
+        (0.1, 0.8), description="Shares of the steps between which `chain_share` falls linearly to 0."
+    )
+    train_problems: int | None = Field(
+        None,
+        ge=1,
+        description="Different training problems, seen again and again; none draws new ones always.",
+    )
     val_problems: int = Field(2000, ge=1, description="Validation problems in every evaluation.")
+
+    @property
+    def layout(self) -> Layout:
+        """Lengths, vocabulary and positions of the configuration's format."""
+        return layout_of(
+            self.format,
+            self.digits,
+            forward=self.answer_order == "forward",
+            variable=self.answer_length == "variable",
+            pad_token=self.pad_token,
+            position_rows=self.position_rows,
+        )
+
+    @model_validator(mode="after")
+    def _format_has_the_knobs(self) -> Self:
+        for name, needed in (
+            ("answer_order", "characters"),
+            ("answer_length", "characters"),
+            ("pad_token", "delimited"),
+        ):
+            value = getattr(self, name)
+            if self.format != needed and value != type(self).model_fields[name].default:
+                raise ValueError(f"{name}={value} needs format {needed}, but got format={self.format}")
+        needed_rows = self.layout.input_length
+        if self.position_rows is not None and self.position_rows < needed_rows:
+            raise ValueError(
+                f"position_rows must be at least {needed_rows}, the tokens read with format {self.format} "
+                f"and digits={self.digits}, but got {self.position_rows}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _curriculum_fits(self) -> Self:
@@ -56,6 +124,37 @@ class AdditionConfig(TransformerShape, TrainingConfig):
                 raise ValueError(
                     f"curriculum digits must be at most digits={self.digits}, but got {list(phase.digits)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _problems_can_be_drawn(self) -> Self:
+        if self.chain_fade[0] > self.chain_fade[1]:
+            raise ValueError(f"chain_fade must be in order, but got {list(self.chain_fade)}")
+        if self.train_problems is not None:
+            if self.curriculum:
+                raise ValueError("train_problems and curriculum exclude each other, but got both")
+            if self.chain_share > 0:
+                raise ValueError("train_problems and chain_share exclude each other, but got both")
+            most = 100**self.digits // 4
+            if self.train_problems > most:
+                raise ValueError(
+                    f"train_problems must be at most {most:,}, a quarter of all with digits={self.digits}, "
+                    f"but got {self.train_problems:,}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _finish_fits(self) -> Self:
+        if self.finish != "cma_es":
+            return self
+        layout = self.layout
+        table = count_parameters(self, vocabulary=layout.vocabulary, positions=layout.positions)
+        params = sum(table.values())
+        if params > MAX_CMA_PARAMETERS:
+            raise ValueError(
+                f"finish cma_es holds a matrix of parameters by parameters, so there must be at most "
+                f"{MAX_CMA_PARAMETERS:,}, but got {params:,}"
+            )
         return self
 
     def phases(self) -> list[tuple[int, tuple[int, int]]]:
@@ -73,6 +172,26 @@ class AdditionConfig(TransformerShape, TrainingConfig):
             ends.append((round(self.steps * so_far / total), phase.digits))
         return ends
 
+    def weight_decay_at(self, step: int) -> float:
+        """Return the weight decay of a step counted from 1: the phase's own, if it has one."""
+        for phase, (end, _) in zip(self.curriculum, self.phases(), strict=False):
+            if step <= end:
+                return super().weight_decay_at(step) if phase.weight_decay is None else phase.weight_decay
+        return super().weight_decay_at(step)
 
-SIZE_FIELDS: frozenset[str] = frozenset({"digits", "curriculum", *TransformerShape.model_fields})
-"""What the parameter count depends on, or (the curriculum) whether the configuration is valid."""
+    def chain_share_at(self, step: int) -> float:
+        """Return the share of problems with a long chain of carries at a step counted from 1."""
+        begin, end = (share * self.steps for share in self.chain_fade)
+        if step <= begin:
+            return self.chain_share
+        return self.chain_share * max(0.0, (end - step) / (end - begin)) if end > begin else 0.0
+
+
+SIZE_FIELDS: frozenset[str] = frozenset(
+    {
+        *TransformerShape.model_fields,
+        *("digits", "format", "answer_order", "answer_length", "pad_token", "position_rows"),
+        *("curriculum", "train_problems", "chain_share", "chain_fade", "finish"),
+    }
+)
+"""What the parameter count depends on, or whether the configuration is valid."""

@@ -1,20 +1,102 @@
-"""Where things are in format F1, and its tokens. No torch: parameter counts depend on this."""
+"""Where things are in each format, and how many tokens it has. No torch: parameter counts depend on this.
+
+=================== ===================== ==================== ========== ==============================
+format              prompt                answer               vocabulary origin
+=================== ===================== ==================== ========== ==============================
+``delimited``       ``042+007=``          ``9400<eos>``        14         F1: gpt-acc-jax, pytorch-763
+``undelimited``     ``042007``            ``9400``             10         gpt-acc-jax, without delimiters
+``aligned``         ``0 240 00 700 0``    ``9400``             10         F3: the rotary records
+``characters``      ``042+007=``          ``9400`` or ``0049`` 13         the 3-digit speedrun
+``base100``         ``00 42 + 00 07 =``   ``00 49``            103        the base-100 experiments
+=================== ===================== ==================== ========== ==============================
+"""
 
 from __future__ import annotations
 
-VOCABULARY = 14
-PLUS, EQUALS, PAD, EOS = 10, 11, 12, 13
-"""Tokens 0 to 9 are the digits. PAD never occurs; it counts because the published vocabulary has it."""
+from dataclasses import dataclass
+from typing import Literal
+
+FormatName = Literal["delimited", "undelimited", "aligned", "characters", "base100"]
+
+PLUS, EQUALS = 10, 11
+"""Tokens 0 to 9 are the digits, in every format but base100."""
+
+END = 12
+"""Format characters: the line's end, which follows an answer of variable length."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Lengths of format F1 for operands of ``digits`` digits, in tokens."""
+    """Lengths of a format for operands of ``digits`` digits, in tokens."""
 
-    def __init__(self, digits: int) -> None:
-        self.digits = digits
-        self.prompt_length = 2 * digits + 2
-        self.answer_length = digits + 2
-        """One digit more than the operands, then EOS."""
-        self.length = self.prompt_length + self.answer_length
-        self.positions = self.length + 1
-        """Rows of the position table: one more than the sequence, as published."""
+    name: FormatName
+    digits: int
+    vocabulary: int
+    prompt_length: int
+    answer_length: int
+    positions: int
+    """Rows of a learned table of positions."""
+    forward: bool = False
+    variable: bool = False
+    eos: int | None = None
+    """The token that ends every answer, if the format has one."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of a whole problem."""
+        return self.prompt_length + self.answer_length
+
+    @property
+    def input_length(self) -> int:
+        """Tokens that a model reads: all but the last, after which nothing is asked."""
+        return self.length - 1
+
+
+def layout_of(
+    name: FormatName,
+    digits: int,
+    *,
+    forward: bool = False,
+    variable: bool = False,
+    pad_token: bool = True,
+    position_rows: int | None = None,
+) -> Layout:
+    """Return the layout of a format.
+
+    Args:
+        name: the format.
+        digits: digits of each operand.
+        forward: most significant digit of the answer first (characters only).
+        variable: answers without leading zeros (characters only).
+        pad_token: whether the vocabulary has the PAD token that never occurs (delimited only).
+        position_rows: rows of a learned table of positions, instead of the format's own number.
+    """
+    eos = None
+    if name == "delimited":
+        vocabulary, prompt, answer = 13 + pad_token, 2 * digits + 2, digits + 2
+        rows = prompt + answer + 1  # as published, one more than the sequence
+        eos = vocabulary - 1
+    elif name == "undelimited":
+        vocabulary, prompt, answer = 10, 2 * digits, digits + 1
+        rows = prompt + answer
+    elif name == "aligned":
+        vocabulary, prompt, answer = 10, 2 * digits + 4, digits + 1
+        rows = prompt + answer
+    elif name == "characters":
+        vocabulary, prompt, answer = 13, 2 * digits + 2, digits + 1 + variable
+        rows = max(16, prompt + answer)  # as published: a block of 16 for 3 digits
+    else:
+        groups = -(-digits // 2)
+        vocabulary, prompt, answer = 103, 2 * groups + 2, -(-(digits + 1) // 2)
+        rows = max(32, prompt + answer)  # as published: padded to 32
+    return Layout(
+        name=name,
+        digits=digits,
+        vocabulary=vocabulary,
+        prompt_length=prompt,
+        answer_length=answer,
+        positions=rows if position_rows is None else position_rows,
+        forward=forward,
+        variable=variable,
+        eos=eos,
+    )

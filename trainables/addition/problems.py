@@ -8,6 +8,7 @@ drawn, and nothing has to be remembered.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -41,28 +42,69 @@ def in_split(a: Tensor, b: Tensor, split: Split) -> Tensor:
     return (bucket >= first) & (bucket < end)
 
 
+DrawOperands = Callable[[Tensor, int, torch.Generator], Tensor]
+"""From operand lengths of shape (n,), the largest length and a generator to operands of shape (2, n)."""
+
+
 def draw(
-    count: int, digits: tuple[int, int], split: Split, generator: torch.Generator
+    count: int,
+    digits: tuple[int, int],
+    split: Split,
+    generator: torch.Generator,
+    operands: DrawOperands | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Draw ``count`` problems of ``split``, in whole tensors on the generator's device.
 
-    Both operands of a problem are uniform in [0, 10**n), with one n per problem, uniform from
-    ``digits[0]`` to ``digits[1]``; a pair that falls outside the split is drawn again at its length.
+    The operands of a problem have up to n digits, with one n per problem, uniform from ``digits[0]``
+    to ``digits[1]``. By default both are uniform in [0, 10**n). A pair that falls outside the split is
+    drawn again at its length.
 
     Returns:
         Two int64 tensors of shape (count,).
     """
     fewest, most = digits
     device = generator.device
-    length = torch.randint(fewest, most + 1, (count, 1), generator=generator, device=device)
+    length = torch.randint(fewest, most + 1, (count,), generator=generator, device=device)
     problems = torch.empty(2, count, dtype=torch.int64, device=device)
     missing = torch.arange(count, device=device)
     while len(missing) > 0:
-        drawn = _draw_any(length[missing], most, generator)
+        drawn = (operands or uniform_operands)(length[missing], most, generator)
         kept = in_split(drawn[0], drawn[1], split)
         problems[:, missing[kept]] = drawn[:, kept]
         missing = missing[~kept]
     return problems[0], problems[1]
+
+
+def uniform_operands(length: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Draw operands of given lengths, shape (n,), uniform over all: int64 of shape (2, n)."""
+    device = generator.device
+    # Digit by digit: exactly uniform for every length, and one draw for all of them.
+    written = torch.randint(10, (2, len(length), most), generator=generator, device=device)
+    place = torch.arange(most, device=device)
+    powers = torch.tensor([10**place for place in range(most)], device=device)
+    return (written * powers * (place < length[:, None])).sum(-1)
+
+
+def distinct(
+    count: int,
+    digits: int,
+    split: Split,
+    *,
+    seed: int,
+    operands: DrawOperands | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Draw different problems of ``split`` until there are ``count``, at most half of all there are.
+
+    Operands have up to ``digits`` digits, and are drawn by ``operands``, by default uniformly. Returns
+    two int64 tensors of shape (count,) on the CPU.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    pairs = torch.empty(0, 2, dtype=torch.int64)
+    while len(pairs) < count:
+        more = torch.stack(draw(count, (digits, digits), split, generator, operands), dim=1)
+        pairs = torch.unique(torch.cat([pairs, more]), dim=0)
+    order = torch.randperm(len(pairs), generator=generator)[:count]
+    return pairs[order, 0], pairs[order, 1]
 
 
 def held_out(count: int, digits: int, split: Split, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -74,46 +116,20 @@ def held_out(count: int, digits: int, split: Split, *, seed: int) -> tuple[Tenso
     Returns:
         Two int64 tensors of the same length, at most ``count``, on the CPU.
     """
-    generator = torch.Generator().manual_seed(seed)
     if 100**digits <= _ENUMERABLE:
         every = torch.arange(100**digits)
         a, b = every // 10**digits, every % 10**digits
         kept = in_split(a, b, split)
         a, b = a[kept], b[kept]
-        order = torch.randperm(len(a), generator=generator)[:count]
+        order = torch.randperm(len(a), generator=torch.Generator().manual_seed(seed))[:count]
         return a[order], b[order]
-    count = min(count, 100**digits // BUCKETS // 4)
-    pairs = torch.empty(0, 2, dtype=torch.int64)
-    while len(pairs) < count:
-        more = torch.stack(draw(count, (digits, digits), split, generator), dim=1)
-        pairs = torch.unique(torch.cat([pairs, more]), dim=0)
-    order = torch.randperm(len(pairs), generator=generator)[:count]
-    return pairs[order, 0], pairs[order, 1]
-
-
-def carries_in(a: Tensor, b: Tensor, digits: int) -> Tensor:
-    """Return how many columns of each written addition carry: int64 tensor of shape (n,), 0 to digits."""
-    count = torch.zeros_like(a)
-    for place in range(1, digits + 1):
-        modulus = 10**place
-        count += (a % modulus + b % modulus) >= modulus
-    return count
+    return distinct(min(count, 100**digits // BUCKETS // 4), digits, split, seed=seed)
 
 
 def seeded_generator(device: torch.device, *key: int) -> torch.Generator:
     """Return a generator whose stream is decided by the whole ``key``, such as seed, phase and chunk."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
-
-
-def _draw_any(length: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Draw pairs of operands of given lengths, shape (n, 1), from every split: int64 of shape (2, n)."""
-    device = generator.device
-    # Digit by digit: exactly uniform for every length, and one draw for all of them.
-    written = torch.randint(10, (2, len(length), most), generator=generator, device=device)
-    place = torch.arange(most, device=device)
-    powers = torch.tensor([10**place for place in range(most)], device=device)
-    return (written * powers * (place < length)).sum(-1)
 
 
 def _mix(x: Tensor) -> Tensor:

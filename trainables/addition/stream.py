@@ -6,15 +6,21 @@ uninterrupted run would have read.
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
+
 import torch
 from torch import Tensor
 
+from trainables.addition.carries import balanced_operands, chained_operands, operands_with
 from trainables.addition.config import AdditionConfig
-from trainables.addition.format import ReversedSum
-from trainables.addition.problems import draw, seeded_generator
+from trainables.addition.formats import Format
+from trainables.addition.problems import distinct, draw, seeded_generator, uniform_operands
 
 _CHUNK = 32
 """Steps whose problems are drawn together: the fixed cost of a draw exceeds that of its numbers."""
+
+_SET_SEED = 1
+"""A training set is the same for every trial, whatever its seed; only its order differs."""
 
 
 class TrainingStream:
@@ -23,31 +29,94 @@ class TrainingStream:
     Each batch is an int64 tensor of shape (batch, length) on ``device``.
     """
 
-    def __init__(self, config: AdditionConfig, device: torch.device) -> None:
+    def __init__(self, config: AdditionConfig, form: Format, device: torch.device) -> None:
         self._config = config
-        self._format = ReversedSum(config.digits)
+        self._format = form
         self._device = device
-        self._phases = config.phases()
+        # Operand lengths and batch are the same within a stretch: from after the last step before it
+        # to its own last step.
+        ends = {end for end, _ in config.phases()} | {config.first_pass_steps}
+        self._stretches = sorted(end for end in ends if end > 0)
         self._chunk_key: tuple[int, int] | None = None
         self._chunk = torch.empty(0)
 
     def __call__(self, step: int) -> Tensor:
         """Return the batch of ``step``."""
-        phase, offset = self._locate(step)
-        key = (phase, offset // _CHUNK)
+        stretch, offset = self._locate(step)
+        key = (stretch, offset // _CHUNK)
         if key != self._chunk_key:
-            self._chunk, self._chunk_key = self._draw_chunk(*key), key
+            self._chunk, self._chunk_key = self._draw_chunk(key, step - offset % _CHUNK), key
         return self._chunk[offset % _CHUNK]
+
+    def sample(self, count: int) -> Tensor:
+        """Return ``count`` problems as the last step would draw them, but none of its own."""
+        generator = seeded_generator(self._device, self._config.seed, -1)
+        a, b = self._draw(count, self._config.steps, generator)
+        return self._format.encode(a, b)
 
     def _locate(self, step: int) -> tuple[int, int]:
         begin = 0
-        for phase, (end, _) in enumerate(self._phases):
+        for stretch, end in enumerate(self._stretches):
             if step <= end:
-                return phase, step - begin - 1
+                return stretch, step - begin - 1
             begin = end
         raise ValueError(f"step must be at most {self._config.steps}, but got {step}")
 
-    def _draw_chunk(self, phase: int, chunk: int) -> Tensor:
-        generator = seeded_generator(self._device, self._config.seed, phase, chunk)
-        a, b = draw(_CHUNK * self._config.batch, self._phases[phase][1], "train", generator)
-        return self._format.encode(a, b).view(_CHUNK, self._config.batch, -1)
+    def _draw_chunk(self, key: tuple[int, int], step: int) -> Tensor:
+        """Draw the batches of the chunk that begins with ``step``."""
+        batch = self._config.batch_at(step)
+        if self._config.train_problems is not None:
+            a, b = self._from_set(step, _CHUNK * batch)
+        else:
+            a, b = self._draw(_CHUNK * batch, step, seeded_generator(self._device, self._config.seed, *key))
+        return self._format.encode(a, b).view(_CHUNK, batch, -1)
+
+    def _draw(self, count: int, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        config = self._config
+        digits = next(digits for end, digits in config.phases() if step <= end)
+        chained = round(count * config.chain_share_at(step))
+        base = uniform_operands if config.carries == "uniform" else balanced_operands
+        a, b = draw(count - chained, digits, "train", generator, base)
+        if chained == 0:
+            return a, b
+        with_chain = draw(chained, digits, "train", generator, chained_operands)
+        order = torch.randperm(count, generator=generator, device=self._device)
+        return torch.cat([a, with_chain[0]])[order], torch.cat([b, with_chain[1]])[order]
+
+    def _from_set(self, step: int, count: int) -> tuple[Tensor, Tensor]:
+        """Return the next ``count`` samples of the training set, in a new order every epoch."""
+        first, second = self._config.first_pass_steps, max(0, step - 1 - self._config.first_pass_steps)
+        begin = min(step - 1, first) * self._config.batch + second * self._config.batch_at(step)
+        a, b = training_set(self._config)
+        index = torch.arange(begin, begin + count)
+        chosen = torch.empty_like(index)
+        for epoch in range(begin // len(a), (begin + count - 1) // len(a) + 1):
+            generator = seeded_generator(torch.device("cpu"), self._config.seed, epoch)
+            order = torch.randperm(len(a), generator=generator)
+            here = index // len(a) == epoch
+            chosen[here] = order[index[here] % len(a)]
+        return a[chosen].to(self._device), b[chosen].to(self._device)
+
+
+def training_set(config: AdditionConfig) -> tuple[Tensor, Tensor]:
+    """Return the ``train_problems`` different problems that a configuration trains on, on the CPU."""
+    assert config.train_problems is not None
+    return _training_set(config.train_problems, config.digits, config.carries == "balanced")
+
+
+@lru_cache(maxsize=2)
+def _training_set(count: int, digits: int, balanced: bool) -> tuple[Tensor, Tensor]:
+    if not balanced:
+        return distinct(count, digits, "train", seed=_SET_SEED)
+    groups = digits + 1
+    parts = [
+        distinct(
+            count // groups + (carries < count % groups),
+            digits,
+            "train",
+            seed=_SET_SEED,
+            operands=partial(operands_with, carries),
+        )
+        for carries in range(groups)
+    ]
+    return torch.cat([a for a, _ in parts]), torch.cat([b for _, b in parts])

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from trainables.addition.answers import right_tokens, teacher_forced_logits
 from trainables.addition.config import AdditionConfig
 from trainables.addition.examination import examine
-from trainables.addition.format import ReversedSum
-from trainables.addition.layout import VOCABULARY
+from trainables.addition.formats import make_format
 from trainables.addition.problems import held_out
 from trainables.addition.stream import TrainingStream
 from trainables.contract import Examination
@@ -19,6 +18,9 @@ from trainables.transformer.model import Transformer
 _VALIDATION_SEED = 0
 """Validation problems are the same for every trial, whatever its seed."""
 
+_CHUNK = 2048
+"""Problems that are validated at a time; a wide model's activations for all would not fit."""
+
 
 class AdditionWorkload:
     """What the training loop needs of the addition task; see :class:`trainables.contract.Workload`."""
@@ -26,23 +28,28 @@ class AdditionWorkload:
     def __init__(self, config: AdditionConfig, device: torch.device) -> None:
         self._config = config
         self._device = device
-        self._format = ReversedSum(config.digits)
-        self._stream = TrainingStream(config, device)
+        self.format = make_format(config.layout)
+        self._stream = TrainingStream(config, self.format, device)
         self._validation: Tensor | None = None
 
     def build_model(self) -> nn.Module:
         """Return a newly initialised transformer on the device."""
-        model = Transformer(self._config, vocabulary=VOCABULARY, positions=self._format.positions)
+        layout = self.format.layout
+        model = Transformer(self._config, vocabulary=layout.vocabulary, positions=layout.positions)
         return model.to(self._device)
 
     def batch(self, step: int) -> Tensor:
         """Return encoded problems, int64 of shape (batch, length)."""
         return self._stream(step)
 
+    def large_batch(self, samples: int) -> Tensor:
+        """Return encoded training problems for a finish, int64 of shape (samples, length)."""
+        return self._stream.sample(samples)
+
     def loss(self, model: nn.Module, batch: Tensor) -> Tensor:
         """Return the mean cross-entropy of the answer tokens, which alone are trained on."""
-        logits = teacher_forced_logits(model, batch, self._format)
-        return F.cross_entropy(logits.flatten(0, 1), self._answers(batch).flatten())
+        logits = teacher_forced_logits(model, batch, self.format)
+        return F.cross_entropy(logits.flatten(0, 1).float(), self._answers(batch).flatten())
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -51,19 +58,25 @@ class AdditionWorkload:
             a, b = held_out(
                 self._config.val_problems, self._config.digits, "validation", seed=_VALIDATION_SEED
             )
-            self._validation = self._format.encode(a, b).to(self._device)
-        logits = teacher_forced_logits(model, self._validation, self._format)
-        answers = self._answers(self._validation)
-        right = right_tokens(logits, answers)
+            self._validation = self.format.encode(a, b).to(self._device)
+        problems, exact, right_in_all, loss = len(self._validation), 0, 0, 0.0
+        for part in torch.split(self._validation, _CHUNK):
+            logits = teacher_forced_logits(model, part, self.format)
+            answers = self._answers(part)
+            right = right_tokens(logits, answers)
+            exact += int(right.all(1).sum())
+            right_in_all += int(right.sum())
+            loss += F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum").item()
+        tokens = problems * self.format.layout.answer_length
         return {
-            "exact_match": right.all(1).double().mean().item(),
-            "token_accuracy": right.double().mean().item(),
-            "val_loss": F.cross_entropy(logits.flatten(0, 1), answers.flatten()).item(),
+            "exact_match": exact / problems,
+            "token_accuracy": right_in_all / tokens,
+            "val_loss": loss / tokens,
         }
 
     def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
         """Measure a trained model on held-out test problems."""
-        return examine(model, self._format, problems=problems, seed=seed)
+        return examine(model, self.format, problems=problems, seed=seed)
 
     def _answers(self, sequences: Tensor) -> Tensor:
-        return sequences[:, self._format.prompt_length :]
+        return sequences[:, self.format.layout.prompt_length :]

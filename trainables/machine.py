@@ -1,0 +1,80 @@
+"""What the machine offers to make training faster: bf16 and torch.compile, asked for and never assumed."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from contextlib import AbstractContextManager, nullcontext
+from typing import cast
+
+import torch
+from torch import nn
+
+from trainables.config import TrainingConfig
+
+log = logging.getLogger(__name__)
+
+_BF16_FROM = 1_000_000
+"""Parameters from which auto takes bf16: below, its rounding costs more than its speed gains."""
+
+
+def forward_context(
+    model: nn.Module, config: TrainingConfig, device: torch.device
+) -> AbstractContextManager[object]:
+    """Return the context for training's forward pass: mixed precision with bf16, or nothing.
+
+    Weights, validation and greedy decoding stay in float32.
+    """
+    wanted = config.precision == "bf16"
+    if config.precision == "auto":
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        wanted = device.type == "cuda" and parameters >= _BF16_FROM
+    if not wanted:
+        return nullcontext()
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        if config.precision == "bf16":
+            log.warning("%s has no bf16; training in float32", torch.cuda.get_device_name(device))
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def why_not_compile(config: TrainingConfig, device: torch.device) -> str | None:
+    """Return why torch.compile is not used, or None if it is to be tried."""
+    if config.compile == "off":
+        return "it is switched off"
+    if config.compile == "auto" and device.type != "cuda":
+        return "on a CPU compiling takes longer than it saves"
+    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
+        return "triton is not installed"
+    return None
+
+
+class CompiledModel:
+    """A model that is called compiled as long as that works, and as it is from then on.
+
+    Args:
+        model: the model; both forms share its parameters.
+        config: says whether to compile.
+        device: where the model lives.
+    """
+
+    def __init__(self, model: nn.Module, config: TrainingConfig, device: torch.device) -> None:
+        self._model = model
+        reason = why_not_compile(config, device)
+        if reason is not None and config.compile == "on":
+            log.warning("torch.compile is not used: %s", reason)
+        self._compiled = cast("nn.Module", torch.compile(model)) if reason is None else None
+
+    @property
+    def module(self) -> nn.Module:
+        """What to call now: a module with the same interface as the model."""
+        return self._model if self._compiled is None else self._compiled
+
+    def give_up(self, error: Exception) -> bool:
+        """Use the model as it is from now on; False if that was so already, and the error is another."""
+        if self._compiled is None:
+            return False
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
+        log.warning("torch.compile failed and is not used: %s: %s", type(error).__name__, first_line)
+        self._compiled = None
+        return True
