@@ -25,6 +25,7 @@ from search_spaces.mistakes import SpaceFileError
 from search_spaces.plan import Bounds, Constraints, EarlyStopping, Objective, Plan, Resources, Search
 from trainables.addition.config import AdditionConfig, Phase
 from trainables.addition.task import AdditionTask
+from trainables.config import Pass
 
 PAGE = (Path(__file__).parent.parent / "docs" / "space-files.md").read_text()
 
@@ -56,7 +57,11 @@ def rows_of(*places: tuple[str, int]) -> dict[str, list[str]]:
     return dict(zip(names, rows, strict=True))
 
 
-ADDITION = (("The problem", 0), ("The transformer", 0), ("The training", 0))
+ADDITION = (
+    ("The problem", 0),
+    *(("The transformer", number) for number in range(3)),
+    *(("The training", number) for number in range(2)),
+)
 TABLES: list[tuple[type[BaseModel], tuple[tuple[str, int], ...]]] = [
     (Plan, (("Top level", 0),)),
     (Objective, (("Keys of `objectives`", 0),)),
@@ -69,6 +74,7 @@ TABLES: list[tuple[type[BaseModel], tuple[tuple[str, int], ...]]] = [
     (FloatRange, (("Real numbers", 0),)),
     (Choice, (("Choices", 0),)),
     (Phase, (("The problem", 1),)),
+    (Pass, (("The training", 2),)),
     (AdditionConfig, ADDITION),
 ]
 FIELDS = [

@@ -72,7 +72,6 @@ class TrainingConfig(BaseModel):
     )
     start_from: str | None = Field(
         None,
-        min_length=1,
         description="A checkpoint to take the initial weights from; optimizer and schedule are fresh.",
     )
     finish: Literal["none", "lbfgs", "cma_es"] = Field(

@@ -83,6 +83,7 @@ class AdditionConfig(TransformerShape, TrainingConfig):
     train_problems: int | None = Field(
         None,
         ge=1,
+        le=10_000_000,
         description="Different training problems, seen again and again; none draws new ones always.",
     )
     val_problems: int = Field(2000, ge=1, description="Validation problems in every evaluation.")
