@@ -32,11 +32,20 @@ def as_json(exam: Examination) -> dict[str, Any]:
     }
 
 
+def percent(share: float) -> str:
+    """Write a share in percent, with as many digits as it takes not to look like all or nothing."""
+    for digits in range(2, 6):
+        text = f"{share:.{digits}%}"
+        if share in (0, 1) or float(text[:-1]) not in (0, 100):
+            break
+    return text
+
+
 def headline(exam: Examination) -> str:
     """Say in one line how well the model did."""
     share, low, high = rate_with_interval(exam)
     return (
-        f"{exam.metric.replace('_', ' ')} {share:.2%} (95 % interval {low:.2%} to {high:.2%}), "
+        f"{exam.metric.replace('_', ' ')} {percent(share)} (95 % interval {percent(low)} to {percent(high)}), "
         f"{exam.successes:,} of {exam.problems:,} held-out problems"
     )
 

@@ -43,7 +43,10 @@ def print_rows(
     console: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = ""
 ) -> None:
     """Print rows as a table, numbers to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title or None, title_justify="left")
+    if title:
+        # Rich would fold a table's own title to the width of its columns.
+        console.print(title, style="italic")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(columns):
         is_number = bool(rows) and all(_is_number(row[index]) or row[index] in ("-", "") for row in rows)
         table.add_column(name, justify="right" if is_number else "left", min_width=_MIN_WIDTHS.get(name))
