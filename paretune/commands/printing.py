@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from paretune.text import values_text
+from paretune.text import duration, values_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,13 +64,14 @@ def configuration_rows(
     metric, _ = accuracy_objective(rows)
     with_rate = "success_rate" in table.columns
     headers = [*first, "parameters", metric.replace("_", " ")]
-    headers += (["solved", "95 % interval"] if with_rate else []) + ["other endings", "values"]
+    headers += ["solved", "95 % interval", "steps to target", "CPU time"] if with_rate else []
+    headers += ["other endings", "values"]
     cells = []
     for _, row in table.iterrows():
         line: list[Any] = [int(row[name]) for name in first] + [f"{int(row['params']):,}"]
         line.append(_metric(row.get(metric)))
         if with_rate:
-            line += _success(row)
+            line += [*_success(row), *_time_to_target(row)]
         searched = {name: row[name] for name in rows.plan.searched_names if not _is_missing(row[name])}
         line += [_endings(row), values_text(searched)]
         cells.append(line)
@@ -94,6 +95,15 @@ def _success(row: pd.Series[Any]) -> list[str]:
     judged = int(row["solved"] + row["finished"] + row["stopped_early"] + row["diverged"])
     interval = f"{row['success_low']:.0%} to {row['success_high']:.0%}"
     return [f"{int(row['solved'])} of {judged}", interval]
+
+
+def _time_to_target(row: pd.Series[Any]) -> list[str]:
+    """Say what solving took, on the mean of the seeds that did."""
+    steps, seconds = row.get("steps_to_target"), row.get("cpu_seconds_to_target")
+    return [
+        "-" if steps is None or _is_missing(steps) else f"{steps:,.0f}",
+        "-" if seconds is None or _is_missing(seconds) else duration(seconds),
+    ]
 
 
 def _endings(row: pd.Series[Any]) -> str:
