@@ -43,9 +43,9 @@ def percent(share: float) -> str:
 
 def headline(exam: Examination) -> str:
     """Say in one line how well the model did."""
-    share, low, high = rate_with_interval(exam)
+    share, low, high = map(percent, rate_with_interval(exam))
     return (
-        f"{exam.metric.replace('_', ' ')} {percent(share)} (95 % interval {percent(low)} to {percent(high)}), "
+        f"{exam.metric.replace('_', ' ')} {share} (95 % interval {low} to {high}), "
         f"{exam.successes:,} of {exam.problems:,} held-out problems"
     )
 

@@ -1,0 +1,174 @@
+"""The code of attention and of the feed-forward layer: only what a shape has, in the order it happens.
+
+The modules written here do what :mod:`trainables.transformer.attention` and
+:mod:`trainables.transformer.feed_forward` do, with every choice already made.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from trainables.addition.adderboard.parts import Matrix, Part
+from trainables.transformer.norms import NORM_EPS
+from trainables.transformer.shape import TransformerShape
+
+_DERIVED_KEYS = {
+    "scaled_query": "k = self.key_scale * q  # keys are the queries scaled",
+    "rotated_query": "k = turn(q, self.key_angle.expand({pairs}))  # keys are the queries turned",
+    "query": "k = q  # keys are the queries",
+}
+_NUMBERS_OF_KEYS = {"scaled_query": "key_scale", "rotated_query": "key_angle"}
+_DERIVED_VALUES = {"key": "v = k  # values are the keys", "query": "v = q  # values are the queries"}
+_QK_NORMS = {
+    "none": {},
+    "shared": {"qk_norm": "query_norm"},
+    "separate": {"query_norm": "query_norm", "key_norm": "key_norm"},
+}
+_DERIVED_GATES = {
+    "scaled_up": "gate = self.gate_scale * up  # the gate is the way up scaled",
+    "up": "gate = up  # the gate is the way up",
+}
+_INNER = {
+    "gelu": 'inner = F.gelu(up, approximate="tanh")',
+    "relu": "inner = F.relu(up)",
+    "squared_relu": "inner = F.relu(up).square()",
+    "swiglu": "inner = F.silu(gate) * up",
+}
+
+
+class _AttentionMatrices(NamedTuple):
+    """The matrices of attention; None for those that are derived."""
+
+    query: Matrix
+    key: Matrix | None
+    value: Matrix | None
+    output: Matrix | None
+
+
+def attention(shape: TransformerShape) -> Part:
+    """Return the code of self-attention."""
+    part, own = Part(), _attention_matrices(shape)
+    _add_matrices(part, own)
+    if shape.key_projection in _NUMBERS_OF_KEYS:
+        name = _NUMBERS_OF_KEYS[shape.key_projection]
+        part.parameter(name, source=name)
+    for name, source in _QK_NORMS[shape.qk_norm].items():
+        call = f"nn.RMSNorm({shape.width_of_head}, eps={NORM_EPS})"
+        part.module(name, call, {"weight": "weight"}, source=source)
+    part.forward += [*_queries_keys_values(shape, own), *_reading(shape, own)]
+    return part
+
+
+def feed_forward(shape: TransformerShape) -> Part:
+    """Return the code of the feed-forward layer."""
+    part = Part()
+    d, f, rank = shape.d_model, shape.d_ff, shape.ffn_rank
+    is_gated, biases = shape.activation == "swiglu", shape.ffn_bias
+    up = _matrix("up", f, d, rank)
+    gate = _matrix("gate", f, d, rank) if is_gated and shape.gate_projection == "full" else None
+    down = _matrix("down", d, f, rank) if shape.down_projection == "full" else None
+    _add_matrices(part, (up, gate, down))
+    if shape.gate_projection == "scaled_up":
+        part.parameter("gate_scale", source="gate_scale")
+    if shape.down_projection == "rotated_up":
+        part.parameter("down_angle", source="down_angle")
+    if biases:
+        part.parameter("up_bias", f, source="up_bias")
+        if gate is not None:
+            part.parameter("gate_bias", f, source="gate_bias")
+        part.parameter("down_bias", d, source="down_bias")
+
+    part.forward.append(f"up = F.linear(x, {up.value}{', self.up_bias' * biases})  # (B, T, {f})")
+    if gate is not None:
+        part.forward.append(f"gate = F.linear(x, {gate.value}{', self.gate_bias' * biases})")
+    elif is_gated:
+        part.forward.append(_DERIVED_GATES[shape.gate_projection])
+    part.forward.append(_INNER[shape.activation])
+    bias = ", self.down_bias" * biases
+    if down is not None:
+        part.forward.append(f"return F.linear(inner, {down.value}{bias})")
+    elif shape.down_projection == "up_transposed":
+        part.forward.append(f"return F.linear(inner, {up.transposed}{bias})  # the way up transposed")
+    else:
+        turned = f"turn(down, self.down_angle.expand({d // 2})){' + self.down_bias' * biases}"
+        part.forward += [
+            f"down = F.linear(inner, {up.transposed})  # the way up transposed",
+            f"return {turned}  # and turned",
+        ]
+    return part
+
+
+def _queries_keys_values(shape: TransformerShape, own: _AttentionMatrices) -> list[str]:
+    """Return how queries, keys and values come from the features, and what is done with them."""
+
+    def projected(matrix: Matrix) -> str:
+        product = f"F.linear(x, {matrix.value})"
+        return product if shape.n_heads == 1 else f"split({product})"
+
+    lines = [f"q = {projected(own.query)}  # {_of_heads(shape, 'T', str(shape.width_of_head))}"]
+    if own.key is not None:
+        lines.append(f"k = {projected(own.key)}")
+    else:
+        lines.append(_DERIVED_KEYS[shape.key_projection].format(pairs=shape.width_of_head // 2))
+    lines.append(
+        f"v = {projected(own.value)}" if own.value is not None else _DERIVED_VALUES[shape.value_projection]
+    )
+    if shape.qk_norm == "shared":
+        lines.append("q, k = self.qk_norm(q), self.qk_norm(k)")
+    elif shape.qk_norm == "separate":
+        lines.append("q, k = self.query_norm(q), self.key_norm(k)")
+    if shape.position == "rotary":
+        lines.append("q, k = rotary(q), rotary(k)")
+    return lines
+
+
+def _reading(shape: TransformerShape, own: _AttentionMatrices) -> list[str]:
+    """Return how each token reads the values of itself and those before it."""
+    joined = "weights @ v" if shape.n_heads == 1 else "(weights @ v).transpose(1, 2).flatten(2)"
+    output = f"F.linear(read, {own.query.transposed})  # the queries' matrix transposed"
+    if own.output is not None:
+        output = f"F.linear(read, {own.output.value})"
+    return [
+        f"scores = q @ k.transpose(-1, -2) * {shape.width_of_head}**-0.5  # {_of_heads(shape, 'T', 'T')}",
+        "later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)  # what a token may not see",
+        'weights = scores.masked_fill(later, float("-inf")).softmax(-1)',
+        f"read = {joined}  # (B, T, {shape.attention_width})",
+        f"return {output}",
+    ]
+
+
+def _of_heads(shape: TransformerShape, *inner: str) -> str:
+    """Return the shape of what every head has."""
+    heads = [] if shape.n_heads == 1 else [str(shape.n_heads)]
+    return f"({', '.join(['B', *heads, *inner])})"
+
+
+def _attention_matrices(shape: TransformerShape) -> _AttentionMatrices:
+    d, width, rank = shape.d_model, shape.attention_width, shape.qkv_rank
+    own_key, own_value = shape.key_projection == "full", shape.value_projection == "full"
+    shared = "shared_right" if shape.qkv_shared_factor and (own_key or own_value) else None
+    own_output = shape.output_projection == "full"
+    return _AttentionMatrices(
+        query=_matrix("query", width, d, rank, shared),
+        key=_matrix("key", width, d, rank, shared) if own_key else None,
+        value=_matrix("value", width, d, rank, shared) if own_value else None,
+        output=_matrix("output", d, width, shape.output_rank) if own_output else None,
+    )
+
+
+def _matrix(name: str, rows: int, columns: int, rank: int | None, shared: str | None = None) -> Matrix:
+    return Matrix(
+        name=name,
+        rows=rows,
+        columns=columns,
+        rank=rank,
+        source=f"{name}.weight",
+        right_source=f"{name}.first",
+        shared_right=shared,
+    )
+
+
+def _add_matrices(part: Part, matrices: tuple[Matrix | None, ...]) -> None:
+    for matrix in matrices:
+        if matrix is not None:
+            part.matrix(matrix)

@@ -1,0 +1,218 @@
+"""The code of the whole model: helper functions, layers, and the transformer around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainables.addition.adderboard.layers import attention, feed_forward
+from trainables.addition.adderboard.parts import Matrix, Part, module_code
+from trainables.transformer.norms import NORM_EPS
+from trainables.transformer.shape import TransformerShape
+
+
+@dataclass(frozen=True)
+class ModelCode:
+    """The code of a model, and where the numbers of its parameters come from."""
+
+    functions: list[str]
+    """Functions and classes, in the order in which they stand in the file."""
+    weights: dict[str, str]
+    """Names of the model's parameters, and of the same tensors in the trained model's state."""
+    needs_math: bool
+
+
+def model_code(shape: TransformerShape, *, vocabulary: int, positions: int) -> ModelCode:
+    """Return the code of a shape's model."""
+    layers = (attention(shape), feed_forward(shape))
+    model = _transformer(shape, vocabulary, positions, layers)
+    code = [*_helpers(shape), *_layer_classes(shape, layers)]
+    if shape.n_layers > 1:
+        code.append(_block_class(shape))
+    code.append(
+        module_code(
+            "Transformer",
+            model,
+            about=f"A causal transformer that predicts the next of {vocabulary} tokens.",
+            forward="tokens",
+            returns=f"Map tokens (B, T) to logits (B, T, {vocabulary}).",
+            methods=_arc_table(shape, vocabulary) if shape.embedding == "arc" else [],
+        )
+    )
+    return ModelCode(code, model.weights, needs_math=shape.position in ("rotary", "sinusoidal"))
+
+
+def _transformer(shape: TransformerShape, vocabulary: int, positions: int, layers: tuple[Part, Part]) -> Part:
+    part = Part()
+    d = shape.d_model
+    if shape.embedding == "arc":
+        for name in ("amplitude", "start", "stride"):
+            part.parameter(name, source=f"embedding.{name}")
+        part.forward.append(f"table = self.table()  # ({vocabulary}, {d})")
+    else:
+        part.parameter("embedding", vocabulary, d, source="embedding.weight")
+    table = "table" if shape.embedding == "arc" else "self.embedding"
+    part.forward.append(f"x = F.embedding(tokens, {table})  # (B, T, {d})")
+    _add_positions(part, shape, positions)
+    if shape.norm_sharing == "all":
+        _add_norm(part, shape, "norm", source="blocks.0.attention_norm")
+    if shape.n_layers == 1:
+        _add_block(part, shape, layers, source="blocks.0.")
+    else:
+        blocks = f"Block() for _ in range({shape.n_layers})"
+        part.init.append(f"self.blocks = nn.ModuleList({blocks})")
+        for index in range(shape.n_layers):
+            block = Part()
+            _add_block(block, shape, layers, source=f"blocks.{index}.")
+            part.weights |= {f"blocks.{index}.{name}": source for name, source in block.weights.items()}
+        common = ", self.norm" if shape.norm_sharing == "all" else ""
+        part.forward += ["for block in self.blocks:", f"    x = block(x{common})"]
+    if shape.final_norm and shape.norm != "none":
+        if shape.norm_sharing != "all":
+            _add_norm(part, shape, "final_norm", source="final_norm")
+        part.forward.append(f"x = self.{'norm' if shape.norm_sharing == 'all' else 'final_norm'}(x)")
+    if shape.tied_embeddings:
+        part.forward.append(f"return F.linear(x, {table})  # the output head is the token embedding")
+    else:
+        part.parameter("head", vocabulary, d, source="head")
+        part.forward.append("return F.linear(x, self.head)")
+    return part
+
+
+def _add_positions(part: Part, shape: TransformerShape, positions: int) -> None:
+    """Add what is added to the token embeddings, if anything is."""
+    if shape.position == "sinusoidal":
+        part.forward.append("x = x + sinusoids(tokens.shape[1])")
+    if shape.position != "learned":
+        return
+    table = Matrix(
+        name="positions",
+        rows=positions,
+        columns=shape.d_model,
+        rank=shape.position_rank,
+        source="positions.weight",
+        right_source="positions.second",
+    )
+    part.matrix(table)
+    whole = table.value if table.rank is None else f"({table.value})"
+    part.forward.append(f"x = x + {whole}[: tokens.shape[1]]")
+
+
+def _add_block(part: Part, shape: TransformerShape, layers: tuple[Part, Part], *, source: str) -> None:
+    """Add one block's layers and norms, and how they follow one another."""
+    first, second = {
+        "none": ("self.attention_norm", "self.ffn_norm"),
+        "block": ("self.block_norm", "self.block_norm"),
+        "all": ("self.norm" if shape.n_layers == 1 else "norm",) * 2,
+    }[shape.norm_sharing]
+    if shape.norm_sharing != "all":
+        _add_norm(part, shape, first.removeprefix("self."), source=f"{source}attention_norm")
+    part.module("attention", "Attention()", layers[0].weights, source=f"{source}attention")
+    if shape.norm_sharing == "none":
+        _add_norm(part, shape, second.removeprefix("self."), source=f"{source}ffn_norm")
+    part.module("feed_forward", "FeedForward()", layers[1].weights, source=f"{source}feed_forward")
+    for layer, norm in (("attention", first), ("feed_forward", second)):
+        part.forward.append(f"x = x + self.{layer}({'x' if shape.norm == 'none' else f'{norm}(x)'})")
+
+
+def _add_norm(part: Part, shape: TransformerShape, name: str, *, source: str) -> None:
+    if shape.norm == "layernorm":
+        call = f"nn.LayerNorm({shape.d_model}, eps={NORM_EPS})"
+        part.module(name, call, {"weight": "weight", "bias": "bias"}, source=source)
+    elif shape.norm == "rmsnorm":
+        part.module(name, f"nn.RMSNorm({shape.d_model}, eps={NORM_EPS})", {"weight": "weight"}, source=source)
+
+
+def _layer_classes(shape: TransformerShape, layers: tuple[Part, Part]) -> list[str]:
+    heads = "one head" if shape.n_heads == 1 else f"{shape.n_heads} heads"
+    about = (
+        f"Causal self-attention with {heads} of width {shape.width_of_head}.",
+        f"The feed-forward layer, of width {shape.d_ff}.",
+    )
+    features = f"(B, T, {shape.d_model})"
+    return [
+        module_code(
+            name, layer, about=text, forward="x", returns=f"Map {features} to {features}.", methods=[]
+        )
+        for name, layer, text in zip(("Attention", "FeedForward"), layers, about, strict=True)
+    ]
+
+
+def _block_class(shape: TransformerShape) -> str:
+    block = Part()
+    _add_block(block, shape, (Part(), Part()), source="")
+    block.forward.append("return x")
+    features = f"(B, T, {shape.d_model})"
+    return module_code(
+        "Block",
+        block,
+        about="Attention and feed-forward, each added to the residual stream.",
+        forward="x, norm" if shape.norm_sharing == "all" else "x",
+        returns=f"Map {features} to {features}.",
+        methods=[],
+    )
+
+
+def _arc_table(shape: TransformerShape, vocabulary: int) -> list[str]:
+    """Return the method that computes the token embedding from its three numbers."""
+    d = shape.d_model
+    text = f"Return the tokens' vectors ({vocabulary}, {d}): points on an arc of a circle"
+    circle = "self.amplitude * torch.stack([angle.cos(), angle.sin()], dim=1)"
+    lines = [
+        "def table(self):",
+        f'    """{text}{", then zeros" if d > 2 else ""}."""',
+        f"    angle = self.start + self.stride * torch.arange({vocabulary})",
+    ]
+    if d == 2:
+        return [*lines, f"    return {circle}"]
+    return [*lines, f"    circle = {circle}  # ({vocabulary}, 2)", f"    return F.pad(circle, (0, {d - 2}))"]
+
+
+def _helpers(shape: TransformerShape) -> list[str]:
+    """Return the functions that the layers call."""
+    helpers = [_PARAMETER]
+    if shape.n_heads > 1:
+        helpers.append(_SPLIT.format(heads=shape.n_heads, width=shape.width_of_head))
+    if (
+        shape.position == "rotary"
+        or shape.key_projection == "rotated_query"
+        or shape.down_projection == "rotated_up"
+    ):
+        helpers.append(_TURN)
+    if shape.position == "rotary":
+        helpers.append(_ROTARY.format(turning=shape.turning_features, theta=repr(shape.rope_theta)))
+    if shape.position == "sinusoidal":
+        d = shape.d_model
+        helpers.append(_SINUSOIDS.format(width=d, cut=f"[:, :{d}]" if d % 2 else ""))
+    return helpers
+
+
+_PARAMETER = '''\
+def parameter(*shape):
+    """Return a parameter, whose numbers are in WEIGHTS."""
+    return nn.Parameter(torch.empty(shape))'''
+
+_SPLIT = '''\
+def split(x):
+    """Give each head its features: (B, T, {heads} * {width}) to (B, {heads}, T, {width})."""
+    return x.unflatten(-1, ({heads}, {width})).transpose(1, 2)'''
+
+_TURN = '''\
+def turn(x, angle):
+    """Turn feature i of x with feature i + n, by the i-th of n angles; features from 2 n on stay."""
+    n = angle.shape[-1]
+    cos, sin = angle.cos(), angle.sin()
+    first, second, rest = x[..., :n], x[..., n : 2 * n], x[..., 2 * n :]
+    return torch.cat([first * cos - second * sin, second * cos + first * sin, rest], dim=-1)'''
+
+_ROTARY = '''\
+def rotary(x):
+    """Turn the features (..., T, width) of each token by angles that grow with its position."""
+    frequency = torch.exp(torch.arange(0, {turning}, 2) * (-math.log({theta}) / {turning}))
+    return turn(x, torch.arange(x.shape[-2])[:, None] * frequency)'''
+
+_SINUSOIDS = '''\
+def sinusoids(length):
+    """Return fixed positions (length, {width}): sines in even columns, cosines in odd ones."""
+    frequency = torch.exp(torch.arange(0, {width}, 2) * (-math.log(10000.0) / {width}))
+    angle = torch.arange(length)[:, None] * frequency
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1){cut}'''
