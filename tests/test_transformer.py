@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -10,33 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor, nn
+from transformer_shapes import shapes
 
 from trainables.addition.config import AdditionConfig
-from trainables.addition.layout import VOCABULARY, Layout
-from trainables.tasks import TASKS
-from trainables.transformer.model import Transformer, sinusoids
-from trainables.transformer.shape import TransformerShape, count_parameters
-
-
-@st.composite
-def shapes(draw: st.DrawFn) -> TransformerShape:
-    heads = draw(st.integers(1, 4))
-    return TransformerShape(
-        n_layers=draw(st.integers(1, 3)),
-        n_heads=heads,
-        d_model=heads * draw(st.integers(2 if heads == 1 else 1, 6)),
-        d_ff=draw(st.integers(1, 40)),
-        ffn_bias=draw(st.booleans()),
-        tied_embeddings=draw(st.booleans()),
-        final_norm=draw(st.booleans()),
-        norm=draw(st.sampled_from(["layernorm", "rmsnorm"])),
-        position=draw(st.sampled_from(["learned", "sinusoidal"])),
-    )
-
-
-def unique_parameters(model: nn.Module) -> int:
-    """Count numbers by the memory they live in: a weight that two layers share counts once."""
-    return sum({p.data_ptr(): p.numel() for p in model.parameters()}.values())
+from trainables.transformer.embeddings import sinusoids
+from trainables.transformer.model import Transformer
+from trainables.transformer.projections import Matrix
+from trainables.transformer.shape import TransformerShape
 
 
 def exact_model(shape: TransformerShape, *, vocabulary: int = 14, positions: int = 12) -> Transformer:
@@ -49,63 +30,57 @@ def some_tokens(batch: int, length: int, *, vocabulary: int = 14) -> Tensor:
     return torch.randint(vocabulary, (batch, length), generator=torch.Generator().manual_seed(5))
 
 
-# How many parameters
-
-
-@settings(deadline=None, max_examples=200)
-@given(shape=shapes(), vocabulary=st.integers(2, 40), positions=st.integers(1, 40))
-def test_the_count_from_the_shape_is_what_the_model_has(
-    shape: TransformerShape, vocabulary: int, positions: int
-) -> None:
-    table = count_parameters(shape, vocabulary=vocabulary, positions=positions)
-    model = Transformer(shape, vocabulary=vocabulary, positions=positions)
-    assert sum(table.values()) == unique_parameters(model)
-    assert all(count > 0 for count in table.values()), "a component without parameters should be left out"
-
-
-SMALL = {"d_model": 7, "d_ff": 28}
-TINY = {"d_model": 7, "d_ff": 14}
-UNTIED_BIAS = {"ffn_bias": True, "tied_embeddings": False}
-
-
-@pytest.mark.parametrize(
-    ("published", "shape"),
-    [
-        # Sources: the sweep of "gpt-acc-jax", and "pytorch-763" for the one without a final norm.
-        (777, TINY),
-        (763, {**TINY, "final_norm": False}),
-        (679, {"d_model": 7, "d_ff": 7}),
-        (762, {"d_model": 6, "d_ff": 24}),
-        (575, {"d_model": 5, "d_ff": 20}),
-        (875, {"d_model": 7, "d_ff": 21}),
-        (973, SMALL),
-        (952, {**SMALL, "norm": "rmsnorm"}),
-        (728, {**SMALL, "position": "sinusoidal"}),
-        (707, {**SMALL, "position": "sinusoidal", "norm": "rmsnorm"}),
-        (1008, {**SMALL, "ffn_bias": True}),
-        (1071, {**SMALL, "tied_embeddings": False}),
-        (1106, {**SMALL, **UNTIED_BIAS}),
-        (488, {"d_model": 4, "d_ff": 16, **UNTIED_BIAS}),
-        (1360, {"d_model": 8, "d_ff": 32, **UNTIED_BIAS}),
-        (2200, {"n_layers": 2, "d_model": 8, "d_ff": 32, **UNTIED_BIAS}),
-        (4256, {"d_model": 16, "d_ff": 64, **UNTIED_BIAS}),
-        (8688, {"n_heads": 2, "d_model": 24, "d_ff": 96, **UNTIED_BIAS}),
-        (27232, {"n_layers": 2, "n_heads": 2, "d_model": 32, "d_ff": 128, **UNTIED_BIAS}),
-        (87360, {"n_layers": 3, "n_heads": 2, "d_model": 48, "d_ff": 192, **UNTIED_BIAS}),
-    ],
-)
-def test_published_ten_digit_models_have_their_published_counts(published: int, shape: dict) -> None:
-    config = AdditionConfig(digits=10, **shape)
-    assert sum(TASKS["addition"].parameter_table(config).values()) == published
-    assert unique_parameters(Transformer(config, vocabulary=VOCABULARY, positions=Layout(10).positions)) == (
-        published
-    )
+# What is refused
 
 
 def test_a_width_that_the_heads_do_not_divide_is_refused_with_both_numbers() -> None:
     for kind in (TransformerShape, AdditionConfig):
         with pytest.raises(ValidationError, match=r"n_heads must divide d_model.*d_model=7, n_heads=2"):
             kind(d_model=7, n_heads=2)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"position": "none", "position_rank": 2}, r"position_rank needs position learned.*position=none"),
+        ({"rope_theta": 3.0}, r"rope_theta needs position rotary, not learned, but got rope_theta=3.0"),
+        ({"rotary_width": 2}, r"rotary_width needs position rotary, not learned, but got rotary_width=2"),
+        ({"position": "rotary", "rotary_width": 3}, r"rotary_width must be even.*rotary_width=3"),
+        ({"position": "rotary", "head_width": 4, "rotary_width": 6}, r"rotary_width=6, width of a head=4"),
+        ({"position": "rotary", "head_width": 1}, r"width 2 or more, but got width 1"),
+        ({"key_projection": "rotated_query", "head_width": 1}, r"rotated_query needs.*width 1"),
+        ({"norm": "none", "norm_sharing": "all"}, r"norm_sharing needs a norm.*norm_sharing=all"),
+        ({"gate_projection": "up"}, r"gate_projection needs activation swiglu, not gelu.*gate_projection=up"),
+        ({"qkv_shared_factor": True}, r"qkv_shared_factor needs qkv_rank, but got qkv_shared_factor=True"),
+        (
+            {"output_projection": "query_transposed", "output_rank": 2},
+            r"output_rank needs output_projection full, but got output_rank=2",
+        ),
+        ({"d_model": 4, "position_rank": 5}, r"position_rank must be at most.*4, but got 5"),
+        ({"head_width": 3, "qkv_rank": 4}, r"qkv_rank must be at most.*3, but got 4"),
+        ({"head_width": 3, "output_rank": 4}, r"output_rank must be at most.*3, but got 4"),
+        ({"d_ff": 2, "ffn_rank": 3}, r"ffn_rank must be at most.*2, but got 3"),
+        ({"dropout": 1.0}, r"less than 1"),
+    ],
+)
+def test_what_cannot_go_together_is_refused_with_its_values(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        TransformerShape(**values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"d_model": 7, "position": "rotary"},  # an odd head: its last feature does not turn
+        {"d_model": 7, "n_heads": 2, "head_width": 3},
+        {"position": "rotary", "rotary_width": 2},
+        {"norm": "none", "qk_norm": "shared"},
+        {"activation": "swiglu", "ffn_bias": True, "down_projection": "rotated_up"},
+        {"embedding": "arc", "tied_embeddings": False},
+    ],
+)
+def test_what_can_go_together_is_allowed(values: dict[str, Any]) -> None:
+    TransformerShape(**values)
 
 
 # What each position sees
@@ -169,9 +144,9 @@ def test_sinusoids_are_neither_trained_nor_stored() -> None:
     shape = TransformerShape(d_model=7, d_ff=14, position="sinusoidal")
     model = Transformer(shape, vocabulary=14, positions=35)
     learned = Transformer(shape.model_copy(update={"position": "learned"}), vocabulary=14, positions=35)
-    assert "positions" not in dict(model.named_parameters())
-    assert "positions" not in model.state_dict()
-    assert unique_parameters(learned) - unique_parameters(model) == 35 * 7
+    assert not [name for name, _ in model.named_parameters() if "positions" in name]
+    assert not [name for name in model.state_dict() if "positions" in name]
+    assert set(learned.state_dict()) - set(model.state_dict()) == {"positions.weight"}
     assert model(some_tokens(2, 35)).shape == (2, 35, 14)
 
 
@@ -196,15 +171,16 @@ def test_weights_begin_with_the_published_spread() -> None:
     d, f = 256, 384
     shape = TransformerShape(d_model=d, d_ff=f, n_heads=4, n_layers=2, ffn_bias=True, tied_embeddings=False)
     model = Transformer(shape, vocabulary=512, positions=300)
-    spread_is(model.tokens.weight, d**-0.5)
-    spread_is(model.positions, d**-0.5)
-    dense = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    assert len(dense) == 2 * 5 + 1, "two blocks of query, key and value, output, up, down; and the head"
-    for module in dense.values():
-        spread_is(module.weight, module.in_features**-0.5)
+    spread_is(model.embedding(), d**-0.5)
+    spread_is(model.positions(), d**-0.5)
+    matrices = [module for module in model.modules() if isinstance(module, Matrix)]
+    assert len(matrices) == 2 * 6, "two blocks of query, key, value, output, up and down"
+    for weight in (*(matrix() for matrix in matrices), model.head):
+        inputs = weight.shape[1]
+        spread_is(weight, inputs**-0.5)
         # LeCun normal as published cuts at two deviations of the normal before it is cut.
-        assert module.weight.abs().max() <= 2.28 * module.in_features**-0.5
-        assert module.bias is None or not module.bias.any()
+        assert weight.abs().max() <= 2.28 * inputs**-0.5
+    assert not any(parameter.any() for name, parameter in model.named_parameters() if "bias" in name)
     for module in model.modules():
         if isinstance(module, nn.LayerNorm):
             assert bool((module.weight == 1).all())
@@ -216,10 +192,10 @@ def test_a_tied_head_begins_as_the_embedding_and_stays_it() -> None:
     torch.manual_seed(12)
     shape = TransformerShape(d_model=256, d_ff=8)
     model = Transformer(shape, vocabulary=512, positions=4)
-    assert model.head.weight is model.tokens.weight
+    assert model.head is None
     # An untied head has about the same spread, but is cut: no normal of this size stays inside.
-    spread_is(model.tokens.weight, 256**-0.5)
-    assert model.tokens.weight.abs().max() > 2.6 * 256**-0.5
+    spread_is(model.embedding.weight, 256**-0.5)
+    assert model.embedding.weight.abs().max() > 2.6 * 256**-0.5
 
 
 @pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])

@@ -1,0 +1,62 @@
+"""Drawing shapes of transformers over all of their parts, for tests that hold for every one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from trainables.transformer.shape import TransformerShape
+
+
+@st.composite
+def shapes(draw: st.DrawFn, **given: Any) -> TransformerShape:
+    """Draw a shape that is allowed; values that are given stay as they are."""
+
+    def one_of(name: str, *values: Any) -> Any:
+        return given[name] if name in given else draw(st.sampled_from(values))
+
+    heads = one_of("n_heads", 1, 2, 3)
+    head_width = one_of("head_width", None, 2, 3, 4)
+    d = given.get("d_model") or (
+        heads * draw(st.integers(2, 4)) if head_width is None else draw(st.integers(2, 9))
+    )
+    width = head_width or d // heads
+    f = one_of("d_ff", 1, 2, 5, 9)
+    position = one_of("position", "learned", "sinusoidal", "rotary", "none")
+    activation = one_of("activation", "gelu", "relu", "squared_relu", "swiglu")
+    norm = one_of("norm", "layernorm", "rmsnorm", "none")
+    output = one_of("output_projection", "full", "query_transposed")
+    small, attention = min(2, d), min(2, d, heads * width)
+    qkv_rank = one_of("qkv_rank", None, 1, attention)
+    return TransformerShape(
+        n_layers=one_of("n_layers", 1, 2, 3),
+        d_model=d,
+        embedding=one_of("embedding", "table", "arc"),
+        position=position,
+        position_rank=one_of("position_rank", None, small) if position == "learned" else None,
+        rope_theta=one_of("rope_theta", 3.0, 10_000.0) if position == "rotary" else 10_000.0,
+        rotary_width=one_of("rotary_width", None, 2) if position == "rotary" else None,
+        norm=norm,
+        norm_sharing="none" if norm == "none" else one_of("norm_sharing", "none", "block", "all"),
+        final_norm=one_of("final_norm", True, False),
+        qk_norm=one_of("qk_norm", "none", "separate", "shared"),
+        n_heads=heads,
+        head_width=head_width,
+        key_projection=one_of("key_projection", "full", "scaled_query", "rotated_query", "query"),
+        value_projection=one_of("value_projection", "full", "key", "query"),
+        output_projection=output,
+        qkv_rank=qkv_rank,
+        qkv_shared_factor=qkv_rank is not None and one_of("qkv_shared_factor", False, True),
+        output_rank=one_of("output_rank", None, attention) if output == "full" else None,
+        d_ff=f,
+        activation=activation,
+        ffn_bias=one_of("ffn_bias", False, True),
+        ffn_rank=one_of("ffn_rank", None, 1, min(2, d, f)),
+        gate_projection=one_of("gate_projection", "full", "scaled_up", "up")
+        if activation == "swiglu"
+        else "full",
+        down_projection=one_of("down_projection", "full", "up_transposed", "rotated_up"),
+        tied_embeddings=one_of("tied_embeddings", True, False),
+        dropout=given.get("dropout", 0.0),
+    )
