@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainables.checkpoints import Snapshot, load, save
 from trainables.config import TrainingConfig
-from trainables.contract import LOOP_METRICS, Ending, Examination, Metric, Report, Target
+from trainables.contract import LOOP_METRICS, VALIDATION_LOSS, Ending, Examination, Metric, Report, Target
 from trainables.loop import train
 from trainables.tasks import TASKS
 
@@ -23,15 +23,29 @@ LOOP_NAMES = {metric.name for metric in LOOP_METRICS}
 
 
 class ScriptedTask:
-    """A task whose evaluations follow a script, and whose loss becomes NaN at a step if asked to."""
+    """A task whose evaluations follow a script, and whose loss becomes NaN at a step if asked to.
+
+    Scores come one after the other, validation losses by step; where none is given, they are 0 and 1.
+    """
 
     name = "scripted"
     config_class = TrainingConfig
-    metrics = (Metric(name="score", direction="max", unit="1", description="what the script says"),)
+    metrics = (
+        Metric(name="score", direction="max", unit="1", description="what the script says"),
+        Metric(name=VALIDATION_LOSS, direction="min", unit="1", description="what the script says too"),
+    )
     size_fields: frozenset[str] = frozenset()
 
-    def __init__(self, scores: Sequence[float] = (), *, nan_loss_from: int | None = None) -> None:
+    def __init__(
+        self,
+        scores: Sequence[float] = (),
+        *,
+        val_losses: Mapping[int, float] | None = None,
+        nan_loss_from: int | None = None,
+    ) -> None:
         self.scores = list(scores)
+        self.val_losses = val_losses or {}
+        self.step = 0
         self.nan_loss_from = nan_loss_from
         self.validated_in_training_mode = False
 
@@ -45,7 +59,11 @@ class ScriptedTask:
         return nn.Linear(1, 1, bias=False)
 
     def batch(self, step: int) -> int:
+        self.step = step
         return step
+
+    def large_batch(self, samples: int) -> int:
+        return 0
 
     def loss(self, model: nn.Module, batch: int) -> Tensor:
         if self.nan_loss_from is not None and batch >= self.nan_loss_from:
@@ -55,7 +73,8 @@ class ScriptedTask:
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         self.validated_in_training_mode |= model.training
-        return {"score": self.scores.pop(0) if self.scores else 0.0}
+        score = self.scores.pop(0) if self.scores else 0.0
+        return {"score": score, VALIDATION_LOSS: self.val_losses.get(self.step, 1.0)}
 
     def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
         raise NotImplementedError
@@ -110,7 +129,7 @@ def test_a_report_holds_the_tasks_metrics_and_what_was_spent() -> None:
     assert (first["train_loss"], second["train_loss"]) == (5.5, 15.5)
     assert 0 < first["cpu_seconds"] < second["cpu_seconds"]
     assert 0 < first["wall_seconds"] < second["wall_seconds"]
-    assert set(first) <= {"score"} | LOOP_NAMES
+    assert set(first) <= {"score", VALIDATION_LOSS} | LOOP_NAMES
 
 
 def test_a_model_is_validated_in_evaluation_mode_and_trained_in_training_mode() -> None:

@@ -13,13 +13,16 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from trainables.config import TrainingConfig
-from trainables.contract import LOOP_METRICS, Task, parameter_count
+from trainables.contract import LOOP_METRICS, VALIDATION_LOSS, Task, parameter_count
 from trainables.tasks import TASKS, get_task
 
 CPU = torch.device("cpu")
 
 OTHER_VALUES: dict[str, list[Any]] = {
     "curriculum": [[{"digits": [1, 2], "share": 1.0}, {"digits": [1, 3], "share": 2.0}]],
+    "chain_fade": [[0.2, 0.4]],
+    "second_pass": [{"share": 0.5, "lr": 0.1, "batch": 8}],
+    "start_from": ["some/checkpoint.pt"],
 }
 """Values that differ from the default, for fields whose type does not suggest any."""
 
@@ -44,8 +47,10 @@ def other_values(name: str, annotation: Any, default: Any) -> list[Any]:
         return [not default]
     if annotation is int:
         return [default + 1, 2 * default + 1]
+    if annotation == int | None:
+        return [2, 40]
     if annotation is float:
-        return [default / 2, default * 0.75]
+        return [default / 2, default * 0.75] if default else [0.5]
     pytest.fail(f"give other values for the field {name!r} in OTHER_VALUES")
 
 
@@ -155,6 +160,12 @@ def test_validation_problems_do_not_depend_on_the_seed(task: Task, config: Train
     assert task.workload(other, CPU).validate(model) == task.workload(config, CPU).validate(model)
 
 
+def test_the_first_metric_tells_how_good_a_model_is_and_the_loss_is_there(task: Task) -> None:
+    assert task.metrics[0].best is not None
+    losses = [metric for metric in task.metrics if metric.name == VALIDATION_LOSS]
+    assert [metric.direction for metric in losses] == ["min"]
+
+
 # The size
 
 
@@ -213,6 +224,14 @@ def test_a_step_always_has_the_same_batch_and_other_steps_and_seeds_have_others(
     assert same(first.batch(1), one)
     assert not same(one, two)
     assert not same(task.workload(task.config_class(seed=config.seed + 1), CPU).batch(1), one)
+
+
+def test_a_large_batch_is_of_training_data_that_no_step_has(task: Task, config: TrainingConfig) -> None:
+    workload = task.workload(config, CPU)
+    large = workload.large_batch(config.batch)
+    assert same(large, task.workload(config, CPU).large_batch(config.batch))
+    assert not same(large, workload.batch(1))
+    assert math.isfinite(workload.loss(workload.build_model(), large).item())
 
 
 def test_the_last_step_has_a_batch(task: Task, config: TrainingConfig) -> None:
