@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from paretune.binding import BoundPlan
 from paretune.examining import headline
 from paretune.retraining import SeedRun, config_of
-from paretune.text import number
+from paretune.text import duration, number
 from search_spaces.plan import Values
 from trainables.contract import Report
 
@@ -51,9 +51,19 @@ class SeedProgress:
         """Say how a seed ended, and turn to the next."""
         self._ended += 1
         told = "no checkpoint" if run.examination is None else headline(run.examination)
-        self._console.print(f"seed {run.seed} {run.ending} after {run.seconds:.0f} s: {told}", soft_wrap=True)
+        self._console.print(
+            f"seed {run.seed} {run.ending}{_time_to_target(run)}, {duration(run.seconds)} in all: {told}",
+            soft_wrap=True,
+        )
         if self._ended < self._seeds:
             self._bar.reset(self._row, total=self._steps, description=self._title(), value="")
 
     def _title(self) -> str:
         return f"seed {self._ended + 1} of {self._seeds}"
+
+
+def _time_to_target(run: SeedRun) -> str:
+    last = run.reports[-1]
+    if "steps_to_target" not in last:
+        return ""
+    return f" at step {last['steps_to_target']:,} ({duration(last['cpu_seconds_to_target'])} of processor time)"

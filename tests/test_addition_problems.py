@@ -1,29 +1,32 @@
-"""Addition problems: the split, the draws from it, the training stream and the curriculum."""
+"""Addition problems: the split, the draws from it, different problems and held-out ones."""
 
 from __future__ import annotations
 
-import random
+from functools import partial
 
 import pytest
 import torch
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from scipy.stats import chi2
+from test_addition_formats import every_pair
 from torch import Tensor
 
-from trainables.addition.config import MAX_DIGITS, AdditionConfig
-from trainables.addition.problems import SPLITS, carries_in, draw, held_out, in_split, seeded_generator
-from trainables.addition.stream import TrainingStream
+from trainables.addition.carries import carries_in, operands_with
+from trainables.addition.config import MAX_DIGITS
+from trainables.addition.problems import (
+    SPLITS,
+    Split,
+    distinct,
+    draw,
+    held_out,
+    in_split,
+    seeded_generator,
+    uniform_operands,
+)
 
 CPU = torch.device("cpu")
 ODDS = 1e-6
 """How rarely a right generator fails a test of chance, over seeds. The seeds are fixed: a test that
 passes once goes on passing until the code or PyTorch's generator changes."""
-
-
-def every_pair(digits: int) -> tuple[Tensor, Tensor]:
-    every = torch.arange(100**digits)
-    return every // 10**digits, every % 10**digits
 
 
 def assert_as_expected(seen: Tensor, expected: Tensor) -> None:
@@ -155,6 +158,76 @@ def test_generators_of_different_keys_differ_and_of_the_same_key_agree() -> None
     assert len({tuple(numbers(*key)) for key in keys}) == len(keys)
 
 
+@pytest.mark.parametrize("split", list(SPLITS))
+def test_operands_drawn_in_another_way_are_asked_for_at_each_problems_length_until_they_fit(
+    split: Split,
+) -> None:
+    """Numbers of the full length only, so that the length of each problem can be seen."""
+    asked: list[int] = []
+
+    def full_length(length: Tensor, most: int, generator: torch.Generator) -> Tensor:
+        assert most == 4
+        asked.append(len(length))
+        low = 10 ** (length - 1)
+        return low + uniform_operands(length, most, generator) % (9 * low)
+
+    a, b = draw(3_000, (2, 4), split, torch.Generator().manual_seed(8), full_length)
+    assert bool(in_split(a, b, split).all())
+    written = [[len(str(x)) for x in operand.tolist()] for operand in (a, b)]
+    assert written[0] == written[1]
+    assert_as_expected(torch.tensor(written[0]).bincount()[2:], torch.full((3,), 1_000.0))
+    assert asked[0] == 3_000
+    assert asked[1:] == sorted(asked[1:], reverse=True), "only those that fell outside are drawn again"
+
+
+# Different problems
+
+
+def pairs_of(problems: tuple[Tensor, Tensor]) -> list[tuple[int, int]]:
+    return list(zip(*(operand.tolist() for operand in problems), strict=True))
+
+
+@pytest.mark.parametrize("split", list(SPLITS))
+@pytest.mark.parametrize(("count", "digits"), [(1, 1), (4_000, 2), (20_000, 4), (5_000, 18)])
+def test_different_problems_are_different_of_their_part_and_as_many_as_asked(
+    split: Split, count: int, digits: int
+) -> None:
+    """Of two digits half of all that there are, 4,000 or 500: the most that may be asked for."""
+    count = min(count, 100**digits // (2 if split == "train" else 20))
+    a, b = distinct(count, digits, split, seed=1)
+    assert a.shape == b.shape == (count,)
+    assert a.dtype == b.dtype == torch.int64
+    assert len(set(pairs_of((a, b)))) == count
+    assert bool(in_split(a, b, split).all())
+    assert min(a.min(), b.min()) >= 0
+    assert max(a.max(), b.max()) < 10**digits
+
+
+def test_different_problems_are_decided_by_their_seed() -> None:
+    first, again, other = (pairs_of(distinct(500, 3, "train", seed=seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert set(first) != set(other)
+
+
+def test_different_problems_come_in_no_order_of_their_own() -> None:
+    """If they were sorted, the first half would have the smaller first operands.
+
+    The means of random halves differ with a standard deviation of 58: by 410 for one in 10**12 seeds.
+    """
+    a, _ = distinct(10_000, 4, "train", seed=1)
+    first, second = a.double().view(2, -1).mean(1).tolist()
+    assert abs(first - second) < 410
+
+
+@pytest.mark.parametrize("digits", [2, 3, 6])
+def test_different_problems_are_drawn_as_they_are_asked_to_be(digits: int) -> None:
+    for carries in range(digits + 1):
+        a, b = distinct(300, digits, "train", seed=1, operands=partial(operands_with, carries))
+        assert len(set(pairs_of((a, b)))) == 300
+        assert carries_in(a, b, digits).tolist() == [carries] * 300
+        assert bool(in_split(a, b, "train").all())
+
+
 # Held-out problems
 
 
@@ -199,205 +272,12 @@ def test_held_out_problems_are_uniform_over_those_that_exist(digits: int) -> Non
     assert_as_expected(seen, torch.full((10,), 2_000.0))
 
 
-# The training stream
-
-
-def operands_in(batch: Tensor, digits: int) -> tuple[Tensor, Tensor]:
-    """Read both operands of each sequence, most significant digit first, without the format's help."""
-    powers = torch.tensor([10**place for place in reversed(range(digits))])
-    return (batch[:, :digits] * powers).sum(1), (batch[:, digits + 1 : 2 * digits + 1] * powers).sum(1)
-
-
-CURRICULA = {
-    "no curriculum": {"digits": 3},
-    "curriculum": {
-        "digits": 3,
-        "curriculum": [{"digits": [1, 2], "share": 1}, {"digits": [1, 3], "share": 2}],
-    },
-    "ten digits": {
-        "digits": 10,
-        "curriculum": [
-            {"digits": [1, 3], "share": 1},
-            {"digits": [1, 6], "share": 1},
-            {"digits": [1, 10], "share": 1},
-        ],
-    },
-}
-
-
-def stream_of(**settings: object) -> TrainingStream:
-    return TrainingStream(AdditionConfig.model_validate(settings), CPU)
-
-
-@pytest.mark.parametrize("settings", CURRICULA.values(), ids=CURRICULA.keys())
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_training_stream_never_holds_a_held_out_problem(settings: dict, seed: int) -> None:
-    """Of the 24,576 problems drawn some 4,900 would be held-out ones if the stream ignored the split."""
-    digits = settings["digits"]
-    stream = stream_of(**settings, steps=96, batch=256, seed=seed)
-    a, b = operands_in(torch.cat([stream(step) for step in range(1, 97)]), digits)
-    assert len(a) == 96 * 256
-    assert not in_split(a, b, "validation").any()
-    assert not in_split(a, b, "test").any()
-    if digits == 3:
-        # Here the held-out problems can all be listed: the same claim without trusting the hash.
-        for split in ("validation", "test"):
-            x, y = held_out(10**6, 3, split, seed=0)
-            assert len(x) > 90_000
-            mirrored_too = torch.cat([x * 1000 + y, y * 1000 + x])
-            assert not torch.isin(a * 1000 + b, mirrored_too).any()
-
-
-def test_a_batch_holds_whole_sequences_with_their_right_sums() -> None:
-    stream = stream_of(digits=3, steps=10, batch=64)
-    batch = stream(1)
-    assert batch.shape == (64, 2 * 3 + 2 + 3 + 2)
-    assert batch.dtype == torch.int64
-    a, b = operands_in(batch, 3)
-    total = (batch[:, 8:12] * torch.tensor([1, 10, 100, 1000])).sum(1)
-    assert torch.equal(total, a + b)
-
-
-@pytest.mark.parametrize("settings", CURRICULA.values(), ids=CURRICULA.keys())
-def test_a_step_gives_the_same_batch_in_whatever_order_steps_are_asked_for(settings: dict) -> None:
-    settings = {**settings, "steps": 150, "batch": 8, "seed": 3}
-    forward = stream_of(**settings)
-    batches = {step: forward(step) for step in range(1, 151)}
-    order = list(batches)
-    random.Random(0).shuffle(order)
-    jumping = stream_of(**settings)
-    for step in order:
-        assert torch.equal(jumping(step), batches[step]), f"step {step} differs"
-    assert torch.equal(stream_of(**settings)(97), batches[97]), "a fresh stream should not need a past"
-
-
-@pytest.mark.parametrize("settings", CURRICULA.values(), ids=CURRICULA.keys())
-def test_no_two_steps_and_no_two_seeds_share_a_batch(settings: dict) -> None:
-    """With 32 problems a batch, two are alike by chance less than once in 10**60."""
-    batches = {
-        tuple(stream(step).flatten().tolist())
-        for stream in (stream_of(**settings, steps=100, batch=32, seed=seed) for seed in (0, 1))
-        for step in range(1, 101)
-    }
-    assert len(batches) == 200
-
-
-def test_phases_of_the_same_lengths_draw_different_problems() -> None:
-    """Chance of two alike batches as above; a stream that forgot the phase would repeat the first."""
-    phase = {"digits": [1, 3], "share": 1}
-    stream = stream_of(digits=3, steps=80, batch=32, curriculum=[phase, phase])
-    assert len({tuple(stream(step).flatten().tolist()) for step in range(1, 81)}) == 80
-
-
-def test_a_step_beyond_the_budget_is_refused() -> None:
-    with pytest.raises(ValueError, match="step must be at most 10, but got 11"):
-        stream_of(steps=10, batch=4)(11)
-
-
-# The curriculum
-
-
-PUBLISHED = [
-    {"digits": [1, 3], "share": 2000},
-    {"digits": [1, 6], "share": 5000},
-    {"digits": [1, 10], "share": 20000},
-]
-
-
-def test_the_published_curriculum_ends_its_phases_at_exactly_the_published_steps() -> None:
-    config = AdditionConfig.model_validate({"digits": 10, "steps": 27_000, "curriculum": PUBLISHED})
-    assert config.phases() == [(2_000, (1, 3)), (7_000, (1, 6)), (27_000, (1, 10))]
-
-
-def test_operands_grow_exactly_where_a_phase_begins() -> None:
-    """512 problems of 1 to 6 digits: that none has more than 3 happens less than once in 10**150."""
-    stream = stream_of(digits=10, steps=27_000, batch=512, curriculum=PUBLISHED)
-    for step, longest in ((1, 3), (2_000, 3), (2_001, 6), (7_000, 6), (7_001, 10), (27_000, 10)):
-        largest = max(int(x.max()) for x in operands_in(stream(step), 10))
-        assert 10 ** (longest - 1) <= largest < 10**longest, f"step {step}"
-
-
-def test_a_phase_of_one_length_draws_up_to_that_length_only() -> None:
-    stream = stream_of(
-        digits=4,
-        steps=20,
-        batch=512,
-        curriculum=[{"digits": [2, 2], "share": 1}, {"digits": [4, 4], "share": 1}],
-    )
-    early, late = (max(int(x.max()) for x in operands_in(stream(step), 4)) for step in (10, 11))
-    assert 10 <= early < 100
-    assert 1000 <= late < 10_000
-
-
-def test_without_a_curriculum_all_steps_draw_full_length_operands() -> None:
-    assert AdditionConfig(digits=7, steps=50).phases() == [(50, (7, 7))]
-
-
-@settings(deadline=None, max_examples=200)
-@given(
-    steps=st.integers(1, 100_000),
-    shares=st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=6),
-)
-@example(steps=3, shares=[1.0, 1.0, 1000.0])
-@example(steps=1, shares=[0.1] * 6)
-def test_phases_follow_their_shares_and_fill_the_budget(steps: int, shares: list[float]) -> None:
-    config = AdditionConfig.model_validate(
-        {"steps": steps, "curriculum": [{"digits": [1, 2], "share": share} for share in shares]}
-    )
-    ends = [end for end, _ in config.phases()]
-    assert ends[-1] == steps
-    assert ends == sorted(ends)
-    for index, end in enumerate(ends):
-        exact = steps * sum(shares[: index + 1]) / sum(shares)
-        assert abs(end - exact) <= 0.5 + 1e-6 * steps
-
-
-def test_phases_that_the_budget_is_too_short_for_are_passed_over() -> None:
-    stream = stream_of(
-        digits=5,
-        steps=4,
-        batch=256,
-        curriculum=[{"digits": [5, 5], "share": 1}, {"digits": [1, 1], "share": 1000}],
-    )
-    for step in range(1, 5):
-        assert max(int(x.max()) for x in operands_in(stream(step), 5)) < 10
-
-
-# Carries
-
-
-def carries_by_hand(a: int, b: int, digits: int) -> int:
-    carry = count = 0
-    for _ in range(digits):
-        carry = int(a % 10 + b % 10 + carry >= 10)
-        count += carry
-        a, b = a // 10, b // 10
-    return count
-
-
-@st.composite
-def problems(draw: st.DrawFn) -> tuple[int, int, int]:
-    digits = draw(st.integers(1, MAX_DIGITS))
-    operand = st.integers(0, 10**digits - 1)
-    a = draw(operand)
-    # Uniform operands rarely make long chains; complements are all chain.
-    b = draw(st.one_of(operand, st.just(10**digits - 1 - a), st.just(min(10**digits - a, 10**digits - 1))))
-    return a, b, digits
-
-
-@settings(deadline=None, max_examples=400)
-@given(problem=problems())
-@example((0, 0, 1))
-@example((10**18 - 1, 1, 18))
-@example((10**18 - 1, 10**18 - 1, 18))
-@example((55, 45, 2))
-def test_carries_are_counted_as_in_writing(problem: tuple[int, int, int]) -> None:
-    a, b, digits = problem
-    assert carries_in(torch.tensor([a]), torch.tensor([b]), digits).tolist() == [
-        carries_by_hand(a, b, digits)
-    ]
-
-
-def test_carries_are_counted_for_each_problem_of_a_batch() -> None:
-    a, b = torch.tensor([999, 500, 0, 194]), torch.tensor([1, 500, 0, 7])
-    assert carries_in(a, b, 3).tolist() == [3, 1, 0, 2]
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize(("digits", "count"), [(1, 10), (4, 50), (10, 50), (18, 50)])
+def test_fewer_held_out_problems_are_returned_as_asked_and_never_repeated(
+    split: Split, digits: int, count: int
+) -> None:
+    """One digit has two test problems and four validation problems."""
+    problems = pairs_of(held_out(count, digits, split, seed=3))
+    assert len(problems) == len(set(problems)) <= count
+    assert len(problems) == count or digits == 1

@@ -224,7 +224,7 @@ def test_each_part_of_the_state_matters(part: str) -> None:
     assert not same_tensors(trained(lambda state: None), trained(forget))
 
 
-def test_a_state_holds_tensors_and_plain_values_only() -> None:
+def test_there_is_an_average_for_each_parameter() -> None:
     model = small_model()
     optimization = Optimization(model, TrainingConfig(slow_gradient_gain=1.0))
     stepped(optimization, model, range(1, 3))

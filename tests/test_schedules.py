@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from trainables.config import TrainingConfig
 from trainables.schedules import rate_at
@@ -81,3 +83,194 @@ def test_a_single_step_has_a_rate() -> None:
 def test_a_step_outside_the_budget_is_our_own_mistake(step: int) -> None:
     with pytest.raises(AssertionError, match=f"1 <= step <= 10 must hold, but got {step}"):
         rate_at(step, TrainingConfig(steps=10))
+
+
+# Plateau and cooldown
+
+
+def test_a_linear_schedule_rises_stays_and_falls_to_its_share_at_the_last_step() -> None:
+    along = rates(steps=10, lr=2.0, schedule="constant_linear", warmup=0.2, cooldown=0.4, final_lr=0.1)
+    assert along == pytest.approx([1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.55, 1.1, 0.65, 0.2])
+
+
+def test_a_cooldown_of_all_steps_falls_from_the_first_step_on() -> None:
+    along = rates(steps=5, lr=1.0, schedule="constant_linear", warmup=0.0, cooldown=1.0, final_lr=0.0)
+    assert along == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.0])
+
+
+def test_a_cooldown_too_short_for_a_step_has_the_last_one() -> None:
+    along = rates(steps=10, lr=1.0, schedule="constant_linear", warmup=0.1, cooldown=0.01, final_lr=0.25)
+    assert along == pytest.approx([1.0] * 9 + [0.25])
+
+
+def test_warm_up_and_cooldown_may_share_all_steps() -> None:
+    along = rates(steps=4, lr=1.0, schedule="constant_linear", warmup=0.5, cooldown=0.5, final_lr=0.5)
+    assert along == pytest.approx([0.5, 1.0, 0.75, 0.5])
+
+
+def test_a_linear_schedule_of_a_thousand_steps_has_its_peak_in_the_middle() -> None:
+    config = TrainingConfig(steps=1000, lr=0.3, schedule="constant_linear", warmup=0.1, cooldown=0.4)
+    assert rate_at(50, config) == pytest.approx(0.15)
+    assert {rate_at(step, config) for step in range(100, 601)} == {0.3}
+    assert rate_at(800, config) == pytest.approx((0.3 + 0.03) / 2)
+    assert rate_at(1000, config) == pytest.approx(0.03)
+
+
+# A second pass
+
+
+def test_a_second_pass_begins_its_own_schedule_at_its_first_step() -> None:
+    along = rates(
+        steps=10,
+        lr=1.0,
+        warmup=0.0,
+        final_lr=0.5,
+        second_pass={
+            "share": 0.4,
+            "lr": 0.25,
+            "schedule": "constant_linear",
+            "warmup": 0.5,
+            "cooldown": 0.5,
+            "final_lr": 0.2,
+        },
+    )
+    assert along[:6] == rates(steps=6, lr=1.0, warmup=0.0, final_lr=0.5)
+    assert along[5] == pytest.approx(0.5)
+    assert along[6:] == pytest.approx([0.125, 0.25, 0.15, 0.05])
+
+
+def test_a_second_pass_has_defaults_of_its_own() -> None:
+    """No warm-up, and a cosine down to a tenth, whatever the first pass does."""
+    first = {"schedule": "constant", "warmup": 0.3, "final_lr": 0.9}
+    along = rates(steps=20, lr=1.0, **first, second_pass={"share": 0.5, "lr": 0.5})
+    assert along[:10] == [1.0] * 10
+    assert along[10:] == rates(steps=10, lr=0.5, warmup=0.0, final_lr=0.1)
+
+
+STRETCHES = st.fixed_dictionaries(
+    {
+        "lr": st.floats(1e-6, 10),
+        "schedule": st.sampled_from(["warmup_cosine", "constant_linear", "constant"]),
+        "warmup": st.floats(0, 0.9),
+        "cooldown": st.floats(0.01, 1),
+        "final_lr": st.floats(0.001, 1),
+    }
+)
+"""A schedule with all of its knobs, whichever of them its kind looks at."""
+
+
+def fits(stretch: dict[str, Any]) -> bool:
+    return stretch["schedule"] != "constant_linear" or stretch["warmup"] + stretch["cooldown"] <= 1
+
+
+def ends_low(stretch: dict[str, Any], steps: int) -> bool:
+    return stretch["schedule"] != "constant" and round(stretch["warmup"] * steps) < steps
+
+
+@settings(deadline=None, max_examples=150)
+@given(steps=st.integers(1, 300), stretch=STRETCHES.filter(fits))
+def test_every_schedule_stays_between_zero_and_its_peak_and_ends_at_its_share(
+    steps: int, stretch: dict[str, Any]
+) -> None:
+    along = rates(steps=steps, **stretch)
+    peak = stretch["lr"]
+    assert all(0 < rate <= peak * (1 + 1e-12) for rate in along)
+    assert along[-1] == pytest.approx(peak * (stretch["final_lr"] if ends_low(stretch, steps) else 1))
+
+
+@settings(deadline=None, max_examples=150)
+@given(steps=st.integers(2, 300), stretch=STRETCHES.filter(fits))
+def test_a_linear_schedule_never_moves_by_more_than_a_step_of_its_ramps(
+    steps: int, stretch: dict[str, Any]
+) -> None:
+    """So rounding leaves no jump between the stretches, but where a cooldown has to share its one step."""
+    stretch = {**stretch, "schedule": "constant_linear"}
+    assume(fits(stretch))
+    rising, falling = (round(stretch[share] * steps) for share in ("warmup", "cooldown"))
+    assume(rising + falling <= steps)
+    along = rates(steps=steps, **stretch)
+    steepest = stretch["lr"] / max(1, min(rising or steps, falling))
+    assert all(abs(later - earlier) <= steepest * (1 + 1e-9) for earlier, later in pairwise(along))
+    plateau = along[max(0, rising - 1) : steps - max(1, falling)]
+    assert plateau == pytest.approx([stretch["lr"]] * len(plateau))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    steps=st.integers(2, 300),
+    first=STRETCHES.filter(fits),
+    second=STRETCHES.filter(fits),
+    share=st.floats(0.01, 0.99),
+)
+def test_two_passes_are_two_schedules_one_after_the_other(
+    steps: int, first: dict[str, Any], second: dict[str, Any], share: float
+) -> None:
+    in_second = round(steps * share)
+    assume(0 < in_second < steps)
+    along = rates(steps=steps, **first, second_pass={"share": share, **second})
+    alone = rates(steps=steps - in_second, **first) + rates(steps=in_second, **second)
+    assert along == alone
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(("warmup", "cooldown"), [(0.7, 0.4), (0.01, 1.0), (0.5, 0.5000001)])
+def test_a_warm_up_that_reaches_into_the_cooldown_is_refused(warmup: float, cooldown: float) -> None:
+    overlapping = {"schedule": "constant_linear", "warmup": warmup, "cooldown": cooldown}
+    expected = rf"warmup \+ cooldown <= 1 must hold, but got \(warmup={warmup}, cooldown={cooldown}\)"
+    with pytest.raises(ValidationError, match=expected):
+        TrainingConfig.model_validate(overlapping)
+    with pytest.raises(ValidationError, match=expected):
+        TrainingConfig.model_validate({"second_pass": {"share": 0.5, "lr": 0.1, **overlapping}})
+
+
+@pytest.mark.parametrize("schedule", ["warmup_cosine", "constant"])
+def test_other_schedules_have_no_cooldown_that_could_overlap(schedule: str) -> None:
+    rates(steps=10, schedule=schedule, warmup=0.9, cooldown=1.0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "share"), [(1, 0.5), (1, 0.99), (100, 0.001), (100, 0.999), (2, 0.2), (2, 0.8), (4, 0.1)]
+)
+def test_a_second_pass_that_leaves_one_of_the_two_without_steps_is_refused(steps: int, share: float) -> None:
+    with pytest.raises(
+        ValidationError,
+        match=rf"second_pass must leave steps to both passes, but got \(share={share}, steps={steps}\)",
+    ):
+        TrainingConfig.model_validate({"steps": steps, "second_pass": {"share": share, "lr": 0.1}})
+
+
+@pytest.mark.parametrize(("steps", "share", "first"), [(2, 0.5, 1), (100, 0.01, 99), (420, 0.0476, 400)])
+def test_passes_may_be_as_short_as_a_step(steps: int, share: float, first: int) -> None:
+    config = TrainingConfig.model_validate({"steps": steps, "second_pass": {"share": share, "lr": 0.1}})
+    assert config.first_pass_steps == first
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("share", 0.0),
+        ("share", 1.0),
+        ("lr", 0.0),
+        ("warmup", 1.0),
+        ("warmup", -0.1),
+        ("cooldown", 0.0),
+        ("cooldown", 1.1),
+        ("final_lr", 1.1),
+        ("batch", 0),
+        ("weight_decay", -0.1),
+        ("colour", "blue"),
+    ],
+)
+def test_a_second_pass_is_as_strict_as_the_first(field: str, value: Any) -> None:
+    with pytest.raises(ValidationError, match=field):
+        TrainingConfig.model_validate({"second_pass": {"share": 0.5, "lr": 0.1, field: value}})
+
+
+@pytest.mark.parametrize("needed", ["share", "lr"])
+def test_a_second_pass_needs_its_share_and_its_rate(needed: str) -> None:
+    given = {"share": 0.5, "lr": 0.1}
+    del given[needed]
+    with pytest.raises(ValidationError, match=needed):
+        TrainingConfig.model_validate({"second_pass": given})
