@@ -66,4 +66,5 @@ def _time_to_target(run: SeedRun) -> str:
     last = run.reports[-1]
     if "steps_to_target" not in last:
         return ""
-    return f" at step {last['steps_to_target']:,} ({duration(last['cpu_seconds_to_target'])} of processor time)"
+    spent = duration(last["cpu_seconds_to_target"])
+    return f" at step {last['steps_to_target']:,} ({spent} of processor time)"
