@@ -14,7 +14,7 @@ import torch
 
 from trainables import checkpoints
 from trainables.addition.config import AdditionConfig
-from trainables.checkpoints import FORMAT, VERSION, load, load_model, make_snapshot, save
+from trainables.checkpoints import FORMAT, VERSION, load, load_model, load_weights, make_snapshot, save
 from trainables.contract import CheckpointError, Report
 from trainables.loop import train
 from trainables.tasks import TASKS
@@ -55,6 +55,12 @@ def snapshot() -> dict[str, Any]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "model.pt"
+
+
+def built(**changes: object) -> torch.nn.Module:
+    """Return a new model of the configuration, or of one that differs from it."""
+    config = CONFIG.model_validate({**CONFIG.model_dump(mode="json"), **changes})
+    return TASKS["addition"].workload(config, CPU).build_model()
 
 
 def same(first: Any, second: Any) -> bool:
@@ -175,8 +181,9 @@ IGNORE_REMARK = pytest.mark.filterwarnings("ignore:Detected pickle protocol:User
 
 
 def refused(path: Path, reason: str) -> None:
-    """Check that both ways of loading refuse the file, naming it and the reason."""
-    for attempt in (lambda: load(path), lambda: load_model(path, CPU)):
+    """Check that all ways of loading refuse the file, naming it and the reason."""
+    attempts = (lambda: load(path), lambda: load_model(path, CPU), lambda: load_weights(built(), path))
+    for attempt in attempts:
         with pytest.raises(CheckpointError, match=reason) as caught:
             attempt()
         assert str(path) in str(caught.value)
@@ -326,3 +333,51 @@ def test_a_checkpoint_without_one_of_its_parts_is_refused(
     save({key: value for key, value in snapshot.items() if key != part}, path)
     with pytest.raises(CheckpointError):
         load_model(path, CPU)
+
+
+# Only the weights
+
+
+def test_a_model_takes_the_weights_of_a_checkpoint(snapshot: dict[str, Any], path: Path) -> None:
+    save(snapshot, path)
+    model = built()
+    assert not same(dict(model.state_dict()), dict(snapshot["model"]))
+    load_weights(model, path)
+    assert same(dict(model.state_dict()), dict(snapshot["model"]))
+    assert model.training, "it is to be trained"
+
+
+def test_weights_do_not_ask_what_they_were_trained_for(snapshot: dict[str, Any], path: Path) -> None:
+    """Nor whether the rest of the file means anything to this version's tasks."""
+    save({**snapshot, "task": "subtraction", "config": {"colour": "blue"}}, path)
+    load_weights(built(), path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"d_model": 9}, {"ffn_bias": False}, {"n_layers": 2}, {"digits": 3}, {"norm": "none"}], ids=str
+)
+def test_weights_of_another_model_are_refused(
+    change: dict[str, Any], snapshot: dict[str, Any], path: Path
+) -> None:
+    save(snapshot, path)
+    with pytest.raises(CheckpointError, match="cannot be started from: it holds another model") as caught:
+        load_weights(built(**change), path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"model": None}, {"model": [1, 2]}, {"model": {}}, {"model": {"colour": torch.ones(2)}}],
+    ids=str,
+)
+def test_what_are_no_weights_is_refused(broken: dict[str, Any], snapshot: dict[str, Any], path: Path) -> None:
+    save({**snapshot, **broken}, path)
+    with pytest.raises(CheckpointError, match="cannot be started from") as caught:
+        load_weights(built(), path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_checkpoint_without_weights_is_refused(snapshot: dict[str, Any], path: Path) -> None:
+    save({key: value for key, value in snapshot.items() if key != "model"}, path)
+    with pytest.raises(CheckpointError, match="cannot be started from"):
+        load_weights(built(), path)

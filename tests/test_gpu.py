@@ -2,19 +2,66 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import run_cli
 
 from analysis.rows import SearchRows
-from trainables.contract import Report
+from trainables.checkpoints import Snapshot, load_model, save
+from trainables.contract import Report, parameter_count
 from trainables.loop import train
 from trainables.tasks import get_task
 
 pytestmark = pytest.mark.gpu
+
+DEVICE = torch.device("cuda")
+SPEEDRUN: dict[str, Any] = {
+    "format": "characters",
+    "answer_order": "forward",
+    "carries": "balanced",
+    "train_problems": 20_000,
+    "n_layers": 6,
+    "n_heads": 6,
+    "d_model": 192,
+    "d_ff": 768,
+    "lr": 0.003,
+    "warmup": 0.2,
+    "steps": 100,
+    "eval_every": 50,
+    "val_problems": 500,
+}
+"""The 3-digit speedrun's model, 2.7 million parameters, for fewer steps than it needs."""
+
+needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs triton")
+needs_bf16 = pytest.mark.skipif(
+    not (torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)),
+    reason="needs a GPU with bf16",
+)
+
+
+def trained(folder: Path, **settings: object) -> tuple[list[Report], Path]:
+    """Train the speedrun's model, and return the reports and its last checkpoint."""
+    task = get_task("addition")
+    config = task.config_class.model_validate({**SPEEDRUN, **settings})
+    reports: list[Report] = []
+    path = folder / "checkpoint.pt"
+
+    def report(row: Report, snapshot: Callable[[], Snapshot]) -> None:
+        reports.append(row)
+        save(snapshot(), path)
+
+    assert train(task, config, device=DEVICE, report=report) == "finished"
+    return reports, path
+
+
+def losses_of(reports: list[Report]) -> dict[str, list[float]]:
+    return {name: [report.metrics[name] for report in reports] for name in ("train_loss", "val_loss")}
 
 
 def test_training_on_a_gpu_reports_as_on_a_cpu():
@@ -42,3 +89,71 @@ def test_four_trials_share_one_gpu(tmp_path: Path):
     (session,) = json.loads((folder / "provenance.json").read_text())["sessions"]
     assert session["concurrency"] >= 4
     assert list(SearchRows(folder).trials["ending"]) == ["finished"] * 4
+
+
+@pytest.mark.parametrize(
+    "faster",
+    [
+        pytest.param({"precision": "bf16", "compile": "off"}, marks=needs_bf16),
+        pytest.param({"precision": "float32", "compile": "on"}, marks=needs_triton),
+        pytest.param({"precision": "bf16", "compile": "on"}, marks=[needs_bf16, needs_triton]),
+        pytest.param({"precision": "auto", "compile": "auto"}, marks=[needs_bf16, needs_triton]),
+    ],
+    ids=str,
+)
+def test_bf16_and_compilation_learn_about_what_float32_learns(
+    faster: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """Within a quarter of a nat after 100 steps: the batches are the same, the rounding is not."""
+    expected = losses_of(trained(tmp_path, precision="float32", compile="off")[0])
+    got = losses_of(trained(tmp_path, **faster)[0])
+    assert expected["train_loss"][1] < expected["train_loss"][0]
+    for name in ("train_loss", "val_loss"):
+        assert got[name] == pytest.approx(expected[name], abs=0.25)
+    assert "torch.compile" not in caplog.text, "it was not given up"
+    assert "has no bf16" not in caplog.text
+
+
+@needs_bf16
+@needs_triton
+def test_a_model_trained_in_bf16_and_compiled_answers_in_float32(tmp_path: Path):
+    """Greedy decoding, token by token, says what teacher forcing measured in validation."""
+    _, path = trained(tmp_path, precision="bf16", compile="on")
+    loaded = load_model(path, DEVICE)
+    assert {weight.dtype for weight in loaded.model.parameters()} == {torch.float32}
+    assert parameter_count(loaded.task, loaded.config) > 1_000_000, "auto takes bf16 from here on"
+    measured = loaded.workload.validate(loaded.model)
+    for name, value in measured.items():
+        assert value == pytest.approx(loaded.metrics[name], abs=0.02)
+    examination = loaded.workload.examine(loaded.model, problems=256, seed=0)
+    assert examination.problems == 256
+    assert examination.successes / 256 == pytest.approx(measured["exact_match"], abs=0.2)
+    on_the_cpu = load_model(path, torch.device("cpu"))
+    again = on_the_cpu.workload.validate(on_the_cpu.model)
+    assert again["val_loss"] == pytest.approx(measured["val_loss"], abs=0.01)
+
+
+@needs_triton
+def test_a_second_pass_with_another_batch_dropout_and_a_finish_go_with_compilation(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """The batch's size changes in the middle, and the finish computes as the model is."""
+    small = {"n_layers": 1, "n_heads": 4, "d_model": 32, "d_ff": 64, "steps": 60, "eval_every": 20}
+    reports, _ = trained(
+        tmp_path,
+        **small,
+        compile="on",
+        dropout=0.1,
+        second_pass={"share": 0.5, "lr": 0.001, "batch": 96},
+        finish="lbfgs",
+        finish_above=0.0,
+        finish_steps=2,
+        finish_batch=512,
+    )
+    assert [report.step for report in reports] == [20, 21, 22]
+    reports, _ = trained(
+        tmp_path, **small, compile="on", second_pass={"share": 0.5, "lr": 0.001, "batch": 96}
+    )
+    assert [report.metrics["samples"] for report in reports] == [5120, 8640, 10560]
+    assert all(0 < report.metrics["val_loss"] < 3 for report in reports)
+    assert "torch.compile" not in caplog.text

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from trainables.config import TrainingConfig
-from trainables.contract import LOOP_METRICS, VALIDATION_LOSS, Task, parameter_count
+from trainables.contract import LOOP_METRICS, VALIDATION_LOSS, Report, Task, parameter_count
+from trainables.loop import train
 from trainables.tasks import TASKS, get_task
 
 CPU = torch.device("cpu")
@@ -52,6 +53,20 @@ def other_values(name: str, annotation: Any, default: Any) -> list[Any]:
     if annotation is float:
         return [default / 2, default * 0.75] if default else [0.5]
     pytest.fail(f"give other values for the field {name!r} in OTHER_VALUES")
+
+
+def samples_in(batch: Any) -> int:
+    """Return the samples of a batch, which is a tensor or a tuple or dict of them."""
+    if isinstance(batch, Tensor):
+        return len(batch)
+    return samples_in(next(iter(batch.values() if isinstance(batch, dict) else batch)))
+
+
+def reports_of(task: Task, config: TrainingConfig) -> list[Report]:
+    """Train, and return what was reported."""
+    reports: list[Report] = []
+    train(task, config, device=CPU, report=lambda report, _: reports.append(report))
+    return reports
 
 
 def same(first: Any, second: Any) -> bool:
@@ -234,6 +249,27 @@ def test_a_large_batch_is_of_training_data_that_no_step_has(task: Task, config: 
     assert math.isfinite(workload.loss(workload.build_model(), large).item())
 
 
+def test_a_large_batch_has_as_many_samples_as_asked_for_and_teaches(
+    task: Task, config: TrainingConfig
+) -> None:
+    workload = task.workload(config, CPU)
+    for samples in (1, 7, 3000):
+        assert samples_in(workload.large_batch(samples)) == samples
+    model = workload.build_model()
+    workload.loss(model, workload.large_batch(64)).backward()
+    assert all(weight.grad is not None and bool(weight.grad.any()) for weight in model.parameters())
+
+
+def test_every_step_has_the_batch_and_the_decay_of_its_pass(task: Task) -> None:
+    second = {"share": 0.25, "lr": 0.1, "batch": 5, "weight_decay": 0.5}
+    config = task.config_class.model_validate({"steps": 8, "batch": 3, "second_pass": second})
+    workload = task.workload(config, CPU)
+    batches = [samples_in(workload.batch(step)) for step in range(1, 9)]
+    assert batches == [config.batch_at(step) for step in range(1, 9)] == [3] * 6 + [5] * 2
+    decays = [config.weight_decay_at(step) for step in range(1, 9)]
+    assert decays == [config.weight_decay] * 6 + [0.5] * 2
+
+
 def test_the_last_step_has_a_batch(task: Task, config: TrainingConfig) -> None:
     task.workload(config, CPU).batch(config.steps)
 
@@ -251,6 +287,32 @@ def test_the_loss_is_a_finite_scalar_that_teaches_every_parameter(task: Task, co
         assert weight.grad is not None, f"{name} has no gradient"
         assert bool(weight.grad.isfinite().all()), f"{name} has a gradient that is not finite"
         assert bool(weight.grad.any()), f"{name} has a gradient of zero only"
+
+
+def test_the_loss_is_in_float32_even_if_the_model_computes_in_bf16(
+    task: Task, config: TrainingConfig
+) -> None:
+    workload = task.workload(config, CPU)
+    model = workload.build_model()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = workload.loss(model, workload.batch(1))
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(workload.loss(model, workload.batch(1)).item(), rel=0.1)
+
+
+def test_every_report_has_the_tasks_metrics_in_a_finish_too(task: Task) -> None:
+    always = -1e9 if task.metrics[0].direction == "max" else 1e9
+    reports = reports_of(
+        task,
+        task.config_class.model_validate(
+            {"steps": 5, "eval_every": 2, "batch": 4, "finish": "lbfgs", "finish_above": always}
+            | {"finish_steps": 2, "finish_batch": 16}
+        ),
+    )
+    assert [report.step for report in reports] == [2, 3, 4]
+    for report in reports:
+        assert {VALIDATION_LOSS, *(metric.name for metric in task.metrics)} <= set(report.metrics)
+        assert all(math.isfinite(value) for value in report.metrics.values())
 
 
 def test_torchs_seed_decides_the_initial_weights(task: Task, config: TrainingConfig) -> None:

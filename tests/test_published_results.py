@@ -1,0 +1,55 @@
+"""What was published can be read, comes from its space file, and the exported adder adds."""
+
+from __future__ import annotations
+
+import random
+import runpy
+from pathlib import Path
+
+import pytest
+
+from analysis.ranking import ranking
+from analysis.rows import SearchRows
+from paretune.examining import rate_with_interval
+from paretune.retraining import examine
+from search_spaces.loader import SpaceFile
+
+PUBLISHED = Path(__file__).parent.parent / "results" / "published"
+FOLDERS = sorted(path for path in PUBLISHED.iterdir() if path.is_dir())
+CHECKPOINTS = sorted(PUBLISHED.glob("*/retrain/*/seed-*/checkpoint.pt"))
+ADDERS = sorted(PUBLISHED.glob("*/*.py"))
+
+
+def test_there_are_published_searches_and_the_page_names_each() -> None:
+    page = (PUBLISHED / "README.md").read_text()
+    assert len(FOLDERS) >= 3
+    assert all(f"[{folder.name}]({folder.name})" in page for folder in FOLDERS)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_a_published_search_can_be_ranked_and_is_of_its_space_file(folder: Path) -> None:
+    rows = SearchRows(folder)
+    assert len(ranking(rows)) == rows.trials["configuration"].nunique() > 0
+    asked = SpaceFile(folder / "space.yaml").plan()
+    assert (asked.name, asked.space, asked.only) == (rows.plan.name, rows.plan.space, rows.plan.only)
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS, ids=lambda path: "-".join(path.parts[-5:-1]))
+def test_a_published_checkpoint_still_solves_what_it_solved(checkpoint: Path) -> None:
+    import torch
+
+    exam = examine(checkpoint, torch.device("cpu"), problems=2000, seed=11)
+    assert rate_with_interval(exam)[0] >= 0.99
+
+
+@pytest.mark.parametrize("file", ADDERS, ids=lambda path: path.parent.name)
+def test_a_published_adder_adds(file: Path) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    submission = runpy.run_path(str(file))
+    model, _ = submission["build_model"]()
+    draw = random.Random(5)
+    pairs = [(draw.randrange(10**10), draw.randrange(10**10)) for _ in range(300)]
+    # A model that is right for 99 of 100 problems fails here less than once in ten thousand times.
+    assert sum(submission["add"](model, a, b) == a + b for a, b in pairs) >= 288
