@@ -266,9 +266,6 @@ class CompiledForwardsOnly(nn.Module):
         return output
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only the forward pass is tried again without a compiler", raises=RuntimeError
-)
 def test_training_goes_on_without_a_compiler_that_fails_at_the_backward_pass(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -364,11 +361,6 @@ def test_a_transformer_is_one_graph_that_computes_the_same(
 
 
 @pytest.mark.usefixtures("nothing_compiled")
-@pytest.mark.xfail(
-    strict=True,
-    reason="dynamo keeps 8 graphs of a function, and compiles none from then on",
-    raises=AssertionError,
-)
 def test_a_worker_that_has_compiled_many_models_compiles_the_next_one_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -258,9 +258,6 @@ def test_every_recipe_changes_what_is_learnt(tmp_path: Path) -> None:
         assert not same_tensors(weights, others), f"{recipe} teaches what {other} does"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="loop.take_step shifts the seed beyond what torch takes", raises=ValueError
-)
 def test_dropout_works_with_the_seeds_that_a_search_gives() -> None:
     """A search's seed of 20,260,101 gives its trials the seeds from 20,260,101,000 on."""
     run(TASKS["addition"], adder(dropout=0.1, seed=20_260_101_000, steps=1))

@@ -275,7 +275,7 @@ FIXED = [
         "value that the task does not list",
         changed("digits: 3", "norm: batchnorm"),
         "fixed.norm",
-        "'batchnorm' ... 'layernorm' or 'rmsnorm'",
+        "'batchnorm' ... 'layernorm', 'rmsnorm' or 'none'",
     ),
     case(
         "infinite value",
@@ -376,7 +376,7 @@ DIMENSIONS = [
         "choice that the task refuses",
         changed("[constant, ", "[linear, constant, "),
         "space.schedule.values.0",
-        "'linear' ... 'warmup_cosine' or 'constant'",
+        "'linear' ... 'warmup_cosine', 'constant_linear' or 'constant'",
     ),
     case(
         "same choice twice",

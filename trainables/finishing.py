@@ -5,6 +5,7 @@ Both are generic, by libraries, and know nothing of the task but its loss.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -66,21 +67,34 @@ class CmaEsFinish:
 
         self._loss = loss
         self._parameters = list(model.parameters())
-        flat = nn.utils.parameters_to_vector(self._parameters).detach()
-        # cma takes a seed of 0 as "by the clock".
-        options = {"seed": seed + 1, "verbose": -9}
-        self._strategy = cma.CMAEvolutionStrategy(flat.double().cpu().numpy(), _CMA_SIGMA, options)
+        begin = nn.utils.parameters_to_vector(self._parameters).detach().double().cpu().numpy()
+        # NumPy's seeds end at 2**32 - 1, and cma takes a seed of 0 as "by the clock".
+        options = {"seed": 1 + seed % (2**32 - 1), "verbose": -9}
+        self._strategy = cma.CMAEvolutionStrategy(begin, _CMA_SIGMA, options)
         self.evaluations = 0
+        self._best, self._best_loss = begin, math.nan
 
     @torch.no_grad()
     def step(self) -> Tensor:
-        """Improve the model by one generation; it gets the best weights seen so far."""
+        """Improve the model by one generation; it has the best weights seen so far."""
+        if self.evaluations == 0:
+            # The weights that it begins with are no candidate of cma's.
+            self._best_loss = self._loss_of(self._best)
         candidates = self._strategy.ask()
-        self._strategy.tell(candidates, [self._loss_of(candidate) for candidate in candidates])
-        best = self._strategy.result
-        self._set(best.xbest)
-        return torch.tensor(best.fbest)
+        losses = [self._loss_of(candidate) for candidate in candidates]
+        finite = [loss for loss in losses if math.isfinite(loss)]
+        if not finite:
+            return torch.tensor(math.nan)
+        self._strategy.tell(
+            candidates, [loss if math.isfinite(loss) else 10 * max(finite) for loss in losses]
+        )
+        if min(finite) < self._best_loss or not math.isfinite(self._best_loss):
+            self._best_loss = min(finite)
+            self._best = candidates[losses.index(self._best_loss)]
+        self._set(self._best)
+        return torch.tensor(self._best_loss)
 
+    @torch.no_grad()
     def _loss_of(self, candidate: object) -> float:
         self._set(candidate)
         self.evaluations += 1

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -188,12 +187,8 @@ class _Run:
             self._optimization = Optimization(self._model, self._config)
         if self._has_dropout:
             # Drawn from the step, as batches are: a resumed run drops what it would have dropped.
-            torch.manual_seed(self._config.seed << 32 | step)
-        loss = self._training_loss(self._workload.batch(step))
-        self._optimization.step(
-            loss, rate=rate_at(step, self._config), weight_decay=self._config.weight_decay_at(step)
-        )
-        self._losses.add(loss.detach())
+            torch.manual_seed((self._config.seed * 1_000_003 + step) % 2**63)
+        self._learn(step)
         self.progress.samples += self._config.batch_at(step)
 
     def has_diverged(self) -> bool:
@@ -244,15 +239,21 @@ class _Run:
             metrics=metrics,
         )
 
-    def _training_loss(self, batch: Any) -> Tensor:
+    def _learn(self, step: int) -> None:
         try:
             with self._forward_context:
-                return self._workload.loss(self._training_model.module, batch)
+                loss = self._workload.loss(self._training_model.module, self._workload.batch(step))
+            self._optimization.step(
+                loss, rate=rate_at(step, self._config), weight_decay=self._config.weight_decay_at(step)
+            )
         except Exception as error:
-            # Compilers fail in many ways; what the model itself cannot do fails again without one.
+            # Compilers fail in many ways, forward or backward; what the model itself cannot do fails
+            # again without one.
             if not self._training_model.give_up(error):
                 raise
-            return self._training_loss(batch)
+            self._learn(step)
+        else:
+            self._losses.add(loss.detach())
 
     def _take_note(self, measured: Mapping[str, float]) -> None:
         progress, config = self.progress, self._config
@@ -273,4 +274,10 @@ class _Run:
 
     def _begin_finish(self) -> None:
         batch = self._workload.large_batch(self._config.finish_batch)
-        self._finish = make_finish(self._model, self._config, lambda: self._workload.loss(self._model, batch))
+
+        def loss() -> Tensor:
+            # Without dropout: a line search needs the same loss at every look.
+            self._model.eval()
+            return self._workload.loss(self._model, batch)
+
+        self._finish = make_finish(self._model, self._config, loss)

@@ -63,7 +63,11 @@ class CompiledModel:
         reason = why_not_compile(config, device)
         if reason is not None and config.compile == "on":
             log.warning("torch.compile is not used: %s", reason)
-        self._compiled = cast("nn.Module", torch.compile(model)) if reason is None else None
+        self._compiled: nn.Module | None = None
+        if reason is None:
+            # A worker trains one model after the other; dynamo would stop compiling at the ninth.
+            torch.compiler.reset()
+            self._compiled = cast("nn.Module", torch.compile(model))
 
     @property
     def module(self) -> nn.Module:
