@@ -274,6 +274,18 @@ def test_training_goes_on_without_a_compiler_that_fails_at_the_backward_pass(
     assert ending == "finished"
 
 
+@pytest.mark.parametrize("recipe", [{}, {"slow_gradient_gain": 2.0}, {"dropout": 0.2}], ids=str)
+def test_a_step_whose_backward_pass_fails_is_taken_again_as_if_it_had_not_been_tried(
+    recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"steps": 4, "eval_every": 2, **recipe}
+    _, expected, expected_snapshots = trained_adder(adder(**config), tmp_path)
+    compiled_by(monkeypatch, CompiledForwardsOnly)
+    _, reports, snapshots = trained_adder(adder(compile="on", **config), tmp_path)
+    assert same_tensors(snapshots[4]["model"], expected_snapshots[4]["model"])
+    assert without_times(reports[-1].metrics) == without_times(expected[-1].metrics)
+
+
 def test_an_error_of_the_model_itself_is_raised_whether_compiled_or_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

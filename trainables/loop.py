@@ -185,9 +185,6 @@ class _Run:
             return
         if step == self._config.first_pass_steps + 1:
             self._optimization = Optimization(self._model, self._config)
-        if self._has_dropout:
-            # Drawn from the step, as batches are: a resumed run drops what it would have dropped.
-            torch.manual_seed((self._config.seed * 1_000_003 + step) % 2**63)
         self._learn(step)
         self.progress.samples += self._config.batch_at(step)
 
@@ -240,6 +237,9 @@ class _Run:
         )
 
     def _learn(self, step: int) -> None:
+        if self._has_dropout:
+            # Drawn from the step, as batches are: a resumed run drops what it would have dropped.
+            torch.manual_seed((self._config.seed * 1_000_003 + step) % 2**63)
         try:
             with self._forward_context:
                 loss = self._workload.loss(self._training_model.module, self._workload.batch(step))
