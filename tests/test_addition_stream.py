@@ -580,3 +580,11 @@ def test_what_cannot_be_is_refused_with_the_value_that_was_given(settings: Setti
 )
 def test_what_is_just_within_the_bounds_is_accepted(settings: Settings) -> None:
     config_of(**settings)
+
+
+def test_a_finish_sees_problems_of_the_training_set_only() -> None:
+    config = AdditionConfig(digits=3, train_problems=1000, finish="lbfgs")
+    form = make_format(config.layout)
+    own = set(map(tuple, form.encode(*training_set(config)).tolist()))
+    sample = TrainingStream(config, form, torch.device("cpu")).sample(500)
+    assert set(map(tuple, sample.tolist())) <= own

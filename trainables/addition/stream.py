@@ -49,9 +49,17 @@ class TrainingStream:
         return self._chunk[offset % _CHUNK]
 
     def sample(self, count: int) -> Tensor:
-        """Return ``count`` problems as the last step would draw them, but none of its own."""
+        """Return ``count`` problems as the last step would draw them, but none of its own.
+
+        With ``train_problems`` they are from that set, like all that is trained on.
+        """
         generator = seeded_generator(self._device, self._config.seed, -1)
-        a, b = self._draw(count, self._config.steps, generator)
+        if self._config.train_problems is None:
+            a, b = self._draw(count, self._config.steps, generator)
+        else:
+            a, b = (operand.to(self._device) for operand in training_set(self._config))
+            chosen = torch.randint(len(a), (count,), generator=generator, device=self._device)
+            a, b = a[chosen], b[chosen]
         return self._format.encode(a, b)
 
     def _locate(self, step: int) -> tuple[int, int]:

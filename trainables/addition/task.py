@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AdditionTask:
-    """Integer addition: digits in, the sum out, least significant digit first."""
+    """Integer addition: two numbers in, their sum out, in one of several formats."""
 
     name = "addition"
     config_class: type[TrainingConfig] = AdditionConfig
