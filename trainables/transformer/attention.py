@@ -14,8 +14,8 @@ from trainables.transformer.shape import TransformerShape
 class Attention(nn.Module):
     """Self-attention of a shape, for sequences of at most ``positions`` tokens.
 
-    A derived key, value or output has no matrix of its own: the queries, before their norm and
-    rotation, are its source.
+    A derived key, value or output has no matrix of its own: it is computed from that of the queries. What
+    is derived is so before the norm and the rotation of queries and keys.
     """
 
     hidden: Tensor
@@ -49,10 +49,24 @@ class Attention(nn.Module):
         hidden = torch.ones(positions, positions, dtype=torch.bool).triu(1)
         self.register_buffer("hidden", hidden, persistent=False)
 
+    def matrices(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the matrices of queries, keys and values, (H * width, d), and of the output, (d, H * width).
+
+        Derived ones are computed from what they are derived from.
+        """
+        query = self.query()
+        key = self._derived_key(query) if self.key is None else self.key()
+        derived = key if self.value_from == "key" else query
+        value = derived if self.value is None else self.value()
+        return query, key, value, query.T if self.output is None else self.output()
+
     def forward(self, x: Tensor, wanted: int) -> Tensor:
         """Map (B, T, d) to (B, wanted, d): the last ``wanted`` positions, which attend to all."""
         length = x.shape[1]
-        query, key, value = self._project(x, wanted)  # (B, H, wanted or T, width)
+        of_query, of_key, of_value, of_output = self.matrices()
+        # Queries for those positions only that are asked for; keys and values in one product.
+        query = self._split(F.linear(x[:, -wanted:], of_query))  # (B, H, wanted, width)
+        key, value = map(self._split, F.linear(x, torch.cat([of_key, of_value])).chunk(2, dim=-1))
         if self.query_norm is not None and self.key_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)
         if self.turns:
@@ -63,28 +77,16 @@ class Attention(nn.Module):
         # Widths here are far below what fused attention kernels are made for.
         weights = scores.masked_fill(self.hidden[length - wanted : length, :length], -torch.inf).softmax(-1)
         read = (self.dropout(weights) @ value).transpose(1, 2).flatten(2)  # (B, wanted, H * width)
-        return F.linear(read, self.query().T if self.output is None else self.output())
-
-    def _project(self, x: Tensor, wanted: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries of the last ``wanted`` positions, and keys and values of all, split into heads."""
-        if self.key is not None and self.value_from != "query":
-            own = [self.key()] if self.value is None else [self.key(), self.value()]
-            # One product for both, and queries for those positions only that are asked for.
-            parts = F.linear(x, torch.cat(own)).chunk(len(own), dim=-1)
-            key, value = self._split(parts[0]), self._split(parts[-1])
-            return self._split(F.linear(x[:, -wanted:], self.query())), key, value
-        query = self._split(F.linear(x, self.query()))
-        key = self._split(F.linear(x, self.key())) if self.key is not None else self._derived_key(query)
-        if self.value is not None:
-            value = self._split(F.linear(x, self.value()))
-        else:
-            value = key if self.value_from == "key" else query
-        return query[:, :, -wanted:], key, value
+        return F.linear(read, of_output)
 
     def _derived_key(self, query: Tensor) -> Tensor:
+        """Return the keys' matrix, from that of the queries."""
         if self.key_from == "scaled_query":
             return self.key_scale * query
-        return turn_by(query, self.key_angle) if self.key_from == "rotated_query" else query
+        if self.key_from == "query":
+            return query
+        features = query.T.reshape(-1, self.heads, self.width)  # (d, H, width)
+        return turn_by(features, self.key_angle).flatten(1).T
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, T, H * width) to (B, H, T, width)."""

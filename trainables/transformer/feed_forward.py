@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,17 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+class FeedForwardMatrices(NamedTuple):
+    """What a feed-forward layer multiplies with and adds; a gate only where the layer is gated."""
+
+    up: Tensor  # (f, d)
+    up_bias: Tensor | None  # (f,)
+    gate: Tensor | None  # (f, d)
+    gate_bias: Tensor | None  # (f,)
+    down: Tensor  # (d, f)
+    down_bias: Tensor | None  # (d,)
+
+
 class FeedForward(nn.Module):
     """The feed-forward layer of a shape: (B, T, d) to (B, T, d)."""
 
@@ -49,19 +61,29 @@ class FeedForward(nn.Module):
         self.gate_bias = nn.Parameter(torch.zeros(f)) if has_bias and own_gate else None
         self.down_bias = nn.Parameter(torch.zeros(d)) if has_bias else None
 
+    def matrices(self) -> FeedForwardMatrices:
+        """Return the matrices and biases; derived ones are computed from the way up."""
+        up, up_bias = self.up(), self.up_bias
+        gate: Tensor | None = None
+        gate_bias: Tensor | None = None
+        if self.gate is not None:
+            gate, gate_bias = self.gate(), self.gate_bias
+        elif self.gated:
+            scale = self.gate_scale if self.gate_from == "scaled_up" else 1.0
+            gate, gate_bias = scale * up, None if up_bias is None else scale * up_bias
+        if self.down is not None:
+            down = self.down()
+        else:
+            # Turning what goes down is turning the rows of the way up.
+            down = (turn_by(up, self.down_angle) if self.down_from == "rotated_up" else up).T
+        return FeedForwardMatrices(up, up_bias, gate, gate_bias, down, self.down_bias)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return what is added to the residual stream."""
-        up_matrix = self.up()
-        up = F.linear(x, up_matrix, self.up_bias)  # (B, T, f)
-        inner = self.activation(self._gate(x, up)) * up if self.gated else self.activation(up)
-        if self.down is not None:
-            return F.linear(inner, self.down(), self.down_bias)
-        down = F.linear(inner, up_matrix.T)
-        if self.down_from == "rotated_up":
-            down = turn_by(down, self.down_angle)
-        return down if self.down_bias is None else down + self.down_bias
-
-    def _gate(self, x: Tensor, up: Tensor) -> Tensor:
-        if self.gate is not None:
-            return F.linear(x, self.gate(), self.gate_bias)
-        return self.gate_scale * up if self.gate_from == "scaled_up" else up
+        w = self.matrices()
+        up = F.linear(x, w.up, w.up_bias)  # (B, T, f)
+        if w.gate is None:
+            inner = self.activation(up)
+        else:
+            inner = self.activation(F.linear(x, w.gate, w.gate_bias)) * up
+        return F.linear(inner, w.down, w.down_bias)
