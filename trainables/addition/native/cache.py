@@ -1,0 +1,131 @@
+"""Compiled kernels on disk, so that each shape is compiled once on a machine.
+
+The folder is ``$PARETUNE_CACHE``, or ``paretune/kernels`` in the user's cache folder. A library is code that
+will run, so folder and files belong to their user alone, and what belongs to anyone else is not loaded.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainables.addition.native.compiler import (
+    FLAGS,
+    KERNEL,
+    Compiler,
+    CompilerError,
+    processor_description,
+)
+
+MAX_BYTES = 64 * 1024 * 1024
+"""What all libraries together may take; beyond, those that were not used for longest go."""
+
+
+class UnsafeCacheError(CompilerError):
+    """The cache belongs to someone else, or others can write to it."""
+
+
+def cache_folder() -> Path:
+    """Return the folder of compiled kernels, which may not exist yet."""
+    own = os.environ.get("PARETUNE_CACHE")
+    if own:
+        return Path(own)
+    general = os.environ.get("XDG_CACHE_HOME")
+    return (Path(general) if general else Path.home() / ".cache") / "paretune" / "kernels"
+
+
+def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float") -> Path:
+    """Return the kernel's shared library for a shape, compiled if that was not done before.
+
+    Args:
+        shape_header: the text of ``shape.hpp``.
+        compiler: compiles it if need be.
+        scalar: ``float`` or ``double``.
+
+    Raises:
+        CompilerError: it could not be compiled, stored, or trusted.
+    """
+    folder = cache_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_owned(folder)
+        library = folder / f"{_key(shape_header, compiler, scalar)}.so"
+        if not library.exists():
+            # Several trials of one shape begin at the same time: one compiles, the others wait for it.
+            with _locked(library.with_suffix(".lock")):
+                if not library.exists():
+                    _build(shape_header, compiler, scalar, library)
+                    _remove_oldest(folder, keep=library)
+        _check_owned(library)
+        os.utime(library)
+    except OSError as error:
+        raise CompilerError(
+            f"the folder of compiled kernels cannot be used: {error}; set PARETUNE_CACHE to another one"
+        ) from error
+    return library
+
+
+def cached_libraries() -> list[Path]:
+    """Return the libraries in the cache, the one used longest ago first."""
+    return sorted(cache_folder().glob("*.so"), key=lambda path: path.stat().st_mtime)
+
+
+def _key(shape_header: str, compiler: Compiler, scalar: str) -> str:
+    processor = processor_description() if compiler.processor == "native" else ""
+    parts = [shape_header, scalar, compiler.path, compiler.version, compiler.processor, processor, *FLAGS]
+    for source in sorted(KERNEL.iterdir()):
+        parts += [source.name, source.read_text(encoding="utf-8")]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _build(shape_header: str, compiler: Compiler, scalar: str, library: Path) -> None:
+    """Compile next to where the library shall be and rename it, so that it is there whole or not at all."""
+    with tempfile.TemporaryDirectory(prefix="build-", dir=library.parent) as folder:
+        sources, built = Path(folder) / "kernel", Path(folder) / library.name
+        shutil.copytree(KERNEL, sources)
+        (sources / "shape.hpp").write_text(shape_header, encoding="utf-8")
+        compiler.compile(sources, built, scalar=scalar)
+        built.chmod(0o700)
+        built.replace(library)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, whatever happens to it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _check_owned(path: Path) -> None:
+    status = path.lstat()
+    if status.st_uid != os.getuid():
+        raise UnsafeCacheError(
+            f"{path} belongs to another user, so it is not loaded; remove it, or set PARETUNE_CACHE to a "
+            "folder of your own"
+        )
+    if stat.S_ISLNK(status.st_mode) or status.st_mode & 0o022:
+        raise UnsafeCacheError(
+            f"{path} can be changed by other users, so it is not loaded; remove it, or chmod go-w {path}"
+        )
+
+
+def _remove_oldest(folder: Path, *, keep: Path) -> None:
+    libraries = sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime)
+    total = sum(path.stat().st_size for path in libraries)
+    for path in libraries:
+        if total <= MAX_BYTES:
+            return
+        if path != keep:
+            total -= path.stat().st_size
+            path.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""The native engine: loss with gradients, and logits, of a PyTorch model by the compiled kernel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainables.addition.config import AdditionConfig
+from trainables.addition.native.cache import library_for
+from trainables.addition.native.compiler import Compiler
+from trainables.addition.native.kernel_shape import shape_header
+from trainables.addition.native.library import KernelLibrary
+from trainables.addition.native.weights import flattened, weights_of
+from trainables.transformer.model import Transformer
+
+
+class NativeEngine:
+    """Computes what a :class:`Transformer` of one shape would, on a CPU.
+
+    The model stays PyTorch's, and its parameters and gradients are where an optimizer looks for them.
+
+    Args:
+        config: the configuration whose models it serves.
+        compiler: compiles the kernel, unless that was done before.
+        dtype: float32, or float64 to compare with PyTorch.
+
+    Raises:
+        CompilerError: the kernel could not be compiled.
+    """
+
+    def __init__(
+        self, config: AdditionConfig, compiler: Compiler, *, dtype: torch.dtype = torch.float32
+    ) -> None:
+        layout = config.layout
+        self._length = layout.input_length
+        self._logits_shape = (layout.answer_length, layout.vocabulary)
+        scalar = "float" if dtype == torch.float32 else "double"
+        self._library = KernelLibrary(library_for(shape_header(config), compiler, scalar=scalar), dtype)
+        self._flat = torch.empty(self._library.weight_count, dtype=dtype)
+
+    def loss(self, model: Transformer, sequences: Tensor) -> Tensor:
+        """Return the mean cross-entropy of the answer tokens, a scalar that autograd can start from.
+
+        Args:
+            model: a model of the engine's shape.
+            sequences: int64 tensor of shape (n, length of a whole problem).
+        """
+        weights = weights_of(model, self._length)
+        loss: Tensor = _KernelLoss.apply(self, sequences, *weights)
+        return loss
+
+    @torch.no_grad()
+    def logits(self, model: Transformer, sequences: Tensor) -> Tensor:
+        """Return the logits of every answer token, (n, answer_length, vocabulary), without a gradient."""
+        flattened(weights_of(model, self._length), out=self._flat)
+        logits = self._flat.new_empty(len(sequences), *self._logits_shape)
+        self._library.logits(self._flat, sequences.contiguous(), logits)
+        return logits
+
+    def loss_and_gradient(
+        self, weights: list[Tensor], sequences: Tensor, *, needs_gradient: bool
+    ) -> tuple[float, Tensor | None]:
+        """Return the loss, and its gradient by all weights as one flat tensor."""
+        flattened(weights, out=self._flat)
+        gradient = torch.empty_like(self._flat) if needs_gradient else None
+        return self._library.loss(self._flat, sequences.contiguous(), gradient), gradient
+
+
+class _KernelLoss(torch.autograd.Function):
+    """The kernel computes gradients with the loss, so going backward only hands them out."""
+
+    @staticmethod
+    def forward(ctx, engine: NativeEngine, sequences: Tensor, *weights: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        needs_gradient = any(ctx.needs_input_grad[2:])
+        loss, ctx.gradient = engine.loss_and_gradient(
+            list(weights), sequences, needs_gradient=needs_gradient
+        )
+        ctx.shapes = [weight.shape for weight in weights]
+        return weights[0].new_tensor(loss)
+
+    @staticmethod
+    def backward(ctx, d_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def,override]
+        parts = (ctx.gradient * d_loss).split([shape.numel() for shape in ctx.shapes])
+        return None, None, *(part.view(shape) for part, shape in zip(parts, ctx.shapes, strict=True))

@@ -1,0 +1,115 @@
+// Vectors whose lanes are samples, and what is done to them as a whole.
+//
+// A Vector holds one number for each of `lanes` samples. All mathematics of the kernel is written for
+// one sample, on Vectors; nothing but this file knows how wide they are.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#ifndef PARETUNE_SCALAR
+#define PARETUNE_SCALAR float
+#endif
+
+using Scalar = PARETUNE_SCALAR;
+using Integer = std::conditional_t<sizeof(Scalar) == 4, std::int32_t, std::int64_t>;
+
+#if defined(__AVX512F__)
+constexpr int vector_bytes = 64;
+#elif defined(__AVX__)
+constexpr int vector_bytes = 32;
+#else
+constexpr int vector_bytes = 16;
+#endif
+constexpr int lanes = vector_bytes / static_cast<int>(sizeof(Scalar));
+
+typedef Scalar Vector __attribute__((vector_size(vector_bytes)));
+typedef Integer IntegerVector __attribute__((vector_size(vector_bytes)));
+
+constexpr int rounded_up_to_lanes(int count) { return (count + lanes - 1) / lanes * lanes; }
+
+inline Vector all_lanes(Scalar value) { return value - Vector{}; }
+
+inline Vector load(const Scalar* from) {
+    Vector vector;
+    std::memcpy(&vector, from, sizeof vector);
+    return vector;
+}
+
+inline void store(Scalar* to, Vector vector) { std::memcpy(to, &vector, sizeof vector); }
+
+inline Vector square_root(Vector x) {
+    Scalar values[lanes];
+    store(values, x);
+    for (int lane = 0; lane < lanes; ++lane) values[lane] = std::sqrt(values[lane]);
+    return load(values);
+}
+
+// The sum of all lanes, in an order that is always the same.
+inline Scalar sum_of_lanes(Vector x) {
+    Scalar values[lanes];
+    store(values, x);
+    for (int half = lanes / 2; half > 0; half /= 2)
+        for (int lane = 0; lane < half; ++lane) values[lane] += values[lane + half];
+    return values[0];
+}
+
+// A square of numbers: tile[i][j] is lane j of Vector i.
+using Tile = Vector[lanes];
+
+namespace transposition {
+
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define PARETUNE_HAS_SHUFFLE
+#endif
+#endif
+
+// Swap the off-diagonal halves of every 2 x 2 arrangement of step x step squares in rows i and i + step.
+#ifdef PARETUNE_HAS_SHUFFLE
+template <int step, std::size_t... j>
+inline void swap_squares(Vector& upper, Vector& lower, std::index_sequence<j...>) {
+    const Vector above = upper, below = lower;
+    upper = __builtin_shufflevector(above, below, (int(j) & step ? lanes + int(j) - step : int(j))...);
+    lower = __builtin_shufflevector(above, below, (int(j) & step ? lanes + int(j) : int(j) + step)...);
+}
+#else
+template <int step, std::size_t... j>
+inline void swap_squares(Vector& upper, Vector& lower, std::index_sequence<j...>) {
+    Scalar above[lanes], below[lanes];
+    store(above, upper);
+    store(below, lower);
+    for (int lane = 0; lane < lanes; ++lane)
+        if (lane & step) std::swap(above[lane], below[lane - step]);
+    upper = load(above);
+    lower = load(below);
+}
+#endif
+
+template <int step>
+inline void stage(Tile& tile) {
+    if constexpr (step > 0) {
+#pragma GCC unroll 16
+        for (int row = 0; row < lanes; ++row)
+            if (!(row & step))
+                swap_squares<step>(tile[row], tile[row + step], std::make_index_sequence<lanes>{});
+        stage<step / 2>(tile);
+    }
+}
+
+}  // namespace transposition
+
+// Exchange rows and lanes: what was lane j of Vector i becomes lane i of Vector j (Eklundh, 1972).
+inline void transpose(Tile& tile) { transposition::stage<lanes / 2>(tile); }
+
+// Call body<n>(begin) for stretches of n = `size` that cover 0 to total, the last one shorter. The length of
+// a stretch is a constant, so that loops over it unroll and its sums stay in registers.
+template <int total, int size, class Body>
+inline void in_stretches(Body body) {
+    int begin = 0;
+    for (; begin + size <= total; begin += size) body.template operator()<size>(begin);
+    if constexpr (total % size != 0) body.template operator()<total % size>(begin);
+}

@@ -1,0 +1,62 @@
+"""A compiled kernel, called with ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+_ALIGNMENT = 64
+"""Bytes of the widest vector register."""
+
+
+class KernelLibrary:
+    """The functions of ``kernel/kernel.cpp``, compiled for one shape and one scalar type.
+
+    Its workspace is its own, so one object serves one thread.
+    """
+
+    def __init__(self, path: Path, dtype: torch.dtype) -> None:
+        library = ctypes.CDLL(str(path))
+        scalar = ctypes.c_float if dtype == torch.float32 else ctypes.c_double
+        pointer, count = ctypes.c_void_p, ctypes.c_int64
+        for name in ("paretune_weight_count", "paretune_workspace_bytes"):
+            getattr(library, name).restype = count
+        self._loss, self._logits = library.paretune_loss, library.paretune_logits
+        self._loss.restype, self._loss.argtypes = scalar, [pointer, pointer, count, pointer, pointer]
+        self._logits.restype, self._logits.argtypes = None, [pointer, pointer, count, pointer, pointer]
+        self.dtype = dtype
+        self.weight_count: int = library.paretune_weight_count()
+        memory = torch.empty(library.paretune_workspace_bytes() + _ALIGNMENT, dtype=torch.uint8)
+        self._memory = memory
+        self._workspace = -(-memory.data_ptr() // _ALIGNMENT) * _ALIGNMENT
+
+    def loss(self, weights: Tensor, sequences: Tensor, gradient: Tensor | None) -> float:
+        """Return the mean loss of the answer tokens, and write its gradient by the weights.
+
+        Args:
+            weights: flat, of ``weight_count`` numbers.
+            sequences: int64 tensor of shape (n, length of a whole problem).
+            gradient: where the gradient is written, like ``weights``, or None.
+        """
+        self._check(weights, sequences)
+        written = None if gradient is None else gradient.data_ptr()
+        value: float = self._loss(
+            weights.data_ptr(), sequences.data_ptr(), len(sequences), written, self._workspace
+        )
+        return value
+
+    def logits(self, weights: Tensor, sequences: Tensor, logits: Tensor) -> None:
+        """Write the logits of every answer token, (n, answer_length, vocabulary), to ``logits``."""
+        self._check(weights, sequences)
+        self._logits(
+            weights.data_ptr(), sequences.data_ptr(), len(sequences), logits.data_ptr(), self._workspace
+        )
+
+    def _check(self, weights: Tensor, sequences: Tensor) -> None:
+        assert weights.dtype == self.dtype, (weights.dtype, self.dtype)
+        assert weights.numel() == self.weight_count, (weights.numel(), self.weight_count)
+        assert sequences.dtype == torch.int64, sequences.dtype
+        assert weights.is_contiguous() and sequences.is_contiguous()

@@ -1,0 +1,58 @@
+"""What the kernel computes with: every matrix and vector of a model, derived ones included, and in which order.
+
+Low ranks, ties and derived projections are PyTorch's business: the kernel sees whole matrices, and autograd
+takes its gradients from there to the parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from trainables.transformer.model import Block, Transformer
+
+
+def weights_of(model: Transformer, length: int) -> list[Tensor]:
+    """Return what the kernel reads, in the order of ``kernel/parameters.hpp``, parts without weights left out.
+
+    Args:
+        model: the model.
+        length: tokens that it reads.
+    """
+    return list(_weights(model, length))
+
+
+def _weights(model: Transformer, length: int) -> Iterator[Tensor]:
+    table = model.embedding()
+    yield table
+    if model.positions is not None:
+        yield model.positions()[:length]
+    attention = model.blocks[0].attention
+    if attention.turns:
+        yield attention.get_buffer("cos")[:length]
+        yield attention.get_buffer("sin")[:length]
+    for block in model.blocks:
+        assert isinstance(block, Block)
+        yield from _of_block(block)
+    yield from model.final_norm.parameters()
+    yield table if model.head is None else model.head
+
+
+def _of_block(block: Block) -> Iterator[Tensor]:
+    attention = block.attention
+    query, key, value, output = attention.matrices()
+    yield from block.attention_norm.parameters()
+    yield from (query, key, value)
+    for norm in (attention.query_norm, attention.key_norm):
+        if norm is not None:
+            yield norm.weight
+    yield output
+    yield from block.ffn_norm.parameters()
+    yield from (part for part in block.feed_forward.matrices() if part is not None)
+
+
+def flattened(weights: list[Tensor], out: Tensor) -> None:
+    """Copy the weights one after the other into ``out``, of as many numbers, without a gradient."""
+    torch.cat([weight.detach().reshape(-1) for weight in weights], out=out)
