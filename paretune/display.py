@@ -24,6 +24,7 @@ class LiveDisplay:
         self._board = board
         self._bound = bound
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw, transient=True)
+        self._engines: set[str] = set()
 
     def __enter__(self) -> LiveDisplay:
         self._live.start()
@@ -39,7 +40,9 @@ class LiveDisplay:
         """The table shows it."""
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
-        """The table shows it."""
+        """The table shows it; what computes the steps is said once, above it."""
+        if (text := engine_text(row, self._engines)) is not None:
+            self._live.console.print(text, style="dim", markup=False, highlight=False)
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
         """Not shown."""
@@ -82,6 +85,7 @@ class LineDisplay:
         self._bound = bound
         self._console = console
         self._said_at = time.monotonic()
+        self._engines: set[str] = set()
 
     def __enter__(self) -> LineDisplay:
         return self
@@ -96,7 +100,9 @@ class LineDisplay:
         """Said when it ends."""
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
-        """Said when it ends."""
+        """Said when it ends; what computes the steps is said once."""
+        if (text := engine_text(row, self._engines)) is not None:
+            self._say(text)
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
         """Not shown."""
@@ -147,6 +153,15 @@ def details(board: Board) -> list[str]:
     if board.smallest_solved is not None:
         lines.append(f"smallest solved: {_best(board.smallest_solved, board.objective.metric)}")
     return lines
+
+
+def engine_text(row: Row, said: set[str]) -> str | None:
+    """Return the line on what computes a trial's steps, unless it is among those ``said`` already."""
+    engine = row.get("engine")
+    if engine is None or engine in said:
+        return None
+    said.add(engine)
+    return f"engine: {engine}"
 
 
 def configuration_text(bound: BoundPlan, trial: TrialSpec) -> str:

@@ -116,7 +116,7 @@ def _tune(
         board,
         display,
     ]
-    monitor = Monitor(listeners, {"step", "ending", *metrics})
+    monitor = Monitor(listeners, {"step", "ending", "engine", *metrics})
 
     def assign(spec: TrialSpec) -> dict[str, Any]:
         monitor.announce(spec)

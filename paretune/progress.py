@@ -43,7 +43,9 @@ class SeedProgress:
         self._bar.stop()
 
     def report(self, report: Report) -> None:
-        """Move the bar."""
+        """Move the bar; say once what computes the steps."""
+        if report.engine is not None and self._ended == 0:
+            self._console.print(f"engine: {report.engine}", style="dim", markup=False, highlight=False)
         value = f"{self._metric.replace('_', ' ')} {number(report.metrics.get(self._metric))}"
         self._bar.update(self._row, completed=report.step, value=value)
 

@@ -64,6 +64,8 @@ class Recorder:
             "session": self._session,
             "at": _now(),
         }
+        if "engine" in row:
+            self._rows[trial.label]["engine"] = row["engine"]
         self._append(REPORTS_FILE, {**head, **_finite(row)})
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:

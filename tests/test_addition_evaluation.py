@@ -239,7 +239,7 @@ def test_validation_measures_what_greedy_decoding_gets_right_in_every_format(
     kind, form, model = half_learnt
     a, b = held_out(5_000, 2, "validation", seed=9)
     said, answers = greedy_answers(model, a, b, form), form.encode_answer(a + b)
-    measured = AdditionWorkload(config_of(kind, 2), CPU).validate(model)
+    measured = AdditionWorkload(config_of(kind, 2, engine="torch"), CPU).validate(model)
     assert measured["exact_match"] == (said == answers).all(1).double().mean().item() > 0
     logits = model(form.encode(a, b)[:, :-1], last=form.layout.answer_length)
     surprise = -logits.log_softmax(-1).gather(-1, answers[..., None])

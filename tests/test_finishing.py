@@ -74,6 +74,8 @@ class Finishing(ScriptedTask):
         self.model = at(0.0)
         return self.model
 
+    engine = "PyTorch"
+
     def large_batch(self, samples: int) -> int:
         self.large_batches.append(samples)
         return 0
@@ -408,8 +410,8 @@ def small_adder(**settings: object) -> TrainingConfig:
             "d_ff": 8,
             "lr": 0.02,
             "batch": 64,
-            "steps": 300,
-            "eval_every": 300,
+            "steps": 400,
+            "eval_every": 400,
             **settings,
         }
     )
@@ -422,7 +424,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)  # this comes before the fixture that sees to it for every test
     _, reports, _ = trained_adder(small_adder(), folder)
     assert reports[-1].metrics["val_loss"] < 1.5, "guessing gives 2.3"
-    return folder / "300.pt"
+    return folder / "400.pt"
 
 
 def finished_adder(
@@ -503,7 +505,9 @@ def test_a_finish_that_is_stopped_goes_on_from_the_weights_to_the_same_last_step
     before = loss_on_its_batch(config, snapshots[middle])
     _, ending, resumed, again = finished_adder(trained, kind, tmp_path, resume=snapshots[middle])
     assert (ending, steps_of(resumed)) == ("finished", list(range(middle + 1, 5)))
-    assert loss_on_its_batch(config, again[4]) < before
+    after = loss_on_its_batch(config, again[4])
+    # One generation of CMA-ES may find nothing better; what it began with is kept then.
+    assert after <= before if kind == "cma_es" else after < before
     samples = [reports[middle - 1].metrics["samples"], *(report.metrics["samples"] for report in resumed)]
     assert all(later > earlier for earlier, later in pairwise(samples))
 

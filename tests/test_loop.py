@@ -62,6 +62,8 @@ class ScriptedTask:
         self.step = step
         return step
 
+    engine = "PyTorch"
+
     def large_batch(self, samples: int) -> int:
         return 0
 

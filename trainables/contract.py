@@ -60,18 +60,22 @@ class Report:
     """What the training loop says at one evaluation.
 
     ``metrics`` holds finite numbers only: a metric that is not finite is left out, so that
-    nothing downstream can compare with NaN. ``ending`` is set in the last report.
+    nothing downstream can compare with NaN. ``ending`` is set in the last report, and ``engine``, what
+    computes the steps and why, in the first.
     """
 
     step: int
     metrics: Mapping[str, float]
     ending: Ending | None = None
+    engine: str | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Return the report as one flat dict, ``step`` first."""
         row: dict[str, Any] = {"step": self.step, **self.metrics}
         if self.ending is not None:
             row["ending"] = self.ending
+        if self.engine is not None:
+            row["engine"] = self.engine
         return row
 
 
@@ -100,6 +104,11 @@ class Examination:
 
 class Workload(Protocol):
     """One configuration of a task on one device: what the training loop works with."""
+
+    @property
+    def engine(self) -> str:
+        """What computes losses and gradients on this machine, and why, in one line."""
+        ...
 
     def build_model(self) -> nn.Module:
         """Return a newly initialised model on the device; torch's global seed decides its weights."""

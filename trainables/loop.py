@@ -157,6 +157,7 @@ class _Run:
         self._losses = RunningLoss(device)
         self._clock = Clock(device)
         self._diverged = False
+        self._engine_is_said = False
 
     @property
     def ending(self) -> Ending | None:
@@ -217,7 +218,9 @@ class _Run:
         self._losses.reset()
         rate = rate_at(progress.step, self._config)
         metrics = {**measured, "learning_rate": rate, **progress.as_metrics()}
-        return Report(step=progress.step, metrics=metrics, ending=self.ending)
+        engine = None if self._engine_is_said else self._workload.engine
+        self._engine_is_said = True
+        return Report(step=progress.step, metrics=metrics, ending=self.ending, engine=engine)
 
     def restart_clock(self) -> None:
         """Leave out what happened since the evaluation began: validation, reporting, checkpoints."""

@@ -86,6 +86,11 @@ class AdditionConfig(TransformerShape, TrainingConfig):
         le=10_000_000,
         description="Different training problems, seen again and again; none draws new ones always.",
     )
+    engine: Literal["auto", "native", "torch"] = Field(
+        "auto",
+        description="What computes the steps: C++ compiled for the model's shape, or PyTorch. Auto takes "
+        "native on a CPU with a C++ compiler, for models that it can do and that are small.",
+    )
     val_problems: int = Field(2000, ge=1, description="Validation problems in every evaluation.")
 
     @property
@@ -158,6 +163,12 @@ class AdditionConfig(TransformerShape, TrainingConfig):
             )
         return self
 
+    @model_validator(mode="after")
+    def _engine_can_do_it(self) -> Self:
+        if self.engine == "native" and (reason := why_torch(self)) is not None:
+            raise ValueError(f"engine native cannot be used: {reason}")
+        return self
+
     def phases(self) -> list[tuple[int, tuple[int, int]]]:
         """Return (last step, (fewest digits, most digits)) of each phase, in order.
 
@@ -188,11 +199,23 @@ class AdditionConfig(TransformerShape, TrainingConfig):
         return self.chain_share * max(0.0, (end - step) / (end - begin)) if end > begin else 0.0
 
 
+def why_torch(config: AdditionConfig) -> str | None:
+    """Return what of a configuration the native engine cannot do, whatever the machine; None if nothing."""
+    if config.dropout > 0:
+        return f"dropout is {config.dropout:g}, which only PyTorch does"
+    if config.precision == "bf16":
+        return "precision is bf16, which only PyTorch does"
+    if config.compile == "on":
+        return "compile is on, which is about PyTorch"
+    return None
+
+
 SIZE_FIELDS: frozenset[str] = frozenset(
     {
         *TransformerShape.model_fields,
         *("digits", "format", "answer_order", "answer_length", "pad_token", "position_rows"),
         *("curriculum", "train_problems", "chain_share", "chain_fade", "finish"),
+        *("engine", "precision", "compile"),
     }
 )
 """What the parameter count depends on, or whether the configuration is valid."""

@@ -8,6 +8,7 @@ least significant digit, so that each digit depends on a carry that was computed
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -16,6 +17,9 @@ from trainables.addition.layout import END, EQUALS, PLUS, FormatName, Layout
 
 MALFORMED = -1
 """What :meth:`Format.decode` returns for tokens that spell no number as the format writes it."""
+
+_DIGITS_AT_ONCE = {10: 4, 100: 2}
+"""Digits of each base that are looked up together."""
 
 _BASE100_PLUS, _BASE100_EQUALS = 100, 101
 
@@ -36,15 +40,27 @@ class Format(ABC):
         Returns:
             int64 tensor of shape (n, layout.length).
         """
-        return torch.cat([self.encode_prompt(a, b), self.encode_answer(a + b)], dim=1)
+        return self.encode_bytes(a, b).long()
 
-    @abstractmethod
+    def encode_bytes(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the same as uint8: tokens fit into bytes, which are put together and kept much faster."""
+        return torch.cat([self._prompt(a, b), self._answer(a + b)], dim=1)
+
     def encode_prompt(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the sequences up to where the answer begins: int64 of shape (n, prompt_length)."""
+        return self._prompt(a, b).long()
 
-    @abstractmethod
     def encode_answer(self, total: Tensor) -> Tensor:
         """Return the answers that spell the sums ``total``: int64 of shape (n, answer_length)."""
+        return self._answer(total).long()
+
+    @abstractmethod
+    def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the prompts as uint8."""
+
+    @abstractmethod
+    def _answer(self, total: Tensor) -> Tensor:
+        """Return the answers as uint8."""
 
     @abstractmethod
     def decode(self, answers: Tensor) -> Tensor:
@@ -61,8 +77,7 @@ class Format(ABC):
 class _Digits(Format):
     """Answers of a fixed number of digits, least significant first."""
 
-    def encode_answer(self, total: Tensor) -> Tensor:
-        """Return the answers; see the base class."""
+    def _answer(self, total: Tensor) -> Tensor:
         return digits_of(total, self.layout.digits + 1)
 
     def decode(self, answers: Tensor) -> Tensor:
@@ -73,8 +88,7 @@ class _Digits(Format):
 class Undelimited(_Digits):
     """Operands as written, one after the other: ``042007`` then ``9400``."""
 
-    def encode_prompt(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the prompts; see the base class."""
+    def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
         digits = self.layout.digits
         return torch.cat([digits_of(a, digits).flip(1), digits_of(b, digits).flip(1)], dim=1)
 
@@ -86,24 +100,21 @@ class Aligned(_Digits):
     every place.
     """
 
-    def encode_prompt(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the prompts; see the base class."""
+    def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
         digits = self.layout.digits
-        zero = torch.zeros(len(a), 1, dtype=torch.int64, device=a.device)
+        zero = _column(0, a)
         return torch.cat([zero, digits_of(a, digits), zero, zero, digits_of(b, digits), zero], dim=1)
 
 
 class Delimited(Format):
     """Operands as written, the sum reversed and padded with zeros, then EOS: ``042+007=9400<eos>``."""
 
-    def encode_prompt(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the prompts; see the base class."""
+    def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
         return _with_signs(a, b, self.layout.digits)
 
-    def encode_answer(self, total: Tensor) -> Tensor:
-        """Return the answers; see the base class."""
+    def _answer(self, total: Tensor) -> Tensor:
         assert self.layout.eos is not None
-        eos = torch.full((len(total), 1), self.layout.eos, device=total.device)
+        eos = _column(self.layout.eos, total)
         return torch.cat([digits_of(total, self.layout.digits + 1), eos], dim=1)
 
     def decode(self, answers: Tensor) -> Tensor:
@@ -120,12 +131,10 @@ class Characters(Format):
     length have no leading zeros and end with END, which also fills what is left.
     """
 
-    def encode_prompt(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the prompts; see the base class."""
+    def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
         return _with_signs(a, b, self.layout.digits)
 
-    def encode_answer(self, total: Tensor) -> Tensor:
-        """Return the answers; see the base class."""
+    def _answer(self, total: Tensor) -> Tensor:
         layout = self.layout
         count = layout.digits + 1
         reversed_digits = digits_of(total, count)
@@ -162,16 +171,13 @@ class Base100(Format):
     it is left out here.
     """
 
-    def encode_prompt(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the prompts; see the base class."""
+    def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
         groups = -(-self.layout.digits // 2)
-        plus = torch.full((len(a), 1), _BASE100_PLUS, device=a.device)
-        equals = torch.full((len(a), 1), _BASE100_EQUALS, device=a.device)
+        plus, equals = _column(_BASE100_PLUS, a), _column(_BASE100_EQUALS, a)
         first, second = (digits_of(value, groups, base=100).flip(1) for value in (a, b))
         return torch.cat([first, plus, second, equals], dim=1)
 
-    def encode_answer(self, total: Tensor) -> Tensor:
-        """Return the answers; see the base class."""
+    def _answer(self, total: Tensor) -> Tensor:
         return digits_of(total, self.layout.answer_length, base=100).flip(1)
 
     def decode(self, answers: Tensor) -> Tensor:
@@ -198,13 +204,30 @@ def make_format(layout: Layout) -> Format:
 
 
 def digits_of(value: Tensor, count: int, *, base: int = 10) -> Tensor:
-    """Return the last ``count`` digits, least significant first: (n,) to (n, count)."""
-    return value[:, None] // _powers(count, value.device, base) % base
+    """Return the last ``count`` digits, least significant first: int64 (n,) to uint8 (n, count)."""
+    # Divisions are slow, so several digits come from each, looked up as the bytes of one number.
+    table, groups = _digit_table(base, value.device), []
+    for _ in range(0, count, _DIGITS_AT_ONCE[base]):
+        groups.append(table.index_select(0, value % len(table)))
+        value = value // len(table)
+    return torch.stack(groups, dim=1).view(torch.uint8)[:, :count]
+
+
+@lru_cache(maxsize=4)
+def _digit_table(base: int, device: torch.device) -> Tensor:
+    """Return the digits of the numbers below 10,000 as the bytes of one number, least significant first."""
+    count = _DIGITS_AT_ONCE[base]
+    digits = torch.arange(base**count, device=device)[:, None] // _powers(count, device, base) % base
+    return digits.to(torch.uint8).view(torch.int32 if count == 4 else torch.int16).squeeze(1)
+
+
+def _column(token: int, like: Tensor) -> Tensor:
+    """Return a column of one token, as long as ``like``."""
+    return torch.full((len(like), 1), token, dtype=torch.uint8, device=like.device)
 
 
 def _with_signs(a: Tensor, b: Tensor, digits: int) -> Tensor:
-    plus = torch.full((len(a), 1), PLUS, device=a.device)
-    equals = torch.full((len(a), 1), EQUALS, device=a.device)
+    plus, equals = _column(PLUS, a), _column(EQUALS, a)
     return torch.cat([digits_of(a, digits).flip(1), plus, digits_of(b, digits).flip(1), equals], dim=1)
 
 

@@ -42,6 +42,8 @@ def in_split(a: Tensor, b: Tensor, split: Split) -> Tensor:
     return (bucket >= first) & (bucket < end)
 
 
+_DIGITS_AT_ONCE = 9
+
 DrawOperands = Callable[[Tensor, int, torch.Generator], Tensor]
 """From operand lengths of shape (n,), the largest length and a generator to operands of shape (2, n)."""
 
@@ -65,24 +67,27 @@ def draw(
     fewest, most = digits
     device = generator.device
     length = torch.randint(fewest, most + 1, (count,), generator=generator, device=device)
-    problems = torch.empty(2, count, dtype=torch.int64, device=device)
-    missing = torch.arange(count, device=device)
-    while len(missing) > 0:
-        drawn = (operands or uniform_operands)(length[missing], most, generator)
-        kept = in_split(drawn[0], drawn[1], split)
-        problems[:, missing[kept]] = drawn[:, kept]
-        missing = missing[~kept]
+    draw_operands = operands or uniform_operands
+    problems = draw_operands(length, most, generator)
+    outside = (~in_split(problems[0], problems[1], split)).nonzero().squeeze(1)
+    while len(outside) > 0:
+        again = draw_operands(length[outside], most, generator)
+        problems[:, outside] = again
+        outside = outside[~in_split(again[0], again[1], split)]
     return problems[0], problems[1]
 
 
 def uniform_operands(length: Tensor, most: int, generator: torch.Generator) -> Tensor:
     """Draw operands of given lengths, shape (n,), uniform over all: int64 of shape (2, n)."""
     device = generator.device
-    # Digit by digit: exactly uniform for every length, and one draw for all of them.
-    written = torch.randint(10, (2, len(length), most), generator=generator, device=device)
-    place = torch.arange(most, device=device)
-    powers = torch.tensor([10**place for place in range(most)], device=device)
-    return (written * powers * (place < length[:, None])).sum(-1)
+    # By at most 9 digits at a time, for which the 53 random bits of a float64 are uniform to one in 10^6.
+    powers = torch.tensor([10.0**n for n in range(_DIGITS_AT_ONCE + 1)], device=device, dtype=torch.float64)
+    operands = torch.zeros(2, len(length), dtype=torch.int64, device=device)
+    for first in range(0, most, _DIGITS_AT_ONCE):
+        digits = (length - first).clamp(0, _DIGITS_AT_ONCE)
+        share = torch.rand(operands.shape, generator=generator, device=device, dtype=torch.float64)
+        operands += (share * powers[digits]).long() * 10**first
+    return operands
 
 
 def distinct(

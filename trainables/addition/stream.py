@@ -46,7 +46,7 @@ class TrainingStream:
         key = (stretch, offset // _CHUNK)
         if key != self._chunk_key:
             self._chunk, self._chunk_key = self._draw_chunk(key, step - offset % _CHUNK), key
-        return self._chunk[offset % _CHUNK]
+        return self._chunk[offset % _CHUNK].long()
 
     def sample(self, count: int) -> Tensor:
         """Return ``count`` problems as the last step would draw them, but none of its own.
@@ -71,13 +71,13 @@ class TrainingStream:
         raise ValueError(f"step must be at most {self._config.steps}, but got {step}")
 
     def _draw_chunk(self, key: tuple[int, int], step: int) -> Tensor:
-        """Draw the batches of the chunk that begins with ``step``."""
+        """Draw the batches of the chunk that begins with ``step``, as uint8."""
         batch = self._config.batch_at(step)
         if self._config.train_problems is not None:
             a, b = self._from_set(step, _CHUNK * batch)
         else:
             a, b = self._draw(_CHUNK * batch, step, seeded_generator(self._device, self._config.seed, *key))
-        return self._format.encode(a, b).view(_CHUNK, batch, -1)
+        return self._format.encode_bytes(a, b).view(_CHUNK, batch, -1)
 
     def _draw(self, count: int, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         config = self._config

@@ -10,6 +10,8 @@ from trainables.addition.answers import right_tokens, teacher_forced_logits
 from trainables.addition.config import AdditionConfig
 from trainables.addition.examination import examine
 from trainables.addition.formats import make_format
+from trainables.addition.native.choice import choose_engine
+from trainables.addition.native.engine import NativeEngine
 from trainables.addition.problems import held_out
 from trainables.addition.stream import TrainingStream
 from trainables.contract import Examination
@@ -31,6 +33,12 @@ class AdditionWorkload:
         self.format = make_format(config.layout)
         self._stream = TrainingStream(config, self.format, device)
         self._validation: Tensor | None = None
+        self._engine: tuple[NativeEngine | None, str] | None = None
+
+    @property
+    def engine(self) -> str:
+        """What computes losses and gradients here, and why."""
+        return self._chosen()[1]
 
     def build_model(self) -> nn.Module:
         """Return a newly initialised transformer on the device."""
@@ -48,6 +56,9 @@ class AdditionWorkload:
 
     def loss(self, model: nn.Module, batch: Tensor) -> Tensor:
         """Return the mean cross-entropy of the answer tokens, which alone are trained on."""
+        native, _ = self._chosen()
+        if native is not None and isinstance(model, Transformer):
+            return native.loss(model, batch)
         logits = teacher_forced_logits(model, batch, self.format)
         return F.cross_entropy(logits.flatten(0, 1).float(), self._answers(batch).flatten())
 
@@ -61,7 +72,7 @@ class AdditionWorkload:
             self._validation = self.format.encode(a, b).to(self._device)
         problems, exact, right_in_all, loss = len(self._validation), 0, 0, 0.0
         for part in torch.split(self._validation, _CHUNK):
-            logits = teacher_forced_logits(model, part, self.format)
+            logits = self._logits(model, part)
             answers = self._answers(part)
             right = right_tokens(logits, answers)
             exact += int(right.all(1).sum())
@@ -77,6 +88,18 @@ class AdditionWorkload:
     def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
         """Measure a trained model on held-out test problems."""
         return examine(model, self.format, problems=problems, seed=seed)
+
+    def _chosen(self) -> tuple[NativeEngine | None, str]:
+        # Not before it is needed: who only asks a trained model should not wait for a compiler.
+        if self._engine is None:
+            self._engine = choose_engine(self._config, self._device)
+        return self._engine
+
+    def _logits(self, model: nn.Module, sequences: Tensor) -> Tensor:
+        native, _ = self._chosen()
+        if native is not None and isinstance(model, Transformer):
+            return native.logits(model, sequences)
+        return teacher_forced_logits(model, sequences, self.format)
 
     def _answers(self, sequences: Tensor) -> Tensor:
         return sequences[:, self.format.layout.prompt_length :]

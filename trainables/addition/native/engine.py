@@ -46,7 +46,7 @@ class NativeEngine:
             sequences: int64 tensor of shape (n, length of a whole problem).
         """
         weights = weights_of(model, self._length)
-        loss: Tensor = _KernelLoss.apply(self, sequences, *weights)
+        loss: Tensor = _KernelLoss.apply(self, sequences, *weights)  # type: ignore[no-untyped-call]
         return loss
 
     @torch.no_grad()
@@ -72,13 +72,11 @@ class _KernelLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx, engine: NativeEngine, sequences: Tensor, *weights: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         needs_gradient = any(ctx.needs_input_grad[2:])
-        loss, ctx.gradient = engine.loss_and_gradient(
-            list(weights), sequences, needs_gradient=needs_gradient
-        )
+        loss, ctx.gradient = engine.loss_and_gradient(list(weights), sequences, needs_gradient=needs_gradient)
         ctx.shapes = [weight.shape for weight in weights]
         return weights[0].new_tensor(loss)
 
     @staticmethod
-    def backward(ctx, d_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def,override]
+    def backward(ctx, d_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         parts = (ctx.gradient * d_loss).split([shape.numel() for shape in ctx.shapes])
         return None, None, *(part.view(shape) for part, shape in zip(parts, ctx.shapes, strict=True))

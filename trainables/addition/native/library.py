@@ -59,4 +59,5 @@ class KernelLibrary:
         assert weights.dtype == self.dtype, (weights.dtype, self.dtype)
         assert weights.numel() == self.weight_count, (weights.numel(), self.weight_count)
         assert sequences.dtype == torch.int64, sequences.dtype
-        assert weights.is_contiguous() and sequences.is_contiguous()
+        assert weights.is_contiguous()
+        assert sequences.is_contiguous()

@@ -1,4 +1,4 @@
-"""What the kernel computes with: every matrix and vector of a model, derived ones included, and in which order.
+"""What the kernel computes with: every matrix and vector of a model, derived ones included, in order.
 
 Low ranks, ties and derived projections are PyTorch's business: the kernel sees whole matrices, and autograd
 takes its gradients from there to the parameters.
@@ -7,15 +7,16 @@ takes its gradients from there to the parameters.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.transformer.model import Block, Transformer
 
 
 def weights_of(model: Transformer, length: int) -> list[Tensor]:
-    """Return what the kernel reads, in the order of ``kernel/parameters.hpp``, parts without weights left out.
+    """Return what the kernel reads, in the order of ``kernel/parameters.hpp``, without what the shape lacks.
 
     Args:
         model: the model.
@@ -29,12 +30,11 @@ def _weights(model: Transformer, length: int) -> Iterator[Tensor]:
     yield table
     if model.positions is not None:
         yield model.positions()[:length]
-    attention = model.blocks[0].attention
-    if attention.turns:
-        yield attention.get_buffer("cos")[:length]
-        yield attention.get_buffer("sin")[:length]
-    for block in model.blocks:
-        assert isinstance(block, Block)
+    blocks = [cast("Block", block) for block in model.blocks]
+    if blocks[0].attention.turns:
+        yield blocks[0].attention.get_buffer("cos")[:length]
+        yield blocks[0].attention.get_buffer("sin")[:length]
+    for block in blocks:
         yield from _of_block(block)
     yield from model.final_norm.parameters()
     yield table if model.head is None else model.head

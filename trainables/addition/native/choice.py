@@ -1,0 +1,42 @@
+"""Which engine trains a configuration on a machine, and why."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from trainables.addition.config import AdditionConfig, why_torch
+from trainables.addition.native.compiler import CompilerError, find_compiler
+from trainables.addition.native.engine import NativeEngine
+
+
+def choose_engine(config: AdditionConfig, device: torch.device) -> tuple[NativeEngine | None, str]:
+    """Return the native engine, or None for PyTorch, and which it is and why in one line.
+
+    Raises:
+        ValueError: the configuration asks for the native engine, and this machine cannot have it.
+    """
+    if config.engine == "torch":
+        return None, "PyTorch, as asked"
+    reason = why_torch(config) or _why_not_here(device)
+    if reason is None:
+        compiler = find_compiler()
+        assert compiler is not None
+        try:
+            return NativeEngine(config, compiler), f"native, compiled by {compiler.version}"
+        except CompilerError as error:
+            reason = str(error)
+    if config.engine == "native":
+        raise ValueError(f"engine native cannot be used: {reason}; engine auto would use PyTorch")
+    return None, f"PyTorch, because {reason}"
+
+
+def _why_not_here(device: torch.device) -> str | None:
+    if device.type != "cpu":
+        return "training is on a GPU"
+    if os.name != "posix":
+        return "the native engine needs Linux or macOS"
+    if find_compiler() is None:
+        return "there is no C++ compiler, which would be much faster: install g++ or clang, or set CXX"
+    return None
