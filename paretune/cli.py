@@ -9,7 +9,19 @@ import typer
 
 from analysis.layout import ExportError
 from paretune import __version__
-from paretune.commands import add, check, evaluate, export, frontier, rank, retrain, schema, search, watch
+from paretune.commands import (
+    add,
+    check,
+    doctor,
+    evaluate,
+    export,
+    frontier,
+    rank,
+    retrain,
+    schema,
+    search,
+    watch,
+)
 from paretune.errors import InputError
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
 from search_spaces.mistakes import SpaceFileError
@@ -31,6 +43,7 @@ and retrain confirms it on fresh seeds. The commands below stand in the order in
   paretune evaluate CHECKPOINT
   paretune add CHECKPOINT 123 456
   paretune export CHECKPOINT --adderboard adder.py
+  paretune doctor
 """
 
 
@@ -48,7 +61,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for module in (check, search, watch, rank, frontier, retrain, evaluate, add, export, schema):
+for module in (check, search, watch, rank, frontier, retrain, evaluate, add, export, doctor, schema):
     module.register(app)
 
 

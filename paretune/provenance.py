@@ -25,9 +25,14 @@ def describe_session() -> dict[str, Any]:
         "paretune": __version__,
         "commit": git_commit(Path(__file__).parent),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": package_versions(),
         "hardware": hardware(),
     }
+
+
+def package_versions() -> dict[str, str | None]:
+    """Return the versions of the packages that results depend on; None for one that is missing."""
+    return {name: _version(name) for name in _PACKAGES}
 
 
 def hardware() -> dict[str, Any]:

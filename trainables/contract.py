@@ -102,6 +102,18 @@ class Examination:
     tables: Sequence[Table] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """One thing that a task needs or can use on this machine, as ``paretune doctor`` shows it.
+
+    ``advice`` says what to do; None if all is well.
+    """
+
+    name: str
+    state: str
+    advice: str | None = None
+
+
 class Workload(Protocol):
     """One configuration of a task on one device: what the training loop works with."""
 
@@ -136,7 +148,7 @@ class Workload(Protocol):
 
 
 class Task(Protocol):
-    """A task as the loop, the driver and the checks see it. Only :meth:`workload` imports torch."""
+    """A task as the loop, the driver and the checks see it. Only its last two methods import torch."""
 
     name: str
     config_class: type[TrainingConfig]
@@ -147,6 +159,10 @@ class Task(Protocol):
 
     def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
         """Return the exact number of unique parameters by component, without allocating any."""
+        ...
+
+    def diagnose(self) -> Sequence[Diagnosis]:
+        """Try out what the task can use on this machine, and say how that went."""
         ...
 
     def workload(self, config: TrainingConfig, device: torch.device) -> Workload:

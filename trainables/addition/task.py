@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from trainables.addition.config import SIZE_FIELDS, AdditionConfig
 from trainables.config import TrainingConfig
-from trainables.contract import VALIDATION_LOSS, Metric
+from trainables.contract import VALIDATION_LOSS, Diagnosis, Metric
 from trainables.transformer.counting import count_parameters
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ class AdditionTask:
         shape = cast("AdditionConfig", config)
         layout = shape.layout
         return count_parameters(shape, vocabulary=layout.vocabulary, positions=layout.positions)
+
+    def diagnose(self) -> Sequence[Diagnosis]:
+        """Say whether there is a native engine here, and what it has compiled so far."""
+        from trainables.addition.native.diagnosis import diagnose
+
+        return diagnose()
 
     def workload(self, config: TrainingConfig, device: torch.device) -> AdditionWorkload:
         """Return the configuration's model, batches, loss and measurements on ``device``."""

@@ -40,7 +40,7 @@ class AdditionWorkload:
         """What computes losses and gradients here, and why."""
         return self._chosen()[1]
 
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> Transformer:
         """Return a newly initialised transformer on the device."""
         layout = self.format.layout
         model = Transformer(self._config, vocabulary=layout.vocabulary, positions=layout.positions)

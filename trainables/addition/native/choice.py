@@ -19,7 +19,7 @@ def choose_engine(config: AdditionConfig, device: torch.device) -> tuple[NativeE
     """
     if config.engine == "torch":
         return None, "PyTorch, as asked"
-    reason = why_torch(config) or _why_not_here(device)
+    reason = why_torch(config) or why_not_here(device)
     if reason is None:
         compiler = find_compiler()
         assert compiler is not None
@@ -32,11 +32,14 @@ def choose_engine(config: AdditionConfig, device: torch.device) -> tuple[NativeE
     return None, f"PyTorch, because {reason}"
 
 
-def _why_not_here(device: torch.device) -> str | None:
+def why_not_here(device: torch.device) -> str | None:
+    """Return why no configuration has the native engine on this machine and device; None if it can."""
     if device.type != "cpu":
         return "training is on a GPU"
     if os.name != "posix":
         return "the native engine needs Linux or macOS"
-    if find_compiler() is None:
-        return "there is no C++ compiler, which would be much faster: install g++ or clang, or set CXX"
-    return None
+    if find_compiler() is not None:
+        return None
+    if wanted := os.environ.get("CXX"):
+        return f"the variable CXX is {wanted!r}, which is no C++ compiler"
+    return "there is no C++ compiler, with which it would be much faster: install g++ or clang, or set CXX"

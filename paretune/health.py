@@ -1,0 +1,77 @@
+"""The state of this machine, as ``paretune doctor`` tells it."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+
+from paretune import __version__
+from paretune.provenance import hardware, package_versions
+from trainables.contract import Diagnosis
+from trainables.tasks import TASKS
+
+_RAY_ADVICE = "look for what is full or forbidden: memory, /tmp, /dev/shm, opening local ports"
+
+
+def examine_machine() -> Iterator[Diagnosis]:
+    """Yield one finding after the other; some take seconds."""
+    machine = hardware()
+    yield Diagnosis(name="paretune", state=f"{__version__}, Python {platform.python_version()}")
+    yield Diagnosis(
+        name="machine",
+        state=f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}",
+    )
+    yield _packages()
+    yield _gpu(machine["gpus"])
+    yield _ray()
+    for task in TASKS.values():
+        for diagnosis in task.diagnose():
+            yield Diagnosis(
+                name=f"{task.name}: {diagnosis.name}", state=diagnosis.state, advice=diagnosis.advice
+            )
+
+
+def _packages() -> Diagnosis:
+    versions = package_versions()
+    missing = [name for name, version in versions.items() if version is None]
+    return Diagnosis(
+        name="packages",
+        state=", ".join(f"{name} {version or 'is missing'}" for name, version in versions.items()),
+        advice=f"pip install --constraint constraints.txt --editable .  (missing: {', '.join(missing)})"
+        if missing
+        else None,
+    )
+
+
+def _gpu(named: list[str]) -> Diagnosis:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+        return Diagnosis(name="GPU", state=", ".join(names))
+    if named:
+        return Diagnosis(
+            name="GPU",
+            state=f"{', '.join(named)}, which torch {torch.__version__} cannot use",
+            advice="install a torch that is built for it: https://pytorch.org/get-started/locally",
+        )
+    return Diagnosis(name="GPU", state="none; searches use the processor's cores")
+
+
+def _ray() -> Diagnosis:
+    import ray
+
+    from paretune.cluster import ray_session
+
+    began = time.perf_counter()
+    try:
+        with ray_session("local") as nodes:
+            spent = time.perf_counter() - began
+            there = {name: nodes[0].get(name, 0.0) for name in ("CPU", "GPU")}
+    except Exception as error:  # whatever keeps Ray from starting is what the reader wants to know
+        return Diagnosis(
+            name="Ray", state=f"{ray.__version__} does not start here: {error}", advice=_RAY_ADVICE
+        )
+    resources = ", ".join(f"{share:g} {name}" for name, share in there.items())
+    return Diagnosis(name="Ray", state=f"{ray.__version__} starts in {spent:.0f} s and offers {resources}")
