@@ -12,13 +12,15 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trainables.addition.native.compiler import (
     FLAGS,
     KERNEL,
+    TIMEOUT_SECONDS,
     Compiler,
     CompilerError,
     processor_description,
@@ -26,6 +28,9 @@ from trainables.addition.native.compiler import (
 
 MAX_BYTES = 64 * 1024 * 1024
 """What all libraries together may take; beyond, those that were not used for longest go."""
+
+
+_BUILD_PREFIX = "build-"
 
 
 class UnsafeCacheError(CompilerError):
@@ -62,7 +67,7 @@ def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float")
             with _locked(library.with_suffix(".lock")):
                 if not library.exists():
                     _build(shape_header, compiler, scalar, library)
-                    _remove_oldest(folder, keep=library)
+                    _tidy(folder, keep=library)
         _check_owned(library)
         os.utime(library)
     except OSError as error:
@@ -74,7 +79,12 @@ def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float")
 
 def cached_libraries() -> list[Path]:
     """Return the libraries in the cache, the one used longest ago first."""
-    return sorted(cache_folder().glob("*.so"), key=lambda path: path.stat().st_mtime)
+    found = []
+    for path in cache_folder().glob("*.so"):
+        # Another process may remove it meanwhile.
+        with suppress(FileNotFoundError):
+            found.append((path.stat().st_mtime, path))
+    return [path for _, path in sorted(found)]
 
 
 def _key(shape_header: str, compiler: Compiler, scalar: str) -> str:
@@ -87,7 +97,7 @@ def _key(shape_header: str, compiler: Compiler, scalar: str) -> str:
 
 def _build(shape_header: str, compiler: Compiler, scalar: str, library: Path) -> None:
     """Compile next to where the library shall be and rename it, so that it is there whole or not at all."""
-    with tempfile.TemporaryDirectory(prefix="build-", dir=library.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=_BUILD_PREFIX, dir=library.parent) as folder:
         sources, built = Path(folder) / "kernel", Path(folder) / library.name
         shutil.copytree(KERNEL, sources)
         (sources / "shape.hpp").write_text(shape_header, encoding="utf-8")
@@ -98,7 +108,11 @@ def _build(shape_header: str, compiler: Compiler, scalar: str, library: Path) ->
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process, whatever happens to it."""
+    """Hold a lock that ends with the process, whatever happens to it.
+
+    The file goes with the lock, so a third process may hold another one while the second has just got
+    this: then both compile, and the same library is put in place twice.
+    """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
@@ -120,8 +134,12 @@ def _check_owned(path: Path) -> None:
         )
 
 
-def _remove_oldest(folder: Path, *, keep: Path) -> None:
-    libraries = sorted(folder.glob("*.so"), key=lambda path: path.stat().st_mtime)
+def _tidy(folder: Path, *, keep: Path) -> None:
+    """Remove what killed compilations left behind, and what was not used for longest if it is too much."""
+    for left in folder.glob(f"{_BUILD_PREFIX}*"):
+        if time.time() - left.stat().st_mtime > 2 * TIMEOUT_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    libraries = cached_libraries()
     total = sum(path.stat().st_size for path in libraries)
     for path in libraries:
         if total <= MAX_BYTES:

@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from trainables.addition.native.compiler import CompilerError
+
 _ALIGNMENT = 64
 """Bytes of the widest vector register."""
 
@@ -16,10 +18,19 @@ class KernelLibrary:
     """The functions of ``kernel/kernel.cpp``, compiled for one shape and one scalar type.
 
     Its workspace is its own, so one object serves one thread.
+
+    Raises:
+        CompilerError: the file cannot be loaded.
     """
 
     def __init__(self, path: Path, dtype: torch.dtype) -> None:
-        library = ctypes.CDLL(str(path))
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise CompilerError(
+                f"a compiled kernel cannot be loaded: {error}; remove {path}, or set PARETUNE_CACHE to a "
+                "folder that programs may run from"
+            ) from error
         scalar = ctypes.c_float if dtype == torch.float32 else ctypes.c_double
         pointer, count = ctypes.c_void_p, ctypes.c_int64
         for name in ("paretune_weight_count", "paretune_workspace_bytes"):

@@ -4,10 +4,11 @@
 #include "functions.hpp"
 #include "parameters.hpp"
 
-// Add `share` times the loss of every answer token to `loss`, and turn the logits into the gradient by them:
+// Add `share` times the loss of every answer token to `loss`, and turn the logits into its gradient:
 //   d_logit[v] = share (softmax(logits)[v] - (v is the target))
 // Targets are given per answer and lane.
-inline void cross_entropy(Vector (*logits)[vocabulary], const IntegerVector* target, Vector share, Vector& loss) {
+inline void cross_entropy(Vector (*logits)[vocabulary], const IntegerVector* target, Vector share,
+                          Vector& loss) {
     // A logarithm costs as much as all the rest, so products of a few sums have one together; a sum is
     // between 1 and the vocabulary's size.
     constexpr int factors = 8;

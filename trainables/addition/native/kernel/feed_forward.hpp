@@ -31,8 +31,8 @@ struct FeedForward {
     }
 
     // Add to the gradients by x and by the weights.
-    void backward(const LayerParameters<const Scalar>& w, const Vector (*x)[d_model], const Vector (*dy)[d_model],
-                  Vector (*dx)[d_model], const LayerParameters<Vector>& d) const {
+    void backward(const LayerParameters<const Scalar>& w, const Vector (*x)[d_model],
+                  const Vector (*dy)[d_model], Vector (*dx)[d_model], const LayerParameters<Vector>& d) const {
         Vector d_inner[n][d_ff] = {};
         linear_backward<n, d_model, d_ff>(w.down, inner(), dy, d_inner, d.down, d.down_bias);
         if constexpr (is_gated) {

@@ -32,7 +32,7 @@ inline Vector exp(Vector x) {
     x = x < all_lanes(smallest) ? all_lanes(smallest) : x;
     x = x > all_lanes(largest) ? all_lanes(largest) : x;
     // Adding and taking away a number whose last bit is worth 1 rounds to the nearest whole number.
-    const Scalar rounder = static_cast<Scalar>(3) * static_cast<Scalar>(std::int64_t{1} << (mantissa_bits - 1));
+    const Scalar rounder = static_cast<Scalar>(3 * (std::int64_t{1} << (mantissa_bits - 1)));
     const Vector whole = (x * static_cast<Scalar>(1.44269504088896340735992468100L) + rounder) - rounder;
     const Vector rest = (x - whole * ln2_high) - whole * ln2_low;
     Vector sum = all_lanes(inverse_factorial(terms - 1));

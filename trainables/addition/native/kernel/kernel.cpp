@@ -34,8 +34,8 @@ std::int64_t paretune_weight_count() { return weight_count(); }
 std::int64_t paretune_workspace_bytes() { return sizeof(Model) + sizeof(Vector) * weight_count(); }
 
 // Return the mean loss of the answer tokens, and write its gradient by the weights unless that is null.
-Scalar paretune_loss(const Scalar* weights, const std::int64_t* tokens, std::int64_t samples, Scalar* gradient,
-                     void* workspace) {
+Scalar paretune_loss(const Scalar* weights, const std::int64_t* tokens, std::int64_t samples,
+                     Scalar* gradient, void* workspace) {
     Model& model = *static_cast<Model*>(workspace);
     Vector* gradients = reinterpret_cast<Vector*>(static_cast<char*>(workspace) + sizeof(Model));
     const Parameters<Vector> d(gradients);

@@ -3,7 +3,7 @@
 
 #include "attention.hpp"
 #include "feed_forward.hpp"
-#include "norm.hpp"
+#include "projection.hpp"
 
 template <int queries>
 struct Layer {
@@ -13,11 +13,10 @@ struct Layer {
     FeedForward<queries> feed_forward;
     Vector output[queries][d_model];
 
-    void forward(const LayerParameters<const Scalar>& w, const Vector (*x)[d_model],
-                 const Vector (*query)[attention_width], const Vector (*key_value)[2 * attention_width]) {
-        attention.forward(query, key_value);
+    void forward(const LayerParameters<const Scalar>& w, const Input& input) {
+        attention.forward(input.query, input.key_value);
         linear_forward<queries, d_model, attention_width>(w.output, nullptr, attention.read, middle);
-        add(x, middle);
+        add(input.x, middle);
         norm.forward(w.ffn_norm_weight, w.ffn_norm_bias, middle);
         feed_forward.forward(w, norm.output, output);
         add(middle, output);
@@ -25,17 +24,16 @@ struct Layer {
 
     // `gradient` is that by the output, and becomes that by x. The gradient by queries is written,
     // the others are added to.
-    void backward(const LayerParameters<const Scalar>& w, const Vector (*query)[attention_width],
-                  const Vector (*key_value)[2 * attention_width], Vector (*gradient)[d_model],
+    void backward(const LayerParameters<const Scalar>& w, const Input& input, Vector (*gradient)[d_model],
                   Vector (*d_query)[attention_width], Vector (*d_key_value)[2 * attention_width],
                   const LayerParameters<Vector>& d) const {
         Vector d_norm[queries][d_model] = {};
         feed_forward.backward(w, norm.output, gradient, d_norm, d);
         norm.backward(w.ffn_norm_weight, d_norm, gradient, d.ffn_norm_weight, d.ffn_norm_bias);
         Vector d_read[queries][attention_width] = {};
-        linear_backward<queries, d_model, attention_width>(w.output, attention.read, gradient, d_read, d.output,
-                                                           nullptr);
-        attention.backward(query, key_value, d_read, d_query, d_key_value);
+        linear_backward<queries, d_model, attention_width>(w.output, attention.read, gradient, d_read,
+                                                           d.output, nullptr);
+        attention.backward(input.query, input.key_value, d_read, d_query, d_key_value);
     }
 
 private:

@@ -5,7 +5,8 @@
 
 // y[p][o] = bias[o] + sum over i of weight[o][i] x[p][i]; without a bias pass nullptr.
 template <int n, int outputs, int inputs>
-void linear_forward(const Scalar* weight, const Scalar* bias, const Vector (*x)[inputs], Vector (*y)[outputs]) {
+void linear_forward(const Scalar* weight, const Scalar* bias, const Vector (*x)[inputs],
+                    Vector (*y)[outputs]) {
     in_stretches<outputs, 8>([&]<int count>(int first) {
         for (int p = 0; p < n; ++p) {
             Vector sum[count];

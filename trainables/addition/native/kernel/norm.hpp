@@ -31,8 +31,8 @@ inline Vector normalise(const Vector* x, Vector* normalised) {
 //   RMSNorm:   dx = (dh            - h mean(h dh)) / s
 // dh is given as weight * dy, and dx added to.
 template <bool centred, int width>
-inline void normalise_backward(const Scalar* weight, const Vector* normalised, Vector inverse, const Vector* dy,
-                               Vector* dx) {
+inline void normalise_backward(const Scalar* weight, const Vector* normalised, Vector inverse,
+                               const Vector* dy, Vector* dx) {
     Vector mean{}, projection{};
     for (int i = 0; i < width; ++i) {
         const Vector dh = weight[i] * dy[i];
@@ -41,7 +41,8 @@ inline void normalise_backward(const Scalar* weight, const Vector* normalised, V
     }
     mean *= static_cast<Scalar>(1) / width;
     projection *= static_cast<Scalar>(1) / width;
-    for (int i = 0; i < width; ++i) dx[i] += (weight[i] * dy[i] - mean - normalised[i] * projection) * inverse;
+    for (int i = 0; i < width; ++i)
+        dx[i] += (weight[i] * dy[i] - mean - normalised[i] * projection) * inverse;
 }
 
 // A norm of n vectors, with what its way back needs.

@@ -39,6 +39,14 @@ struct HeadNorm {
     }
 };
 
+// What a layer reads: of the positions that it serves the residual stream and the queries, of all that they
+// may attend to the keys, first, and values.
+struct Input {
+    const Vector (*x)[d_model];
+    const Vector (*query)[attention_width];
+    const Vector (*key_value)[2 * attention_width];
+};
+
 // Queries are computed for the last `queries` positions, keys and values for all.
 template <int queries>
 struct Projection {
@@ -50,8 +58,9 @@ struct Projection {
     HeadNorm<has_qk_norm ? queries : 1, attention_width> query_norm;
     HeadNorm<has_qk_norm ? length : 1, 2 * attention_width> key_norm;
 
-    void forward(const Parameters<const Scalar>& model, int layer, const Vector (*x)[d_model]) {
-        const auto& w = model.layer[layer];
+    // Return what the layer reads if x, given for all positions, is the residual stream before it.
+    Input forward(const Parameters<const Scalar>& model, int layer, const Vector (*x)[d_model]) {
+        const LayerParameters<const Scalar>& w = model.layer[layer];
         norm.forward(w.attention_norm_weight, w.attention_norm_bias, x);
         linear_forward<queries, attention_width, d_model>(w.query, nullptr, norm.output + first_query, query);
         linear_forward<length, 2 * attention_width, d_model>(w.key_value, nullptr, norm.output, key_value);
@@ -59,18 +68,17 @@ struct Projection {
             query_norm.forward(w.query_norm, query);
             key_norm.forward(w.key_norm, key_value);
         }
-        if constexpr (turning_pairs > 0)
-            turn_heads<Turn::forward>(model, query, key_value);
+        if constexpr (turning_pairs > 0) turn_heads<Turn::forward>(model, query, key_value);
+        return {x + first_query, query, key_value};
     }
 
-    // Given the gradients by queries, and by keys and values, which are used up, add to the others.
+    // Given the gradients by queries, and by keys and values, which are used up, add to those by x and by
+    // the weights.
     void backward(const Parameters<const Scalar>& model, int layer, Vector (*d_query)[attention_width],
                   Vector (*d_key_value)[2 * attention_width], Vector (*dx)[d_model],
-                  const Parameters<Vector>& d_model_) const {
-        const auto& w = model.layer[layer];
-        const auto& d = d_model_.layer[layer];
-        if constexpr (turning_pairs > 0)
-            turn_heads<Turn::backward>(model, d_query, d_key_value);
+                  const LayerParameters<Vector>& d) const {
+        const LayerParameters<const Scalar>& w = model.layer[layer];
+        if constexpr (turning_pairs > 0) turn_heads<Turn::backward>(model, d_query, d_key_value);
         if constexpr (has_qk_norm) {
             query_norm.backward(w.query_norm, d_query, d.query_norm);
             key_norm.backward(w.key_norm, d_key_value, d.key_norm);
@@ -88,7 +96,8 @@ private:
     static void turn_heads(const Parameters<const Scalar>& model, Vector (*of_queries)[attention_width],
                            Vector (*of_keys)[2 * attention_width]) {
         for (int t = 0; t < length; ++t) {
-            const Scalar *cosines = model.cosines + t * turning_pairs, *sines = model.sines + t * turning_pairs;
+            const Scalar* cosines = model.cosines + t * turning_pairs;
+            const Scalar* sines = model.sines + t * turning_pairs;
             for (int feature = 0; feature < attention_width; feature += head_width) {
                 turn<direction, turning_pairs>(cosines, sines, of_keys[t] + feature);
                 if (t >= first_query)

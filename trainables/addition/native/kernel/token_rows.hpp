@@ -25,18 +25,20 @@ struct TokenRows {
     alignas(vector_bytes) Scalar d_read[length][padded_vocabulary][read_stride];
     alignas(vector_bytes) Scalar d_asked[queries][padded_vocabulary][asked_stride];
     Projection<queries> projection[groups];
+    // Of the samples in the lanes.
+    Vector x[queries][d_model], query[queries][attention_width], key_value[length][2 * attention_width];
 
     void forward(const Parameters<const Scalar>& w) {
         for (int group = 0; group < groups; ++group) {
-            Vector x[length][d_model];
-            embed(w, group * lanes, x);
-            projection[group].forward(w, 0, x);
+            Vector embedded[length][d_model];
+            embed(w, group * lanes, embedded);
+            projection[group].forward(w, 0, embedded);
             for (int t = 0; t < length; ++t)
                 to_rows<read_width>(projection[group].key_value[t], read[t][group * lanes], read_stride);
             for (int p = 0; p < queries; ++p) {
                 Vector both[asked_width];
                 std::memcpy(both, projection[group].query[p], sizeof(Vector) * attention_width);
-                std::memcpy(both + attention_width, x[first_query + p], sizeof(Vector) * d_model);
+                std::memcpy(both + attention_width, embedded[first_query + p], sizeof(Vector) * d_model);
                 to_rows<asked_width>(both, asked[p][group * lanes], asked_stride);
             }
         }
@@ -45,15 +47,16 @@ struct TokenRows {
     }
 
     // Look up what the lanes' tokens have, `tokens` per position and lane.
-    void gather(const int (*tokens)[lanes], Vector (*key_value)[2 * attention_width],
-                Vector (*query)[attention_width], Vector (*x)[d_model]) const {
-        for (int t = 0; t < length; ++t) gather_rows<read_width>(read[t][0], read_stride, tokens[t], key_value[t]);
+    Input gather(const int (*tokens)[lanes]) {
+        for (int t = 0; t < length; ++t)
+            gather_rows<read_width>(read[t][0], read_stride, tokens[t], key_value[t]);
         for (int p = 0; p < queries; ++p) {
             Vector both[asked_width];
             gather_rows<asked_width>(asked[p][0], asked_stride, tokens[first_query + p], both);
             std::memcpy(query[p], both, sizeof(Vector) * attention_width);
             std::memcpy(x[p], both + attention_width, sizeof(Vector) * d_model);
         }
+        return {x, query, key_value};
     }
 
     // Add the gradients of the lanes to those of their tokens' rows.
@@ -83,7 +86,7 @@ struct TokenRows {
                 std::memcpy(d_query[p], both, sizeof(Vector) * attention_width);
                 std::memcpy(dx[first_query + p], both + attention_width, sizeof(Vector) * d_model);
             }
-            projection[group].backward(w, 0, d_query, d_key_value, dx, d);
+            projection[group].backward(w, 0, d_query, d_key_value, dx, d.layer[0]);
             for (int i = 0; i < d_model; ++i) {
                 Vector of_tokens{};
                 for (int t = 0; t < length; ++t) {
@@ -130,7 +133,8 @@ private:
         for (int first = 0; first < width; first += lanes) {
             Tile tile;
 #pragma GCC unroll 16
-            for (int lane = 0; lane < lanes; ++lane) tile[lane] = load(rows + row_of_lane[lane] * stride + first);
+            for (int lane = 0; lane < lanes; ++lane)
+                tile[lane] = load(rows + row_of_lane[lane] * stride + first);
             transpose(tile);
 #pragma GCC unroll 16
             for (int i = 0; i < lanes; ++i)
