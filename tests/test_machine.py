@@ -14,12 +14,19 @@ from typing import Any
 
 import pytest
 import torch
-from test_loop import CPU, ScriptedTask, adder, run, same_tensors, trained_adder, without_times
+from test_loop import CPU, ScriptedTask, run, same_tensors, trained_adder, without_times
+from test_loop import adder as any_adder
 from torch import Tensor, nn
 
 from trainables.config import TrainingConfig
 from trainables.machine import CompiledModel, forward_context, why_not_compile
 from trainables.tasks import TASKS
+
+
+def adder(**settings: object) -> TrainingConfig:
+    """Return an adder that PyTorch trains, whatever else this machine could: compiling is about PyTorch."""
+    return any_adder(engine="torch", **settings)
+
 
 CUDA = torch.device("cuda")
 SMALL, LARGE = 999_999, 1_000_000

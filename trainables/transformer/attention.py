@@ -49,35 +49,49 @@ class Attention(nn.Module):
         hidden = torch.ones(positions, positions, dtype=torch.bool).triu(1)
         self.register_buffer("hidden", hidden, persistent=False)
 
-    def matrices(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the matrices of queries, keys and values, (H * width, d), and of the output, (d, H * width).
-
-        Derived ones are computed from what they are derived from.
-        """
+    def input_matrices(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the matrices of queries, keys and values, each (H * width, d), derived ones included."""
         query = self.query()
         key = self._derived_key(query) if self.key is None else self.key()
         derived = key if self.value_from == "key" else query
-        value = derived if self.value is None else self.value()
-        return query, key, value, query.T if self.output is None else self.output()
+        value: Tensor = derived if self.value is None else self.value()
+        return query, key, value
 
-    def forward(self, x: Tensor, wanted: int) -> Tensor:
-        """Map (B, T, d) to (B, wanted, d): the last ``wanted`` positions, which attend to all."""
+    def output_matrix(self) -> Tensor:
+        """Return the matrix of the output, (d, H * width)."""
+        matrix: Tensor = self.query().T if self.output is None else self.output()
+        return matrix
+
+    def project(self, x: Tensor, wanted: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Map (B, T, d) to the queries of the last ``wanted`` positions, and the keys and values of all.
+
+        Returns:
+            Tensors of shape (B, wanted, H, width), (B, T, H, width) and (B, T, H, width).
+        """
         length = x.shape[1]
-        of_query, of_key, of_value, of_output = self.matrices()
+        of_query, of_key, of_value = self.input_matrices()
         # Queries for those positions only that are asked for; keys and values in one product.
-        query = self._split(F.linear(x[:, -wanted:], of_query))  # (B, H, wanted, width)
+        query = self._split(F.linear(x[:, -wanted:], of_query))
         key, value = map(self._split, F.linear(x, torch.cat([of_key, of_value])).chunk(2, dim=-1))
         if self.query_norm is not None and self.key_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)
         if self.turns:
-            cos, sin = self.get_buffer("cos")[:length], self.get_buffer("sin")[:length]
+            # (T, 1, pairs): the same for every head.
+            cos = self.get_buffer("cos")[:length, None]
+            sin = self.get_buffer("sin")[:length, None]
             query = turn_pairs(query, cos[length - wanted :], sin[length - wanted :])
             key = turn_pairs(key, cos, sin)
+        return query, key, value
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Map what :meth:`project` returned to what is added to the residual stream, (B, wanted, d)."""
+        wanted, length = query.shape[1], key.shape[1]
+        query, key, value = (part.transpose(1, 2) for part in (query, key, value))  # (B, H, T, width)
         scores = query @ key.transpose(-1, -2) * self.width**-0.5
         # Widths here are far below what fused attention kernels are made for.
         weights = scores.masked_fill(self.hidden[length - wanted : length, :length], -torch.inf).softmax(-1)
         read = (self.dropout(weights) @ value).transpose(1, 2).flatten(2)  # (B, wanted, H * width)
-        return F.linear(read, of_output)
+        return F.linear(read, self.output_matrix())
 
     def _derived_key(self, query: Tensor) -> Tensor:
         """Return the keys' matrix, from that of the queries."""
@@ -89,5 +103,5 @@ class Attention(nn.Module):
         return turn_by(features, self.key_angle).flatten(1).T
 
     def _split(self, x: Tensor) -> Tensor:
-        """(B, T, H * width) to (B, H, T, width)."""
-        return x.view(*x.shape[:2], self.heads, self.width).transpose(1, 2)
+        """(B, T, H * width) to (B, T, H, width)."""
+        return x.view(*x.shape[:2], self.heads, self.width)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, cast
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,16 +48,57 @@ class Transformer(nn.Module):
         Returns:
             Float tensor of shape (batch, last, vocabulary).
         """
+        length, table = tokens.shape[1], self.embedding()
+        *earlier, final = [cast("Block", block) for block in self.blocks]
+        wanted = length if last is None else last
+        if earlier:
+            x = earlier[0](self._first_inputs(earlier[0], tokens, table, length))
+            for block in earlier[1:]:
+                x = block(block.inputs(x, length))
+            x = final(final.inputs(x, wanted))
+        else:
+            x = final(self._first_inputs(final, tokens, table, wanted))
+        return F.linear(self.final_norm(x), table if self.head is None else self.head)
+
+    def _first_inputs(self, first: Block, tokens: Tensor, table: Tensor, wanted: int) -> BlockInputs:
+        """Return what the first block reads, which depends on position and token alone.
+
+        Where there are more sequences than tokens it is computed once for every token at every position,
+        and looked up.
+        """
         length = tokens.shape[1]
-        table = self.embedding()
-        x = F.embedding(tokens, table)  # (B, T, d)
+        # Dropout is not the same for equal tokens.
+        looks_up = len(table) < len(tokens) and not (self.training and self.dropout.p > 0)
+        read = torch.arange(len(table), device=tokens.device).expand(length, -1).T if looks_up else tokens
+        x = F.embedding(read, table)  # (B, T, d), or with every token for a sequence (V, T, d)
         if self.positions is not None:
             x = x + self.positions()[:length]
-        x = self.dropout(x)
-        for block in self.blocks[:-1]:
-            x = block(x, length)
-        x = self.blocks[-1](x, length if last is None else last)
-        return F.linear(self.final_norm(x), table if self.head is None else self.head)
+        inputs = first.inputs(self.dropout(x), wanted)
+        return inputs.looked_up(tokens) if looks_up else inputs
+
+
+class BlockInputs(NamedTuple):
+    """What a block reads: of the wanted positions the stream and the queries, of all keys and values."""
+
+    x: Tensor  # (B, wanted, d)
+    query: Tensor  # (B, wanted, H, width)
+    key: Tensor  # (B, T, H, width)
+    value: Tensor  # (B, T, H, width)
+
+    def looked_up(self, tokens: Tensor) -> BlockInputs:
+        """Return the inputs of sequences, (B, T), if these are those of every token at every position."""
+        d, (wanted, heads, width) = self.x.shape[-1], self.query.shape[1:]
+        asked = _look_up(torch.cat([self.x, self.query.flatten(2)], dim=-1), tokens[:, -wanted:])
+        read = _look_up(torch.cat([self.key.flatten(2), self.value.flatten(2)], dim=-1), tokens)
+        x, query = asked[..., :d], asked[..., d:]
+        key, value = read.chunk(2, dim=-1)
+        return BlockInputs(x, *(part.view(*part.shape[:2], heads, width) for part in (query, key, value)))
+
+
+def _look_up(every: Tensor, tokens: Tensor) -> Tensor:
+    """Return what tokens, (B, T), have in a table of every token at every position, (V, T, features)."""
+    length = tokens.shape[1]
+    return F.embedding(tokens * length + torch.arange(length, device=tokens.device), every.flatten(0, 1))
 
 
 class Block(nn.Module):
@@ -69,9 +113,12 @@ class Block(nn.Module):
         self.feed_forward = FeedForward(shape)
         self.dropout = nn.Dropout(shape.dropout)
 
-    def forward(self, x: Tensor, wanted: int) -> Tensor:
-        """Map (B, T, d) to (B, wanted, d): the last ``wanted`` positions, which attend to all."""
-        read = self.attention(self.attention_norm(x), wanted)
-        x = x[:, -wanted:] + self.dropout(read)
+    def inputs(self, x: Tensor, wanted: int) -> BlockInputs:
+        """Return what the block reads of the stream, (B, T, d), for the last ``wanted`` positions."""
+        return BlockInputs(x[:, -wanted:], *self.attention.project(self.attention_norm(x), wanted))
+
+    def forward(self, inputs: BlockInputs) -> Tensor:
+        """Map (B, T, d), as :meth:`inputs` prepares it, to (B, wanted, d)."""
+        x: Tensor = inputs.x + self.dropout(self.attention.attend(inputs.query, inputs.key, inputs.value))
         added: Tensor = self.dropout(self.feed_forward(self.ffn_norm(x)))
         return x + added

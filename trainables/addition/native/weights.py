@@ -42,13 +42,12 @@ def _weights(model: Transformer, length: int) -> Iterator[Tensor]:
 
 def _of_block(block: Block) -> Iterator[Tensor]:
     attention = block.attention
-    query, key, value, output = attention.matrices()
     yield from block.attention_norm.parameters()
-    yield from (query, key, value)
+    yield from attention.input_matrices()
     for norm in (attention.query_norm, attention.key_norm):
         if norm is not None:
             yield norm.weight
-    yield output
+    yield attention.output_matrix()
     yield from block.ffn_norm.parameters()
     yield from (part for part in block.feed_forward.matrices() if part is not None)
 
