@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +25,7 @@ from torch import Tensor
 from trainables.addition.config import AdditionConfig
 from trainables.addition.native.compiler import Compiler
 from trainables.addition.native.engine import NativeEngine
+from trainables.addition.native.kernel_shape import shape_header
 
 DRAWN = 200
 FLOAT64 = 1e-9
@@ -149,3 +152,20 @@ def test_without_gradients_the_loss_is_the_same() -> None:
         quick = engine.loss(model, sequences)
     assert not quick.requires_grad
     assert quick.item() == engine.loss(model, sequences).item()
+
+
+def test_the_activation_that_the_documentation_adds_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The very text of docs/native-engine.md, compiled and compared with PyTorch's own."""
+    page = (Path(__file__).parent.parent / "docs" / "native-engine.md").read_text(encoding="utf-8")
+    struct = textwrap.dedent(page.split("```cpp\n")[1].split("```")[0])
+    config = AdditionConfig.model_validate(PUBLISHED["777"])
+    header = shape_header(config).replace("using Activation = Gelu;", f"{struct}\nusing Activation = Elu;")
+    assert "Gelu" not in header
+    monkeypatch.setattr("trainables.addition.native.engine.shape_header", lambda config: header)
+    engine = NativeEngine(config, compiler(), dtype=torch.float64)
+    model, sequences = some_model(config).double(), some_sequences(config, 20)
+    model.blocks[0].feed_forward.activation = torch.nn.functional.elu  # type: ignore[union-attr]
+    loss = torch_loss(config, model, sequences)
+    native = engine.loss(model, sequences)
+    assert native.item() == pytest.approx(loss.item(), rel=FLOAT64)
+    assert largest_error(gradients(native, model), gradients(loss, model), floor=1e-6) < FLOAT64
