@@ -52,6 +52,7 @@ TRIAL_COLUMNS = (
     Column("ended", "time", "when it ended (UTC)"),
     Column("checkpoint", "", "folder of its newest checkpoint, below the search's folder"),
     Column("error", "", "last line of the error, for failed trials"),
+    Column("engine", "", "what computed its steps, and why"),
 )
 """Columns of ``trials.jsonl``, beside the metrics of the trial's last report."""
 
@@ -63,6 +64,7 @@ REPORT_COLUMNS = (
     Column("at", "time", "when the report arrived (UTC)"),
     Column("step", "steps", "optimizer steps taken"),
     Column("ending", "", "in a trial's last report, how it ended by itself"),
+    Column("engine", "", "in the first report of a trial, or after it was resumed, what computes its steps"),
 )
 """Columns of ``reports.jsonl``, beside the metrics of the report."""
 

@@ -16,7 +16,10 @@ from trainables.tasks import TASKS
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "results" / "README.md").read_text()
-COMMANDS = ("check", "search", "watch", "rank", "frontier", "retrain", "evaluate", "add", "export", "schema")
+COMMANDS = (
+    *("check", "search", "watch", "rank", "frontier", "retrain"),
+    *("evaluate", "add", "export", "doctor", "schema"),
+)
 
 
 def test_paretune_alone_shows_its_commands_in_the_order_of_need():

@@ -95,6 +95,16 @@ def test_what_only_pytorch_can_do_is_done_there_with_a_reason(values: dict[str, 
         small(**values, engine="native")
 
 
+def test_a_large_model_is_left_to_pytorch_unless_asked() -> None:
+    large = {"digits": 3, "d_model": 128, "n_heads": 4, "d_ff": 512}
+    engine, why = choose_engine(AdditionConfig.model_validate(large), CPU)
+    assert engine is None
+    assert why.startswith("PyTorch, because it has 200,960 parameters, and auto takes the native engine")
+    asked, why = choose_engine(AdditionConfig.model_validate({**large, "engine": "native"}), CPU)
+    assert asked is not None
+    assert why.startswith("native")
+
+
 def test_training_on_a_gpu_is_pytorchs() -> None:
     gpu = torch.device("cuda")
     assert choose_engine(small(), gpu) == (None, "PyTorch, because training is on a GPU")

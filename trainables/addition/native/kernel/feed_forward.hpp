@@ -12,6 +12,7 @@ struct FeedForward {
     Vector value[n][d_ff], slope[n][d_ff];
     // Gated: what goes up, and its product with the activation's value.
     Vector up[is_gated ? n : 1][d_ff], product[is_gated ? n : 1][d_ff];
+    Vector d_inner[n][d_ff], d_up[is_gated ? n : 1][d_ff];
 
     void forward(const LayerParameters<const Scalar>& w, const Vector (*x)[d_model], Vector (*y)[d_model]) {
         if constexpr (is_gated) {
@@ -32,11 +33,10 @@ struct FeedForward {
 
     // Add to the gradients by x and by the weights.
     void backward(const LayerParameters<const Scalar>& w, const Vector (*x)[d_model],
-                  const Vector (*dy)[d_model], Vector (*dx)[d_model], const LayerParameters<Vector>& d) const {
-        Vector d_inner[n][d_ff] = {};
+                  const Vector (*dy)[d_model], Vector (*dx)[d_model], const LayerParameters<Vector>& d) {
+        set_to_zero(d_inner);
         linear_backward<n, d_model, d_ff>(w.down, inner(), dy, d_inner, d.down, d.down_bias);
         if constexpr (is_gated) {
-            Vector d_up[n][d_ff];
             for (int p = 0; p < n; ++p)
                 for (int i = 0; i < d_ff; ++i) {
                     d_up[p][i] = d_inner[p][i] * value[p][i];

@@ -12,6 +12,7 @@ struct Layer {
     Norm<norm_kind, queries, d_model> norm;
     FeedForward<queries> feed_forward;
     Vector output[queries][d_model];
+    Vector d_norm[queries][d_model], d_read[queries][attention_width];
 
     void forward(const LayerParameters<const Scalar>& w, const Input& input) {
         attention.forward(input.query, input.key_value);
@@ -26,11 +27,11 @@ struct Layer {
     // the others are added to.
     void backward(const LayerParameters<const Scalar>& w, const Input& input, Vector (*gradient)[d_model],
                   Vector (*d_query)[attention_width], Vector (*d_key_value)[2 * attention_width],
-                  const LayerParameters<Vector>& d) const {
-        Vector d_norm[queries][d_model] = {};
+                  const LayerParameters<Vector>& d) {
+        set_to_zero(d_norm);
         feed_forward.backward(w, norm.output, gradient, d_norm, d);
         norm.backward(w.ffn_norm_weight, d_norm, gradient, d.ffn_norm_weight, d.ffn_norm_bias);
-        Vector d_read[queries][attention_width] = {};
+        set_to_zero(d_read);
         linear_backward<queries, d_model, attention_width>(w.output, attention.read, gradient, d_read,
                                                            d.output, nullptr);
         attention.backward(input.query, input.key_value, d_read, d_query, d_key_value);

@@ -47,29 +47,31 @@ public:
     // Add the gradients of that loss to `d`; those by the rows wait for finish().
     void backward(const int (*tokens)[lanes], const Parameters<Vector>& d) {
         const Parameters<const Scalar> w(weights_);
-        Vector d_final[answers][d_model] = {}, gradient[length][d_model] = {};
-        linear_backward<answers, vocabulary, d_model>(w.head, final_norm_.output, logits_, d_final, d.head,
+        set_to_zero(d_final_);
+        set_to_zero(gradient_);
+        set_to_zero(d_key_value_);
+        linear_backward<answers, vocabulary, d_model>(w.head, final_norm_.output, logits_, d_final_, d.head,
                                                       nullptr);
-        Vector (*d_asked)[d_model] = gradient + (length - answers);
-        final_norm_.backward(w.final_norm_weight, d_final, d_asked, d.final_norm_weight, d.final_norm_bias);
+        Vector (*d_asked)[d_model] = gradient_ + (length - answers);
+        final_norm_.backward(w.final_norm_weight, d_final_, d_asked, d.final_norm_weight, d.final_norm_bias);
 
-        Vector d_query[length][attention_width], d_key_value[length][2 * attention_width] = {};
-        last_.backward(w.layer[layers - 1], input_[layers - 1], d_asked, d_query, d_key_value,
+        last_.backward(w.layer[layers - 1], input_[layers - 1], d_asked, d_query_, d_key_value_,
                        d.layer[layers - 1]);
         for (int layer = inner_layers - 1; layer >= 0; --layer) {
+            const LayerParameters<Vector>& above = d.layer[layer + 1];
             if (layer + 1 < inner_layers)
-                projection_[layer].backward(w, layer + 1, d_query, d_key_value, gradient, d.layer[layer + 1]);
+                projection_[layer].backward(w, layer + 1, d_query_, d_key_value_, gradient_, above);
             else
-                last_projection_.backward(w, layer + 1, d_query, d_key_value, gradient, d.layer[layer + 1]);
-            std::memset(d_key_value, 0, sizeof d_key_value);
-            inner_[layer].backward(w.layer[layer], input_[layer], gradient, d_query, d_key_value,
+                last_projection_.backward(w, layer + 1, d_query_, d_key_value_, gradient_, above);
+            set_to_zero(d_key_value_);
+            inner_[layer].backward(w.layer[layer], input_[layer], gradient_, d_query_, d_key_value_,
                                    d.layer[layer]);
         }
-        rows_.scatter(tokens, d_key_value, d_query, gradient + (length - first_layer_queries));
+        rows_.scatter(tokens, d_key_value_, d_query_, gradient_ + (length - first_layer_queries));
     }
 
     // Once all samples have been through: pass on what was gathered for the tokens.
-    void finish(const Parameters<Vector>& d) const { rows_.backward(Parameters<const Scalar>(weights_), d); }
+    void finish(const Parameters<Vector>& d) { rows_.backward(Parameters<const Scalar>(weights_), d); }
 
 private:
     const Scalar* weights_;
@@ -82,4 +84,8 @@ private:
     Layer<answers> last_;
     Norm<final_norm_kind, answers, d_model> final_norm_;
     Vector logits_[answers][vocabulary];
+    Vector d_final_[answers][d_model];
+    // By the stream, the queries and the keys and values of the layer that backward() is at.
+    Vector gradient_[length][d_model], d_query_[length][attention_width];
+    Vector d_key_value_[length][2 * attention_width];
 };

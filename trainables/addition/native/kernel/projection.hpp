@@ -57,6 +57,7 @@ struct Projection {
     Vector key_value[length][2 * attention_width];
     HeadNorm<has_qk_norm ? queries : 1, attention_width> query_norm;
     HeadNorm<has_qk_norm ? length : 1, 2 * attention_width> key_norm;
+    Vector d_norm[length][d_model];
 
     // Return what the layer reads if x, given for all positions, is the residual stream before it.
     Input forward(const Parameters<const Scalar>& model, int layer, const Vector (*x)[d_model]) {
@@ -76,14 +77,14 @@ struct Projection {
     // the weights.
     void backward(const Parameters<const Scalar>& model, int layer, Vector (*d_query)[attention_width],
                   Vector (*d_key_value)[2 * attention_width], Vector (*dx)[d_model],
-                  const LayerParameters<Vector>& d) const {
+                  const LayerParameters<Vector>& d) {
         const LayerParameters<const Scalar>& w = model.layer[layer];
         if constexpr (turning_pairs > 0) turn_heads<Turn::backward>(model, d_query, d_key_value);
         if constexpr (has_qk_norm) {
             query_norm.backward(w.query_norm, d_query, d.query_norm);
             key_norm.backward(w.key_norm, d_key_value, d.key_norm);
         }
-        Vector d_norm[length][d_model] = {};
+        set_to_zero(d_norm);
         linear_backward<queries, attention_width, d_model>(w.query, norm.output + first_query, d_query,
                                                            d_norm + first_query, d.query, nullptr);
         linear_backward<length, 2 * attention_width, d_model>(w.key_value, norm.output, d_key_value, d_norm,

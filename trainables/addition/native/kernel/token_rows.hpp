@@ -27,10 +27,12 @@ struct TokenRows {
     Projection<queries> projection[groups];
     // Of the samples in the lanes.
     Vector x[queries][d_model], query[queries][attention_width], key_value[length][2 * attention_width];
+    // Of the tokens in the lanes.
+    Vector embedded[length][d_model], d_embedded[length][d_model];
+    Vector d_query[queries][attention_width], d_key_value[length][2 * attention_width];
 
     void forward(const Parameters<const Scalar>& w) {
         for (int group = 0; group < groups; ++group) {
-            Vector embedded[length][d_model];
             embed(w, group * lanes, embedded);
             projection[group].forward(w, 0, embedded);
             for (int t = 0; t < length; ++t)
@@ -42,8 +44,8 @@ struct TokenRows {
                 to_rows<asked_width>(both, asked[p][group * lanes], asked_stride);
             }
         }
-        std::memset(d_read, 0, sizeof d_read);
-        std::memset(d_asked, 0, sizeof d_asked);
+        set_to_zero(d_read);
+        set_to_zero(d_asked);
     }
 
     // Look up what the lanes' tokens have, `tokens` per position and lane.
@@ -60,13 +62,13 @@ struct TokenRows {
     }
 
     // Add the gradients of the lanes to those of their tokens' rows.
-    void scatter(const int (*tokens)[lanes], const Vector (*d_key_value)[2 * attention_width],
-                 const Vector (*d_query)[attention_width], const Vector (*dx)[d_model]) {
+    void scatter(const int (*tokens)[lanes], const Vector (*by_key_value)[2 * attention_width],
+                 const Vector (*by_query)[attention_width], const Vector (*dx)[d_model]) {
         for (int t = 0; t < length; ++t)
-            scatter_rows<read_width>(d_key_value[t], tokens[t], d_read[t][0], read_stride);
+            scatter_rows<read_width>(by_key_value[t], tokens[t], d_read[t][0], read_stride);
         for (int p = 0; p < queries; ++p) {
             Vector both[asked_width];
-            std::memcpy(both, d_query[p], sizeof(Vector) * attention_width);
+            std::memcpy(both, by_query[p], sizeof(Vector) * attention_width);
             std::memcpy(both + attention_width, dx[p], sizeof(Vector) * d_model);
             scatter_rows<asked_width>(both, tokens[first_query + p], d_asked[p][0], asked_stride);
         }
@@ -74,24 +76,23 @@ struct TokenRows {
 
     // Pass the rows' gradients on to the weights. What embeddings get is the same for a token in every
     // sample, so it is added to one lane only; lanes are summed in the end.
-    void backward(const Parameters<const Scalar>& w, const Parameters<Vector>& d) const {
+    void backward(const Parameters<const Scalar>& w, const Parameters<Vector>& d) {
         for (int group = 0; group < groups; ++group) {
-            Vector dx[length][d_model] = {}, d_query[queries][attention_width];
-            Vector d_key_value[length][2 * attention_width];
+            set_to_zero(d_embedded);
             for (int t = 0; t < length; ++t)
                 from_rows<read_width>(d_read[t][group * lanes], read_stride, d_key_value[t]);
             for (int p = 0; p < queries; ++p) {
                 Vector both[asked_width];
                 from_rows<asked_width>(d_asked[p][group * lanes], asked_stride, both);
                 std::memcpy(d_query[p], both, sizeof(Vector) * attention_width);
-                std::memcpy(dx[first_query + p], both + attention_width, sizeof(Vector) * d_model);
+                std::memcpy(d_embedded[first_query + p], both + attention_width, sizeof(Vector) * d_model);
             }
-            projection[group].backward(w, 0, d_query, d_key_value, dx, d.layer[0]);
+            projection[group].backward(w, 0, d_query, d_key_value, d_embedded, d.layer[0]);
             for (int i = 0; i < d_model; ++i) {
                 Vector of_tokens{};
                 for (int t = 0; t < length; ++t) {
-                    of_tokens += dx[t][i];
-                    if constexpr (adds_positions) d.positions[t * d_model + i] += dx[t][i];
+                    of_tokens += d_embedded[t][i];
+                    if constexpr (adds_positions) d.positions[t * d_model + i] += d_embedded[t][i];
                 }
                 for (int lane = 0; lane < lanes && group * lanes + lane < vocabulary; ++lane)
                     d.embedding[(group * lanes + lane) * d_model + i][0] += of_tokens[lane];

@@ -57,6 +57,12 @@ inline Scalar sum_of_lanes(Vector x) {
     return values[0];
 }
 
+// Large arrays are members of the model, which lives in the caller's workspace, and not on the stack.
+template <class Array>
+inline void set_to_zero(Array& array) {
+    std::memset(&array, 0, sizeof array);
+}
+
 // A square of numbers: tile[i][j] is lane j of Vector i.
 using Tile = Vector[lanes];
 
