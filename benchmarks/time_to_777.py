@@ -3,8 +3,8 @@
     python benchmarks/time_to_777.py
     python benchmarks/time_to_777.py --seeds 0 1 2 3 4 --output times.json
 
-For each seed of the search: no Ray running, no kernel compiled, an empty results folder. Then the commands of a
-user, one after the other: `paretune search search_spaces/under_777.yaml`, and `paretune evaluate` on the
+For each seed of the search: no Ray running, no kernel compiled, an empty results folder. Then the commands of
+a user, one after the other: `paretune search search_spaces/under_777.yaml`, and `paretune evaluate` on the
 checkpoint that validated best among the solved ones, with 10,000 held-out problems. The time is that of both,
 from the first command to the confirmation, starting of processes included.
 """
