@@ -10,13 +10,15 @@ import time
 from pathlib import Path
 
 import pytest
-from native_kernels import compiler
+from native_kernels import compiler, needs_compiler
 
 from trainables.addition.config import AdditionConfig
 from trainables.addition.native import cache
 from trainables.addition.native.cache import UnsafeCacheError, cache_folder, cached_libraries, library_for
 from trainables.addition.native.compiler import Compiler, CompilerError
 from trainables.addition.native.kernel_shape import shape_header
+
+pytestmark = needs_compiler
 
 
 def header(**values: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from native_kernels import CPU, compiler, some_model, some_sequences
+from native_kernels import CPU, compiler, needs_compiler, some_model, some_sequences
 from torch import Tensor
 
 from trainables.addition.config import AdditionConfig
@@ -25,6 +25,8 @@ from trainables.config import TrainingConfig
 from trainables.contract import Report
 from trainables.loop import train
 from trainables.tasks import get_task
+
+pytestmark = needs_compiler
 
 TASK = get_task("addition")
 SMALL: dict[str, Any] = {

@@ -15,6 +15,7 @@ from native_kernels import (
     configurations,
     engines,
     gradients,
+    needs_compiler,
     some_model,
     some_sequences,
     torch_logits,
@@ -26,6 +27,8 @@ from trainables.addition.config import AdditionConfig
 from trainables.addition.native.compiler import Compiler
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.native.kernel_shape import shape_header
+
+pytestmark = needs_compiler
 
 DRAWN = 200
 FLOAT64 = 1e-9

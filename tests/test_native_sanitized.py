@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from native_kernels import compiler, some_model, some_sequences, torch_logits, torch_loss
+from native_kernels import compiler, needs_compiler, some_model, some_sequences, torch_logits, torch_loss
 from torch import Tensor
 
 from trainables.addition.config import AdditionConfig
 from trainables.addition.native.compiler import KERNEL
 from trainables.addition.native.kernel_shape import shape_header
 from trainables.addition.native.weights import flattened, weights_of
+
+pytestmark = needs_compiler
 
 PROGRAM = Path(__file__).parent / "sanitized_kernel.cpp"
 
