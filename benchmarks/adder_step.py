@@ -44,6 +44,8 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 """By the names that --models takes: family G and Q, the published 777, 1,360 and 62 parameters among them."""
 
+RECIPE = {"lr": 0.001, "steps": 1_000_000}
+
 Step = Callable[[int], None]
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from native_kernels import compiler, needs_compiler, some_model, some_sequences, torch_logits, torch_loss
+from native_kernels import compiler, needs_compiler, some_model, some_sequences
 from torch import Tensor
 
 from trainables.addition.config import AdditionConfig
 from trainables.addition.native.compiler import KERNEL
+from trainables.addition.native.engine import NativeEngine
 from trainables.addition.native.kernel_shape import shape_header
 from trainables.addition.native.weights import flattened, weights_of
 
@@ -64,41 +65,44 @@ def digest(tensor: Tensor) -> float:
     return float((flat * (1 + torch.arange(len(flat)) % 7)).sum())
 
 
+def run(program: Path, flat: Tensor, sequences: Tensor) -> subprocess.CompletedProcess[str]:
+    data = program.parent / "data"
+    data.write_bytes(
+        np.int64(len(sequences)).tobytes() + flat.numpy().tobytes() + sequences.contiguous().numpy().tobytes()
+    )
+    return subprocess.run([program, data], capture_output=True, text=True, check=False)
+
+
+def flat_weights(weights: list[Tensor]) -> Tensor:
+    flat = torch.empty(sum(weight.numel() for weight in weights), dtype=torch.float64)
+    flattened(weights, out=flat)
+    return flat
+
+
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_the_kernel_reads_and_writes_only_what_is_there(name: str, tmp_path: Path) -> None:
+    """And computes what it does without the sanitizers, which is compared with autograd elsewhere."""
     config = AdditionConfig.model_validate(CONFIGURATIONS[name])
     program = build(config, tmp_path, "double")
+    engine = NativeEngine(config, compiler(), dtype=torch.float64)
     model = some_model(config).double()
+    weights = [weight.detach() for weight in weights_of(model, config.layout.input_length)]
     for count in (1, 13):
         sequences = some_sequences(config, count)
-        weights = [
-            weight.detach().clone().requires_grad_()
-            for weight in weights_of(model, config.layout.input_length)
-        ]
-        flat = torch.empty(sum(weight.numel() for weight in weights), dtype=torch.float64)
-        flattened(weights, out=flat)
-        data = tmp_path / "data"
-        data.write_bytes(
-            np.int64(count).tobytes() + flat.numpy().tobytes() + sequences.contiguous().numpy().tobytes()
-        )
-        done = subprocess.run([program, data], capture_output=True, text=True, check=False)
+        done = run(program, flat_weights(weights), sequences)
         assert done.returncode == 0, done.stderr
-        loss, _, of_logits = map(float, done.stdout.split())
-        assert loss == pytest.approx(torch_loss(config, model, sequences).item(), rel=1e-9)
-        assert of_logits == pytest.approx(digest(torch_logits(config, model, sequences)), rel=1e-9)
+        loss, gradient = engine.loss_and_gradient(weights, sequences, needs_gradient=True)
+        assert gradient is not None
+        expected = [loss, digest(gradient), digest(engine.logits(model, sequences))]
+        assert [float(text) for text in done.stdout.split()] == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_sanitizers_would_see_a_wrong_access(tmp_path: Path) -> None:
-    """A file with too few tokens is refused; one with a token outside the vocabulary is caught."""
+def test_the_sanitizers_see_a_wrong_access(tmp_path: Path) -> None:
+    """A token that is not in the vocabulary, which the rest of paretune never makes."""
     config = AdditionConfig.model_validate(CONFIGURATIONS["777"])
     program = build(config, tmp_path, "double")
     model, sequences = some_model(config).double(), some_sequences(config, 1)
-    weights = weights_of(model, config.layout.input_length)
-    flat = torch.empty(sum(weight.numel() for weight in weights), dtype=torch.float64)
-    flattened(weights, out=flat)
     sequences[0, 0] = 1_000_000
-    data = tmp_path / "data"
-    data.write_bytes(np.int64(1).tobytes() + flat.numpy().tobytes() + sequences.numpy().tobytes())
-    done = subprocess.run([program, data], capture_output=True, text=True, check=False)
+    done = run(program, flat_weights(weights_of(model, config.layout.input_length)), sequences)
     assert done.returncode != 0
     assert "Sanitizer" in done.stderr or "runtime error" in done.stderr
