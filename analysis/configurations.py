@@ -44,7 +44,10 @@ def configurations(rows: SearchRows) -> pd.DataFrame:
         row |= {name: with_value[name].mean() for name in metrics}
         row |= plan.searched(values)
         table.append(row)
-    return pd.DataFrame(table)
+    frame = pd.DataFrame(table)
+    # Also for parameters that only configurations have which were not reached.
+    missing = [name for name in plan.searched_names if name not in frame.columns]
+    return frame.reindex(columns=[*frame.columns, *missing]) if table else frame
 
 
 def columns_of(rows: SearchRows) -> list[Column]:

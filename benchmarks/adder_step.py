@@ -11,6 +11,7 @@ median over the rounds and the smallest and largest ratio.
 from __future__ import annotations
 
 import argparse
+import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -95,8 +96,9 @@ def variants(config: AdditionConfig, compiler: Compiler, *, with_compile: bool) 
     found["our torch engine"] = engine_step(config, workload, workload.loss)
     native = NativeEngine(config, compiler)
     found["native"] = engine_step(config, workload, native.loss)
-    avx2 = NativeEngine(config, Compiler(compiler.path, compiler.version, "x86-64-v3"))
-    found["native, AVX2 build"] = engine_step(config, workload, avx2.loss)
+    if platform.machine() == "x86_64":
+        avx2 = NativeEngine(config, Compiler(compiler.path, compiler.version, "x86-64-v3"))
+        found["native, AVX2 build"] = engine_step(config, workload, avx2.loss)
     check(config, workload, native)
     return found
 

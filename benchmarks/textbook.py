@@ -24,6 +24,10 @@ class TextbookTransformer(nn.Module):
 
     def __init__(self, config: AdditionConfig) -> None:
         super().__init__()
+        assert config.norm in ("layernorm", "rmsnorm"), config.norm
+        assert config.activation in ("gelu", "swiglu"), config.activation
+        derived = (config.key_projection, config.gate_projection, config.down_projection)
+        assert derived == ("full",) * 3, derived
         layout, d = config.layout, config.d_model
         self.prompt, length = layout.prompt_length, layout.input_length
         self.arc = ArcEmbedding(layout.vocabulary, d) if config.embedding == "arc" else None
@@ -65,8 +69,8 @@ class TextbookBlock(nn.Module):
         own_output = config.output_projection == "full"
         self.output = nn.Linear(width, d, bias=False) if own_output else None
         has_qk_norm = config.qk_norm != "none"
-        self.query_norm = nn.RMSNorm(self.width) if has_qk_norm else nn.Identity()
-        self.key_norm = nn.RMSNorm(self.width) if has_qk_norm else nn.Identity()
+        self.query_norm = nn.RMSNorm(self.width, eps=1e-6) if has_qk_norm else nn.Identity()
+        self.key_norm = nn.RMSNorm(self.width, eps=1e-6) if has_qk_norm else nn.Identity()
         self.turns = config.position == "rotary"
         if self.turns:
             cos, sin = rotary_tables(length, config.turning_features, config.rope_theta)

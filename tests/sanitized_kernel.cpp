@@ -1,6 +1,6 @@
 // Runs the kernel once on weights and tokens from a file, in buffers of exactly the right size, so that
-// AddressSanitizer and UndefinedBehaviorSanitizer see every access. Prints the loss, a digest of the gradient,
-// and a digest of the logits.
+// AddressSanitizer sees every access outside of them. The workspace is full of NaN before, so that reading
+// what was not written shows too. Prints the loss, a digest of the gradient, and a digest of the logits.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -20,8 +20,10 @@ int main(int, char** arguments) {
 
     const std::size_t bytes = (paretune_workspace_bytes() + vector_bytes - 1) / vector_bytes * vector_bytes;
     std::unique_ptr<void, decltype(&std::free)> workspace(std::aligned_alloc(vector_bytes, bytes), &std::free);
+    std::memset(workspace.get(), 0xff, bytes);
     const Scalar loss =
         paretune_loss(weights.data(), tokens.data(), samples, gradient.data(), workspace.get());
+    std::memset(workspace.get(), 0xff, bytes);
     std::vector<Scalar> logits(samples * answers * vocabulary);
     paretune_logits(weights.data(), tokens.data(), samples, logits.data(), workspace.get());
     double of_gradient = 0, of_logits = 0;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,11 @@ def test_an_engine_that_computes_something_else_is_found_out(monkeypatch: pytest
     from trainables.addition.native.engine import NativeEngine
 
     right = NativeEngine.loss
-    monkeypatch.setattr(NativeEngine, "loss", lambda *given: 1.01 * right(*given))
-    (engine,) = [finding for finding in diagnose() if finding.name == "native engine"]
-    assert engine.state.startswith("wrong: a loss of")
-    assert "engine: torch" in str(engine.advice)
+    for factor in (1.01, math.nan):
+        monkeypatch.setattr(NativeEngine, "loss", lambda *given, by=factor: by * right(*given))
+        (engine,) = [finding for finding in diagnose() if finding.name == "native engine"]
+        assert engine.state.startswith("wrong: loss or gradients of a small model are off by up to")
+        assert "engine: torch" in str(engine.advice)
 
 
 def test_a_compiler_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

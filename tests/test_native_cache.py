@@ -178,7 +178,7 @@ def test_trials_that_start_together_compile_once(folder: Path, counting: Compile
     processes = [start_build(counting.path) for _ in range(4)]
     said = {process.communicate(timeout=120)[0].strip() for process in processes}
     assert [process.returncode for process in processes] == [0] * 4
-    assert said == {str(cached_libraries()[0])}
+    assert said == {str(path) for path in cached_libraries()}
     assert times_compiled(tmp_path) == 1
     assert len(list(folder.iterdir())) == 1
 
@@ -195,7 +195,7 @@ def test_a_killed_compilation_leaves_no_library_and_nobody_waiting(
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert cached_libraries() == []
+    assert list(cached_libraries()) == []
     # The same key: the lock of the killed process must be free.
     slow.write_text(f'#!/bin/sh\nexec {counting.path} "$@"\n')
     library = library_for(header(), Compiler(str(slow), "one"))

@@ -31,7 +31,7 @@ pytestmark = needs_compiler
 TASK = get_task("addition")
 SMALL: dict[str, Any] = {
     "digits": 2, "d_model": 8, "d_ff": 16, "n_heads": 2, "lr": 0.01, "batch": 32,
-    "steps": 60, "eval_every": 20, "val_problems": 200,
+    "steps": 60, "eval_every": 20, "val_problems": 200, "engine": "native",
 }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def values_of(reports: list[Report]) -> list[dict[str, float]]:
 
 
 def test_auto_takes_the_native_engine_on_a_cpu_and_says_so() -> None:
-    engine, why = choose_engine(small(), CPU)
+    engine, why = choose_engine(small(engine="auto"), CPU)
     assert isinstance(engine, NativeEngine)
     assert why == f"native, compiled by {compiler().version}"
 
@@ -89,7 +89,7 @@ def test_the_first_report_says_which_engine_and_the_others_do_not() -> None:
     ],
 )
 def test_what_only_pytorch_can_do_is_done_there_with_a_reason(values: dict[str, Any], reason: str) -> None:
-    engine, why = choose_engine(small(**values), CPU)
+    engine, why = choose_engine(small(**values, engine="auto"), CPU)
     assert engine is None
     assert why.startswith(f"PyTorch, because {reason}")
     assert "\n" not in why
@@ -109,7 +109,7 @@ def test_a_large_model_is_left_to_pytorch_unless_asked() -> None:
 
 def test_training_on_a_gpu_is_pytorchs() -> None:
     gpu = torch.device("cuda")
-    assert choose_engine(small(), gpu) == (None, "PyTorch, because training is on a GPU")
+    assert choose_engine(small(engine="auto"), gpu) == (None, "PyTorch, because training is on a GPU")
     with pytest.raises(ValueError, match="engine native cannot be used: training is on a GPU"):
         choose_engine(small(engine="native"), gpu)
 
@@ -121,7 +121,7 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_compiler_it_is_said_what_to_install(no_compiler: None) -> None:
-    engine, why = choose_engine(small(), CPU)
+    engine, why = choose_engine(small(engine="auto"), CPU)
     assert engine is None
     assert why.startswith("PyTorch, because there is no C++ compiler")
     assert "install g++ or clang" in why
@@ -131,7 +131,7 @@ def test_without_a_compiler_it_is_said_what_to_install(no_compiler: None) -> Non
 
 def test_a_compiler_named_wrongly_is_named(no_compiler: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert choose_engine(small(), CPU)[1].endswith(
+    assert choose_engine(small(engine="auto"), CPU)[1].endswith(
         "the variable CXX is 'no-such-compiler', which is no C++ compiler"
     )
 
@@ -143,33 +143,33 @@ def test_a_compiler_that_fails_costs_a_line_and_no_run(
     broken.write_text("#!/bin/sh\necho 'kernel.cpp:1: error: too tired' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setattr(choice, "find_compiler", lambda: Compiler(str(broken), "tired 1.0"))
-    ending, reports = trained(small(steps=20))
+    ending, reports = trained(small(steps=20, engine="auto"))
     assert ending == "finished"
     assert reports[0].engine == (
         f"PyTorch, because {broken} (tired 1.0) could not compile the kernel: kernel.cpp:1: error: too tired"
     )
 
 
-def test_the_variable_cxx_chooses_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    find_compiler.cache_clear()
-    try:
-        monkeypatch.setenv("CXX", "no-such-compiler")
-        assert find_compiler() is None
-        find_compiler.cache_clear()
-        monkeypatch.setenv("CXX", compiler_path := compiler_without_cxx().path)
+def test_the_variable_cxx_chooses_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is called by another, as with ccache."""
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh\nexec "$@"\n')
+    wrapper.chmod(0o755)
+    real = compiler().path
+    for value, expected in (
+        ("no-such-compiler", None),
+        (str(wrapper), None),
+        (f"{wrapper} {real}", f"{wrapper} {real}"),
+    ):
+        monkeypatch.setenv("CXX", value)
         find_compiler.cache_clear()
         found = find_compiler()
-        assert found is not None
-        assert found.path == compiler_path
-    finally:
-        find_compiler.cache_clear()
-
-
-def compiler_without_cxx() -> Compiler:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CXX")
-        find_compiler.cache_clear()
-        return compiler()
+        assert (None if found is None else found.path) == expected
+    assert found is not None
+    monkeypatch.setenv("PARETUNE_CACHE", str(tmp_path / "kernels"))
+    assert NativeEngine(small(), found).loss(some_model(small()), some_sequences(small(), 2)).isfinite()
+    monkeypatch.undo()
+    find_compiler.cache_clear()
 
 
 # One model, one checkpoint, two engines
@@ -297,6 +297,21 @@ def test_two_threads_may_use_two_engines_of_one_kernel() -> None:
 
 
 # What is not finite
+
+
+def test_a_token_that_there_is_not_makes_the_loss_not_finite() -> None:
+    """And reads nothing that is not there: PyTorch would raise, the kernel has no such way out."""
+    config = small()
+    engine, model, sequences = (
+        NativeEngine(config, compiler()),
+        some_model(config),
+        some_sequences(config, 20),
+    )
+    for token in (-1, config.layout.vocabulary, 1_000_000_000):
+        wrong = sequences.clone()
+        wrong[7, 2] = token
+        assert math.isnan(engine.loss(model, wrong).item())
+    assert math.isfinite(engine.loss(model, sequences).item())
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

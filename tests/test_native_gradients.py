@@ -41,6 +41,7 @@ features lose most digits in any order of sums. Then it may be so many times PyT
 
 
 def largest_error(found: dict[str, Tensor], right: dict[str, Tensor], floor: float) -> float:
+    assert all(gradient.isfinite().all() for gradient in found.values())
     largest = max(gradient.abs().max().item() for gradient in right.values())
     return max(
         (found[name].double() - gradient).abs().max().item()
@@ -147,13 +148,47 @@ def test_a_gradient_is_scaled_by_what_comes_from_above() -> None:
         torch.testing.assert_close(thrice[name], 3 * gradient)
 
 
-def test_without_gradients_the_loss_is_the_same() -> None:
+def test_a_second_derivative_is_refused() -> None:
+    """The gradient is computed without a graph of its own; a wrong one would be worse than none."""
+    config = AdditionConfig.model_validate(PUBLISHED["777"])
+    engine, _ = engines(config)
+    model = some_model(config).double()
+    loss = engine.loss(model, some_sequences(config, 3))
+    weight = next(model.parameters())
+    (gradient,) = torch.autograd.grad(loss, [weight], create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        gradient.sum().backward()
+
+
+def test_kernels_of_different_shapes_live_side_by_side() -> None:
+    """Their functions have the same names; only the four that Python calls are visible."""
+    configs = [AdditionConfig.model_validate(PUBLISHED[name]) for name in ("777", "1,360", "62")]
+    built = [engines(config)[0] for config in configs]
+    for _ in range(2):
+        for config, engine in zip(configs, built, strict=True):
+            model, sequences = some_model(config).double(), some_sequences(config, 5)
+            right = torch_loss(config, model, sequences).item()
+            assert engine.loss(model, sequences).item() == pytest.approx(right, rel=FLOAT64)
+
+
+def test_without_gradients_the_loss_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     config = AdditionConfig.model_validate(PUBLISHED["777"])
     engine, _ = engines(config)
     model, sequences = some_model(config).double(), some_sequences(config, 20)
+    asked = []
+    compute = engine.loss_and_gradient
+
+    def watched(
+        weights: list[Tensor], tokens: Tensor, *, needs_gradient: bool
+    ) -> tuple[float, Tensor | None]:
+        asked.append(needs_gradient)
+        return compute(weights, tokens, needs_gradient=needs_gradient)
+
+    monkeypatch.setattr(engine, "loss_and_gradient", watched)
     with torch.no_grad():
         quick = engine.loss(model, sequences)
     assert not quick.requires_grad
+    assert asked == [False]
     assert quick.item() == engine.loss(model, sequences).item()
 
 

@@ -41,9 +41,13 @@ def cache_folder() -> Path:
     """Return the folder of compiled kernels, which may not exist yet."""
     own = os.environ.get("PARETUNE_CACHE")
     if own:
-        return Path(own)
+        return Path(own).expanduser().absolute()
     general = os.environ.get("XDG_CACHE_HOME")
-    return (Path(general) if general else Path.home() / ".cache") / "paretune" / "kernels"
+    try:
+        folder = Path(general) if general else Path.home() / ".cache"
+    except RuntimeError as error:  # nobody's home: a container with a user that it does not know
+        raise CompilerError(f"there is no place for compiled kernels: {error}; set PARETUNE_CACHE") from error
+    return folder.absolute() / "paretune" / "kernels"
 
 
 def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float") -> Path:
@@ -60,6 +64,7 @@ def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float")
     folder = cache_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = folder.resolve()
         _check_owned(folder)
         library = folder / f"{_key(shape_header, compiler, scalar)}.so"
         if not library.exists():
@@ -67,9 +72,11 @@ def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float")
             with _locked(library.with_suffix(".lock")):
                 if not library.exists():
                     _build(shape_header, compiler, scalar, library)
-                    _tidy(folder, keep=library)
-        _check_owned(library)
+                    # Other processes tidy up too, and what is not there any more is what was wanted.
+                    with suppress(OSError):
+                        _tidy(folder, keep=library)
         os.utime(library)
+        _check_owned(library)
     except OSError as error:
         raise CompilerError(
             f"the folder of compiled kernels cannot be used: {error}; set PARETUNE_CACHE to another one"
@@ -77,20 +84,21 @@ def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float")
     return library
 
 
-def cached_libraries() -> list[Path]:
-    """Return the libraries in the cache, the one used longest ago first."""
+def cached_libraries() -> dict[Path, int]:
+    """Return the libraries in the cache with their sizes in bytes, the one used longest ago first."""
     found = []
     for path in cache_folder().glob("*.so"):
         # Another process may remove it meanwhile.
         with suppress(FileNotFoundError):
-            found.append((path.stat().st_mtime, path))
-    return [path for _, path in sorted(found)]
+            status = path.stat()
+            found.append((status.st_mtime, path, status.st_size))
+    return {path: size for _, path, size in sorted(found)}
 
 
 def _key(shape_header: str, compiler: Compiler, scalar: str) -> str:
     processor = processor_description() if compiler.processor == "native" else ""
     parts = [shape_header, scalar, compiler.path, compiler.version, compiler.processor, processor, *FLAGS]
-    for source in sorted(KERNEL.iterdir()):
+    for source in sorted(KERNEL.glob("*.[ch]pp")):
         parts += [source.name, source.read_text(encoding="utf-8")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
@@ -123,12 +131,14 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _check_owned(path: Path) -> None:
     status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        raise UnsafeCacheError(f"{path} is a link, which is not followed; remove it")
     if status.st_uid != os.getuid():
         raise UnsafeCacheError(
             f"{path} belongs to another user, so it is not loaded; remove it, or set PARETUNE_CACHE to a "
             "folder of your own"
         )
-    if stat.S_ISLNK(status.st_mode) or status.st_mode & 0o022:
+    if status.st_mode & 0o022:
         raise UnsafeCacheError(
             f"{path} can be changed by other users, so it is not loaded; remove it, or chmod go-w {path}"
         )
@@ -136,14 +146,15 @@ def _check_owned(path: Path) -> None:
 
 def _tidy(folder: Path, *, keep: Path) -> None:
     """Remove what killed compilations left behind, and what was not used for longest if it is too much."""
-    for left in folder.glob(f"{_BUILD_PREFIX}*"):
-        if time.time() - left.stat().st_mtime > 2 * TIMEOUT_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+    for left in (*folder.glob(f"{_BUILD_PREFIX}*"), *folder.glob("*.lock")):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > 2 * TIMEOUT_SECONDS:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
     libraries = cached_libraries()
-    total = sum(path.stat().st_size for path in libraries)
-    for path in libraries:
+    total = sum(libraries.values())
+    for path, size in libraries.items():
         if total <= MAX_BYTES:
             return
         if path != keep:
-            total -= path.stat().st_size
+            total -= size
             path.unlink(missing_ok=True)

@@ -55,8 +55,6 @@ def why_not_here(device: torch.device) -> str | None:
     """Return why no configuration has the native engine on this machine and device; None if it can."""
     if device.type != "cpu":
         return "training is on a GPU"
-    if os.name != "posix":
-        return "the native engine needs Linux or macOS"
     if find_compiler() is not None:
         return None
     if wanted := os.environ.get("CXX"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ FLAGS = (
     "-fno-trapping-math",
     "-fno-signed-zeros",
     "-ffp-contract=fast",
+    # A process loads kernels of several shapes, whose functions have the same names.
+    "-fvisibility=hidden",
     "-fPIC",
     "-shared",
 )
@@ -38,6 +41,7 @@ class Compiler:
     """A C++ compiler and the processor that it compiles for."""
 
     path: str
+    """Where it is, as a shell would be told; with CXX="ccache g++" more than one word."""
     version: str
     """The first line that it says of itself."""
     processor: str = "native"
@@ -50,7 +54,7 @@ class Compiler:
             CompilerError: it failed.
         """
         command = [
-            *(self.path, *FLAGS, f"-march={self.processor}", f"-DPARETUNE_SCALAR={scalar}"),
+            *(*shlex.split(self.path), *FLAGS, f"-march={self.processor}", f"-DPARETUNE_SCALAR={scalar}"),
             *(str(sources / "kernel.cpp"), "-o", str(target)),
         ]
         try:
@@ -69,16 +73,16 @@ def find_compiler() -> Compiler | None:
     """Return the machine's C++ compiler: that of the variable CXX, else the first one there is."""
     wanted = os.environ.get("CXX")
     for name in (wanted,) if wanted else CANDIDATES:
-        path = shutil.which(name)
-        version = None if path is None else _version_of(path)
-        if path is not None and version is not None:
-            return Compiler(path, version)
+        program, *arguments = shlex.split(name)
+        path = shutil.which(program)
+        if path is not None and (version := _version_of([path, *arguments])) is not None:
+            return Compiler(shlex.join([path, *arguments]), version)
     return None
 
 
-def _version_of(path: str) -> str | None:
+def _version_of(command: list[str]) -> str | None:
     try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=True)
+        said = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     lines = said.stdout.splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import torch
+from torch import Tensor
 
 from trainables.addition.config import AdditionConfig
 from trainables.addition.native.cache import MAX_BYTES, cache_folder, cached_libraries
@@ -13,6 +14,7 @@ from trainables.addition.native.compiler import CompilerError, find_compiler
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.workload import AdditionWorkload
 from trainables.contract import Diagnosis
+from trainables.transformer.model import Transformer
 
 _CPU = torch.device("cpu")
 
@@ -46,25 +48,33 @@ def _engine() -> Diagnosis:
     model, batch = workload.build_model(), workload.batch(1)
     began = time.perf_counter()
     try:
-        loss = NativeEngine(config, compiler).loss(model, batch).item()
+        engine = NativeEngine(config, compiler)
     except CompilerError as error:
         return Diagnosis(name=name, state="not available; addition trains in PyTorch", advice=str(error))
     spent = time.perf_counter() - began
-    right = AdditionWorkload(config.model_copy(update={"engine": "torch"}), _CPU).loss(model, batch).item()
-    if abs(loss - right) > 1e-4:
+    in_torch = AdditionWorkload(config.model_copy(update={"engine": "torch"}), _CPU)
+    found = _loss_and_gradients(engine.loss(model, batch), model)
+    right = _loss_and_gradients(in_torch.loss(model, batch), model)
+    # NaN is close to nothing.
+    if not torch.allclose(found, right, rtol=1e-3, atol=1e-5):
+        off = (found - right).abs().max().item()
         return Diagnosis(
             name=name,
-            state=f"wrong: a loss of {loss:.6g} where PyTorch has {right:.6g}",
+            state=f"wrong: loss or gradients of a small model are off by up to {off:.3g}",
             advice="train with engine: torch, and report this with the compiler's version",
         )
-    return Diagnosis(
-        name=name, state=f"works: agrees with PyTorch on a small model, {spent:.1f} s to build it"
-    )
+    return Diagnosis(name=name, state=f"works: agrees with PyTorch on a small model, ready in {spent:.1f} s")
+
+
+def _loss_and_gradients(loss: Tensor, model: Transformer) -> Tensor:
+    """Return both as one flat tensor."""
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    return torch.cat([loss.detach().reshape(1), *(gradient.reshape(-1) for gradient in gradients)])
 
 
 def _cache() -> Diagnosis:
     libraries = cached_libraries()
-    size = sum(path.stat().st_size for path in libraries) / 2**20
+    size = sum(libraries.values()) / 2**20
     return Diagnosis(
         name="compiled kernels",
         state=f"{len(libraries)} in {cache_folder()}, {size:.1f} of at most {MAX_BYTES / 2**20:.0f} MiB",

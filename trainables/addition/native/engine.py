@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from trainables.addition.config import AdditionConfig
 from trainables.addition.native.cache import library_for
@@ -35,7 +36,8 @@ class NativeEngine:
         self._length = layout.input_length
         self._logits_shape = (layout.answer_length, layout.vocabulary)
         scalar = "float" if dtype == torch.float32 else "double"
-        self._library = KernelLibrary(library_for(shape_header(config), compiler, scalar=scalar), dtype)
+        path = library_for(shape_header(config), compiler, scalar=scalar)
+        self._library = KernelLibrary(path, dtype, sequence_length=layout.length)
         self._flat = torch.empty(self._library.weight_count, dtype=dtype)
 
     def loss(self, model: Transformer, sequences: Tensor) -> Tensor:
@@ -46,6 +48,8 @@ class NativeEngine:
             sequences: int64 tensor of shape (n, length of a whole problem).
         """
         weights = weights_of(model, self._length)
+        if not torch.is_grad_enabled():
+            return self._flat.new_tensor(self.loss_and_gradient(weights, sequences, needs_gradient=False)[0])
         loss: Tensor = _KernelLoss.apply(self, sequences, *weights)  # type: ignore[no-untyped-call]
         return loss
 
@@ -71,12 +75,12 @@ class _KernelLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, engine: NativeEngine, sequences: Tensor, *weights: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        needs_gradient = any(ctx.needs_input_grad[2:])
-        loss, ctx.gradient = engine.loss_and_gradient(list(weights), sequences, needs_gradient=needs_gradient)
+        loss, ctx.gradient = engine.loss_and_gradient(list(weights), sequences, needs_gradient=True)
         ctx.shapes = [weight.shape for weight in weights]
         return weights[0].new_tensor(loss)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, d_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         parts = (ctx.gradient * d_loss).split([shape.numel() for shape in ctx.shapes])
         return None, None, *(part.view(shape) for part, shape in zip(parts, ctx.shapes, strict=True))

@@ -23,7 +23,7 @@ class KernelLibrary:
         CompilerError: the file cannot be loaded.
     """
 
-    def __init__(self, path: Path, dtype: torch.dtype) -> None:
+    def __init__(self, path: Path, dtype: torch.dtype, *, sequence_length: int) -> None:
         try:
             library = ctypes.CDLL(str(path))
         except OSError as error:
@@ -38,7 +38,7 @@ class KernelLibrary:
         self._loss, self._logits = library.paretune_loss, library.paretune_logits
         self._loss.restype, self._loss.argtypes = scalar, [pointer, pointer, count, pointer, pointer]
         self._logits.restype, self._logits.argtypes = None, [pointer, pointer, count, pointer, pointer]
-        self.dtype = dtype
+        self.dtype, self.sequence_length = dtype, sequence_length
         self.weight_count: int = library.paretune_weight_count()
         memory = torch.empty(library.paretune_workspace_bytes() + _ALIGNMENT, dtype=torch.uint8)
         self._memory = memory
@@ -70,5 +70,7 @@ class KernelLibrary:
         assert weights.dtype == self.dtype, (weights.dtype, self.dtype)
         assert weights.numel() == self.weight_count, (weights.numel(), self.weight_count)
         assert sequences.dtype == torch.int64, sequences.dtype
+        assert sequences.shape[1] == self.sequence_length, (sequences.shape, self.sequence_length)
+        assert sequences.device.type == weights.device.type == "cpu", (sequences.device, weights.device)
         assert weights.is_contiguous()
         assert sequences.is_contiguous()

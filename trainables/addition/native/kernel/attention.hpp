@@ -61,22 +61,22 @@ struct Attention {
             for (int p = 0; p < queries; ++p) {
                 const int feature = head * head_width, visible = first_query + p + 1;
                 const Vector* weights = weight[head][p];
-                Vector scaled[head_width], from_read[head_width], total[head_width] = {}, projection{};
+                Vector scaled[head_width], d_out[head_width], total[head_width] = {}, dot{};
                 for (int i = 0; i < head_width; ++i) {
                     scaled[i] = query[p][feature + i] * scale();
-                    from_read[i] = d_read[p][feature + i];
-                    projection += from_read[i] * read[p][feature + i];
+                    d_out[i] = d_read[p][feature + i];
+                    dot += d_out[i] * read[p][feature + i];
                 }
                 for (int j = 0; j < visible; ++j) {
                     const Vector *key = key_value[j] + feature, *value = key + attention_width;
                     Vector *d_key = d_key_value[j] + feature, *d_value = d_key + attention_width;
                     Vector d_weight{};
-                    for (int i = 0; i < head_width; ++i) d_weight += from_read[i] * value[i];
-                    const Vector d_score = weights[j] * (d_weight - projection);
+                    for (int i = 0; i < head_width; ++i) d_weight += d_out[i] * value[i];
+                    const Vector d_score = weights[j] * (d_weight - dot);
                     for (int i = 0; i < head_width; ++i) {
                         total[i] += d_score * key[i];
                         d_key[i] += d_score * scaled[i];
-                        d_value[i] += weights[j] * from_read[i];
+                        d_value[i] += weights[j] * d_out[i];
                     }
                 }
                 for (int i = 0; i < head_width; ++i) d_query[p][feature + i] = total[i] * scale();
@@ -84,8 +84,5 @@ struct Attention {
     }
 
 private:
-    static Scalar scale() {
-        static const Scalar inverse_root = 1 / std::sqrt(static_cast<Scalar>(head_width));
-        return inverse_root;
-    }
+    static Scalar scale() { return 1 / std::sqrt(static_cast<Scalar>(head_width)); }
 };

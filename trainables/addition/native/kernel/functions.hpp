@@ -1,4 +1,4 @@
-// Transcendental functions of Vectors, by polynomials: the same on every machine, NaN in, NaN out.
+// Transcendental functions of Vectors, by polynomials: NaN in, NaN out.
 #pragma once
 
 #include "vector.hpp"
@@ -49,4 +49,5 @@ inline Vector exp(Vector x) {
 // 1 / (1 + e^-x)
 inline Vector sigmoid(Vector x) { return 1 / (1 + exp(-x)); }
 
+// Of NaN and a number it may be the number: what is subtracted from it afterwards is still NaN.
 inline Vector largest_of(Vector a, Vector b) { return b > a ? b : a; }

@@ -11,35 +11,46 @@ namespace {
 struct Block {
     int read[length][lanes];
     IntegerVector targets[answers];
+    // 1 for a sample and 0 beyond the last; NaN for one with a token that there is not.
     Vector is_sample;
 
     Block(const std::int64_t* tokens, std::int64_t first, std::int64_t samples) {
         for (int lane = 0; lane < lanes; ++lane) {
             const bool is_there = first + lane < samples;
             const std::int64_t* sequence = tokens + (is_there ? first + lane : 0) * (length + 1);
-            for (int t = 0; t < length; ++t) read[t][lane] = static_cast<int>(sequence[t]);
+            is_sample[lane] = is_there;
+            for (int t = 0; t < length; ++t) {
+                const bool is_token = 0 <= sequence[t] && sequence[t] < vocabulary;
+                read[t][lane] = is_token ? static_cast<int>(sequence[t]) : 0;
+                if (!is_token) is_sample[lane] = NAN;
+            }
             for (int p = 0; p < answers; ++p)
                 targets[p][lane] = static_cast<Integer>(sequence[length + 1 - answers + p]);
-            is_sample[lane] = is_there;
         }
     }
 };
 
+struct Workspace {
+    Model model;
+    Vector gradients[weight_count];
+};
+
 }  // namespace
+
+#define PARETUNE_EXPORTED __attribute__((visibility("default")))
 
 extern "C" {
 
-std::int64_t paretune_weight_count() { return weight_count(); }
+PARETUNE_EXPORTED std::int64_t paretune_weight_count() { return weight_count; }
 
-std::int64_t paretune_workspace_bytes() { return sizeof(Model) + sizeof(Vector) * weight_count(); }
+PARETUNE_EXPORTED std::int64_t paretune_workspace_bytes() { return sizeof(Workspace); }
 
 // Return the mean loss of the answer tokens, and write its gradient by the weights unless that is null.
-Scalar paretune_loss(const Scalar* weights, const std::int64_t* tokens, std::int64_t samples,
-                     Scalar* gradient, void* workspace) {
-    Model& model = *static_cast<Model*>(workspace);
-    Vector* gradients = reinterpret_cast<Vector*>(static_cast<char*>(workspace) + sizeof(Model));
+PARETUNE_EXPORTED Scalar paretune_loss(const Scalar* weights, const std::int64_t* tokens,
+                                       std::int64_t samples, Scalar* gradient, void* workspace) {
+    auto& [model, gradients] = *static_cast<Workspace*>(workspace);
     const Parameters<Vector> d(gradients);
-    if (gradient) std::memset(gradients, 0, sizeof(Vector) * weight_count());
+    if (gradient) set_to_zero(gradients);
     model.prepare(weights);
     const Scalar share = 1 / (static_cast<Scalar>(samples) * answers);
     Vector loss{};
@@ -52,15 +63,15 @@ Scalar paretune_loss(const Scalar* weights, const std::int64_t* tokens, std::int
     }
     if (gradient) {
         model.finish(d);
-        for (int i = 0; i < weight_count(); ++i) gradient[i] = sum_of_lanes(gradients[i]);
+        for (int i = 0; i < weight_count; ++i) gradient[i] = sum_of_lanes(gradients[i]);
     }
     return sum_of_lanes(loss);
 }
 
 // Write the logits of every answer token, (samples, answers, vocabulary).
-void paretune_logits(const Scalar* weights, const std::int64_t* tokens, std::int64_t samples, Scalar* logits,
-                     void* workspace) {
-    Model& model = *static_cast<Model*>(workspace);
+PARETUNE_EXPORTED void paretune_logits(const Scalar* weights, const std::int64_t* tokens,
+                                       std::int64_t samples, Scalar* logits, void* workspace) {
+    Model& model = static_cast<Workspace*>(workspace)->model;
     model.prepare(weights);
     for (std::int64_t first = 0; first < samples; first += lanes) {
         const Block block(tokens, first, samples);

@@ -33,16 +33,16 @@ inline Vector normalise(const Vector* x, Vector* normalised) {
 template <bool centred, int width>
 inline void normalise_backward(const Scalar* weight, const Vector* normalised, Vector inverse,
                                const Vector* dy, Vector* dx) {
-    Vector mean{}, projection{};
+    Vector mean{}, dot{};
     for (int i = 0; i < width; ++i) {
         const Vector dh = weight[i] * dy[i];
         if constexpr (centred) mean += dh;
-        projection += normalised[i] * dh;
+        dot += normalised[i] * dh;
     }
     mean *= static_cast<Scalar>(1) / width;
-    projection *= static_cast<Scalar>(1) / width;
+    dot *= static_cast<Scalar>(1) / width;
     for (int i = 0; i < width; ++i)
-        dx[i] += (weight[i] * dy[i] - mean - normalised[i] * projection) * inverse;
+        dx[i] += (weight[i] * dy[i] - mean - normalised[i] * dot) * inverse;
 }
 
 // A norm of n vectors, with what its way back needs.

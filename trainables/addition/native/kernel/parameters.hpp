@@ -1,11 +1,20 @@
 // Where each weight is: one flat array, in the order in which native/weights.py writes it.
 #pragma once
 
+#include <cassert>
+
 #include "shape.hpp"
 
 constexpr int attention_width = heads * head_width;
 constexpr int norm_weights = norm_kind == NormKind::none ? 0 : d_model;
 constexpr int norm_biases = norm_kind == NormKind::layernorm ? d_model : 0;
+
+constexpr int layer_weights = 2 * (norm_weights + norm_biases) + 4 * attention_width * d_model +
+                              (has_qk_norm ? 2 * head_width : 0) + (is_gated ? 3 : 2) * d_ff * d_model +
+                              (has_ffn_bias ? (is_gated ? 2 : 1) * d_ff + d_model : 0);
+constexpr int weight_count = 2 * vocabulary * d_model + (adds_positions ? length * d_model : 0) +
+                             2 * length * turning_pairs + layers * layer_weights +
+                             (has_final_norm ? norm_weights + norm_biases : 0);
 
 // T is Scalar for weights, and Vector for gradients, which stay apart for every lane until the end.
 template <class T>
@@ -28,7 +37,6 @@ struct Parameters {
     LayerParameters<T> layer[layers];
     T *final_norm_weight, *final_norm_bias;
     T* head;                      // (vocabulary, d_model)
-    T* end;
 
     explicit Parameters(T* begin) {
         T* next = begin;
@@ -62,10 +70,7 @@ struct Parameters {
         final_norm_weight = take(has_final_norm ? norm_weights : 0);
         final_norm_bias = take(has_final_norm ? norm_biases : 0);
         head = take(vocabulary * d_model);
-        end = next;
+        assert(next - begin == weight_count);
     }
 };
 
-inline int weight_count() {
-    return static_cast<int>(Parameters<const Scalar>(nullptr).end - static_cast<const Scalar*>(nullptr));
-}

@@ -57,7 +57,7 @@ inline Scalar sum_of_lanes(Vector x) {
     return values[0];
 }
 
-// Large arrays are members of the model, which lives in the caller's workspace, and not on the stack.
+// Arrays that grow with positions are members of the model, in the caller's workspace and not on the stack.
 template <class Array>
 inline void set_to_zero(Array& array) {
     std::memset(&array, 0, sizeof array);
@@ -115,7 +115,8 @@ inline void transpose(Tile& tile) { transposition::stage<lanes / 2>(tile); }
 // a stretch is a constant, so that loops over it unroll and its sums stay in registers.
 template <int total, int size, class Body>
 inline void in_stretches(Body body) {
-    int begin = 0;
-    for (; begin + size <= total; begin += size) body.template operator()<size>(begin);
-    if constexpr (total % size != 0) body.template operator()<total % size>(begin);
+    constexpr int whole = total / size * size;
+    if constexpr (whole > 0)
+        for (int begin = 0; begin < whole; begin += size) body.template operator()<size>(begin);
+    if constexpr (whole < total) body.template operator()<total - whole>(whole);
 }
