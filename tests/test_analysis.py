@@ -100,6 +100,19 @@ def test_configurations_average_what_has_a_value_and_count_the_rest(rows: Search
     assert table["d_model"].tolist() == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_parameter_that_no_trial_has_yet_is_a_column_without_values(tmp_path: Path):
+    """As when a list of configurations was not run to its end: tables print what is searched."""
+    later = {"only": [{"d_model": 1}, {"d_model": 2, "n_heads": 2}], "space": {}}
+    short = write_search(tmp_path, TRIALS[:1], **later)
+    assert "n_heads" in short.plan.searched_names
+    table = configurations(short)
+    assert table["n_heads"].isna().all()
+    from paretune.commands.printing import configuration_rows
+
+    _, cells = configuration_rows(short, frontier(short).points)
+    assert cells[0][-1] == "d_model=1"
+
+
 def test_success_counts_diverged_seeds_as_failures_and_failed_ones_not_at_all(rows: SearchRows):
     table = configurations(rows).set_index("configuration")
     assert table.loc[[0, 1, 4], "success_rate"].tolist() == [1.0, 0.5, 0.0]
