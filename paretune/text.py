@@ -7,7 +7,9 @@ from typing import Any
 
 
 def duration(seconds: float) -> str:
-    """Write a time span: ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """Write a time span: ``0.4 s``, ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if 0 < seconds < 9.95:
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -103,8 +103,11 @@ def test_lines_for_pipes_hold_no_colour_and_everything_else():
 
 
 def test_time_spans_and_values_are_short():
-    assert [duration(s) for s in (0, 59.4, 60, 3599, 3600, 7500)] == [
+    assert [duration(s) for s in (0, 0.44, 9.9, 9.97, 59.4, 60, 3599, 3600, 7500)] == [
         "0 s",
+        "0.4 s",
+        "9.9 s",
+        "10 s",
         "59 s",
         "1 min 00 s",
         "59 min 59 s",
