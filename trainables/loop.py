@@ -154,10 +154,11 @@ class _Run:
         elif resume is not None:
             self._optimization.load_state_dict(resume["optimizer"])
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
+        # Said in the first report. Asked for before the clock starts: preparing it is no training step.
+        self._engine: str | None = self._workload.engine
         self._losses = RunningLoss(device)
         self._clock = Clock(device)
         self._diverged = False
-        self._engine_is_said = False
 
     @property
     def ending(self) -> Ending | None:
@@ -218,8 +219,7 @@ class _Run:
         self._losses.reset()
         rate = rate_at(progress.step, self._config)
         metrics = {**measured, "learning_rate": rate, **progress.as_metrics()}
-        engine = None if self._engine_is_said else self._workload.engine
-        self._engine_is_said = True
+        engine, self._engine = self._engine, None
         return Report(step=progress.step, metrics=metrics, ending=self.ending, engine=engine)
 
     def restart_clock(self) -> None:
