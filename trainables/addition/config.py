@@ -153,9 +153,7 @@ class AdditionConfig(TransformerShape, TrainingConfig):
     def _finish_fits(self) -> Self:
         if self.finish != "cma_es":
             return self
-        layout = self.layout
-        table = count_parameters(self, vocabulary=layout.vocabulary, positions=layout.positions)
-        params = sum(table.values())
+        params = sum(self.parameter_table().values())
         if params > MAX_CMA_PARAMETERS:
             raise ValueError(
                 f"finish cma_es holds a matrix of parameters by parameters, so there must be at most "
@@ -168,6 +166,11 @@ class AdditionConfig(TransformerShape, TrainingConfig):
         if self.engine == "native" and (reason := why_torch(self)) is not None:
             raise ValueError(f"engine native cannot be used: {reason}")
         return self
+
+    def parameter_table(self) -> dict[str, int]:
+        """Return the exact number of unique parameters by component."""
+        layout = self.layout
+        return count_parameters(self, vocabulary=layout.vocabulary, positions=layout.positions)
 
     def phases(self) -> list[tuple[int, tuple[int, int]]]:
         """Return (last step, (fewest digits, most digits)) of each phase, in order.

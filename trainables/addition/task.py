@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 from trainables.addition.config import SIZE_FIELDS, AdditionConfig
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Diagnosis, Metric
-from trainables.transformer.counting import count_parameters
 
 if TYPE_CHECKING:
     import torch
@@ -49,9 +48,7 @@ class AdditionTask:
 
     def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
         """Return the exact number of unique parameters by component."""
-        shape = cast("AdditionConfig", config)
-        layout = shape.layout
-        return count_parameters(shape, vocabulary=layout.vocabulary, positions=layout.positions)
+        return cast("AdditionConfig", config).parameter_table()
 
     def diagnose(self) -> Sequence[Diagnosis]:
         """Say whether there is a native engine here, and what it has compiled so far."""

@@ -9,7 +9,6 @@ import torch
 from trainables.addition.config import AdditionConfig, why_torch
 from trainables.addition.native.compiler import CompilerError, find_compiler
 from trainables.addition.native.engine import NativeEngine
-from trainables.transformer.counting import count_parameters
 
 MAX_AUTO_PARAMETERS = 200_000
 """Measured on one core: twice as fast as PyTorch at 103,616 parameters, as fast at 2.7 million; but PyTorch
@@ -40,9 +39,7 @@ def choose_engine(config: AdditionConfig, device: torch.device) -> tuple[NativeE
 def _why_not_auto(config: AdditionConfig) -> str | None:
     if config.engine != "auto":
         return None
-    layout = config.layout
-    table = count_parameters(config, vocabulary=layout.vocabulary, positions=layout.positions)
-    params = sum(table.values())
+    params = sum(config.parameter_table().values())
     if params <= MAX_AUTO_PARAMETERS:
         return None
     return (
