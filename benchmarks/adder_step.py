@@ -71,9 +71,7 @@ def main() -> None:
     table = Table("model", "parameters", "batch", "variant", "ms a step", "times textbook", "range")
     for name in options.models:
         for batch in options.batches:
-            config = AdditionConfig.model_validate(
-                {**MODELS[name], "batch": batch, "lr": 0.001, "steps": 1_000_000}
-            )
+            config = AdditionConfig.model_validate({**MODELS[name], "batch": batch, **RECIPE})
             steps = variants(config, compiler, with_compile=not options.without_compile)
             times = measure(steps, options.rounds, options.seconds)
             params = f"{parameter_count(get_task('addition'), config):,}"

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from scipy.stats import fisher_exact
 
 from analysis.intervals import wilson
@@ -56,7 +57,11 @@ CLAIMS = (
         "1,360 parameters need a rate above 0.003",
         "0.005 to 0.02",
         "0.003",
-        [("nano-1L-8d-lr005", "nano-1L-8d"), ("nano-1L-8d-hiLR", ""), ("nano-1L-8d-lr02", "")],
+        [
+            ("nano-1L-8d-lr005", "nano-1L-8d"),
+            ("nano-1L-8d-hiLR", "nano-1L-8d"),
+            ("nano-1L-8d-lr02", "nano-1L-8d"),
+        ],
     ),
     Claim(
         "one layer of 8 features succeeds where two fail",
@@ -165,8 +170,9 @@ def main() -> None:
 def report(folder: Path) -> str:
     """Return the report on a search of the sweep, as Markdown."""
     names, stated = read_reported(PUBLISHED / "reported.csv")
-    rates = rates_of(folder, names)
-    params = SearchRows(folder).trials.groupby("configuration")["params"].first()
+    trials = SearchRows(folder).trials
+    rates = rates_of(trials, names)
+    params = trials.groupby("configuration")["params"].first()
     table = ["| name | parameters | reported, one run | solved, 95 % interval | best of them |"]
     table.append("|---|---|---|---|---|")
     for number, name in enumerate(names):
@@ -193,9 +199,8 @@ def read_reported(path: Path) -> tuple[list[str], dict[str, str]]:
     return [row["name"] for row in rows], {row["name"]: row["exact_match"] for row in rows}
 
 
-def rates_of(folder: Path, names: Sequence[str]) -> dict[str, Rate]:
+def rates_of(trials: pd.DataFrame, names: Sequence[str]) -> dict[str, Rate]:
     """Return the rate of each configuration; a trial that diverged did not solve."""
-    trials = SearchRows(folder).trials
     found = {}
     for number, name in enumerate(names):
         own = trials[trials["configuration"] == number]
@@ -206,7 +211,7 @@ def rates_of(folder: Path, names: Sequence[str]) -> dict[str, Rate]:
 
 
 def _together(rates: dict[str, Rate], names: Sequence[str]) -> Rate:
-    chosen = [rates[name] for name in names if name]
+    chosen = [rates[name] for name in dict.fromkeys(names)]
     return Rate(
         sum(rate.solved for rate in chosen),
         sum(rate.seeds for rate in chosen),
@@ -223,9 +228,6 @@ def _single_lines(claim: Claim, rates: dict[str, Rate]) -> list[str]:
     lines = []
     for first, second in claim.pairs:
         one = f"{first} | {rates[first].solved} of {rates[first].seeds}"
-        if not second:
-            lines.append(f"{one} | | | |")
-            continue
         other = f"{second} | {rates[second].solved} of {rates[second].seeds}"
         lines.append(f"{one} | {other} | {_p_value(rates[first], rates[second]):.2g} |")
     return lines

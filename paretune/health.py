@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from paretune import __version__
 from paretune.provenance import hardware, package_versions
@@ -27,9 +28,7 @@ def examine_machine() -> Iterator[Diagnosis]:
     yield _ray()
     for task in TASKS.values():
         for diagnosis in task.diagnose():
-            yield Diagnosis(
-                name=f"{task.name}: {diagnosis.name}", state=diagnosis.state, advice=diagnosis.advice
-            )
+            yield replace(diagnosis, name=f"{task.name}: {diagnosis.name}")
 
 
 def _packages() -> Diagnosis:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from paretune.binding import BoundPlan
+from paretune.display import engine_text
 from paretune.examining import headline
 from paretune.retraining import SeedRun, config_of
 from paretune.text import duration, number
@@ -22,6 +23,7 @@ class SeedProgress:
         self._steps = config_of(bound, values).steps
         self._seeds = seeds
         self._ended = 0
+        self._engines: set[str] = set()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -44,8 +46,8 @@ class SeedProgress:
 
     def report(self, report: Report) -> None:
         """Move the bar; say once what computes the steps."""
-        if report.engine is not None and self._ended == 0:
-            self._console.print(f"engine: {report.engine}", style="dim", markup=False, highlight=False)
+        if (text := engine_text(report.as_row(), self._engines)) is not None:
+            self._console.print(text, style="dim", markup=False, highlight=False)
         value = f"{self._metric.replace('_', ' ')} {number(report.metrics.get(self._metric))}"
         self._bar.update(self._row, completed=report.step, value=value)
 

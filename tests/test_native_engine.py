@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from native_kernels import CPU, compiler, needs_compiler, some_model, some_sequences
+from test_loop import run, trained_adder, without_times
 from torch import Tensor
 
 from trainables.addition.config import AdditionConfig
@@ -20,10 +20,9 @@ from trainables.addition.native.choice import choose_engine
 from trainables.addition.native.compiler import Compiler, find_compiler
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.workload import AdditionWorkload
-from trainables.checkpoints import Snapshot, load, load_model, save
+from trainables.checkpoints import load_model
 from trainables.config import TrainingConfig
 from trainables.contract import Report
-from trainables.loop import train
 from trainables.tasks import get_task
 
 pytestmark = needs_compiler
@@ -39,26 +38,12 @@ def small(**values: Any) -> AdditionConfig:
     return AdditionConfig.model_validate({**SMALL, **values})
 
 
-def trained(
-    config: TrainingConfig, *, folder: Path | None = None, resume: Snapshot | None = None
-) -> tuple[str, list[Report]]:
-    """Train, keep every checkpoint as ``STEP.pt`` in ``folder``, and return ending and reports."""
-    reports: list[Report] = []
-
-    def report(row: Report, snapshot: Callable[[], Snapshot]) -> None:
-        reports.append(row)
-        if folder is not None:
-            save(snapshot(), folder / f"{row.step}.pt")
-
-    ending = train(TASK, config, device=CPU, report=report, resume=resume)
-    return ending, reports
+def trained(config: TrainingConfig, **options: Any) -> tuple[str, list[Report]]:
+    return run(TASK, config, **options)
 
 
 def values_of(reports: list[Report]) -> list[dict[str, float]]:
-    return [
-        {name: value for name, value in report.metrics.items() if not name.endswith("seconds")}
-        for report in reports
-    ]
+    return [without_times(report.metrics) for report in reports]
 
 
 # Which engine a configuration has
@@ -190,8 +175,7 @@ def test_checkpoints_of_both_engines_hold_the_same_things(tmp_path: Path) -> Non
     for engine in ("native", "torch"):
         folder = tmp_path / engine
         folder.mkdir()
-        trained(small(engine=engine), folder=folder)
-        snapshot = load(folder / "60.pt")
+        snapshot = trained_adder(small(engine=engine), folder)[2][60]
         shapes.append(
             {
                 "keys": sorted(snapshot),
@@ -204,8 +188,8 @@ def test_checkpoints_of_both_engines_hold_the_same_things(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("first", "then"), [("native", "torch"), ("torch", "native")])
 def test_training_goes_on_in_the_other_engine(first: str, then: str, tmp_path: Path) -> None:
-    _, whole = trained(small(engine=first), folder=tmp_path)
-    _, rest = trained(small(engine=then), resume=load(tmp_path / "20.pt"))
+    _, whole, snapshots = trained_adder(small(engine=first), tmp_path)
+    _, rest = trained(small(engine=then), resume=snapshots[20])
     assert [report.step for report in rest] == [40, 60]
     for ours, theirs in zip(rest, whole[1:], strict=True):
         assert ours.metrics["val_loss"] == pytest.approx(theirs.metrics["val_loss"], rel=1e-2)
@@ -214,7 +198,7 @@ def test_training_goes_on_in_the_other_engine(first: str, then: str, tmp_path: P
 def test_what_the_native_engine_trained_is_examined_in_pytorch(tmp_path: Path) -> None:
     """Exact match by the engine's one pass equals exact match of PyTorch's own model."""
     config = small(d_model=16, n_heads=4, d_ff=32, steps=1500, eval_every=1500, batch=64)
-    _, reports = trained(config, folder=tmp_path)
+    _, reports, _ = trained_adder(config, tmp_path)
     loaded = load_model(tmp_path / "1500.pt", CPU)
     in_torch = AdditionWorkload(config.model_copy(update={"engine": "torch"}), CPU)
     measured = in_torch.validate(loaded.model)

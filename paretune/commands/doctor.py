@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import typer
 
 from paretune.commands.options import AsJson
@@ -41,7 +43,7 @@ def doctor(as_json: AsJson = False) -> int:
         if finding.advice is not None:
             console.print(f"    -> {finding.advice}", style="yellow", soft_wrap=True)
     if as_json:
-        print_json([{"name": f.name, "state": f.state, "advice": f.advice} for f in findings])
+        print_json([asdict(finding) for finding in findings])
     elif all(finding.advice is None for finding in findings):
         console.print("All is well.", style="green")
     return OK

@@ -23,6 +23,9 @@ SPLITS: dict[Split, tuple[int, int]] = {"test": (0, 1), "validation": (1, 2), "t
 _ENUMERABLE = 1_000_000
 """With at most so many pairs, held-out problems are listed instead of drawn."""
 
+_DIGITS_AT_ONCE = 9
+"""Digits of an operand that come from one random number."""
+
 
 def bucket_of(a: Tensor, b: Tensor) -> Tensor:
     """Return the bucket, 0 to 9, of each problem; both operands int64 of the same shape.
@@ -41,8 +44,6 @@ def in_split(a: Tensor, b: Tensor, split: Split) -> Tensor:
     first, end = SPLITS[split]
     return (bucket >= first) & (bucket < end)
 
-
-_DIGITS_AT_ONCE = 9
 
 DrawOperands = Callable[[Tensor, int, torch.Generator], Tensor]
 """From operand lengths of shape (n,), the largest length and a generator to operands of shape (2, n)."""

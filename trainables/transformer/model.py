@@ -49,15 +49,12 @@ class Transformer(nn.Module):
             Float tensor of shape (batch, last, vocabulary).
         """
         length, table = tokens.shape[1], self.embedding()
-        *earlier, final = [cast("Block", block) for block in self.blocks]
-        wanted = length if last is None else last
-        if earlier:
-            x = earlier[0](self._first_inputs(earlier[0], tokens, table, length))
-            for block in earlier[1:]:
-                x = block(block.inputs(x, length))
-            x = final(final.inputs(x, wanted))
-        else:
-            x = final(self._first_inputs(final, tokens, table, wanted))
+        first, *others = [cast("Block", block) for block in self.blocks]
+        # Of how many positions each block is asked.
+        wanted = [length] * len(others) + [length if last is None else last]
+        x = first(self._first_inputs(first, tokens, table, wanted[0]))
+        for block, count in zip(others, wanted[1:], strict=True):
+            x = block(block.inputs(x, count))
         return F.linear(self.final_norm(x), table if self.head is None else self.head)
 
     def _first_inputs(self, first: Block, tokens: Tensor, table: Tensor, wanted: int) -> BlockInputs:

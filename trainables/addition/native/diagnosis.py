@@ -73,9 +73,13 @@ def _loss_and_gradients(loss: Tensor, model: Transformer) -> Tensor:
 
 
 def _cache() -> Diagnosis:
-    libraries = cached_libraries()
+    name = "compiled kernels"
+    try:
+        libraries = cached_libraries()
+    except CompilerError as error:
+        return Diagnosis(name=name, state="none can be kept", advice=str(error))
     size = sum(libraries.values()) / 2**20
     return Diagnosis(
-        name="compiled kernels",
+        name=name,
         state=f"{len(libraries)} in {cache_folder()}, {size:.1f} of at most {MAX_BYTES / 2**20:.0f} MiB",
     )

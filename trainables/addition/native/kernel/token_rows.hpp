@@ -39,8 +39,7 @@ struct TokenRows {
                 to_rows<read_width>(projection[group].key_value[t], read[t][group * lanes], read_stride);
             for (int p = 0; p < queries; ++p) {
                 Vector both[asked_width];
-                std::memcpy(both, projection[group].query[p], sizeof(Vector) * attention_width);
-                std::memcpy(both + attention_width, embedded[first_query + p], sizeof(Vector) * d_model);
+                join(projection[group].query[p], embedded[first_query + p], both);
                 to_rows<asked_width>(both, asked[p][group * lanes], asked_stride);
             }
         }
@@ -55,8 +54,7 @@ struct TokenRows {
         for (int p = 0; p < queries; ++p) {
             Vector both[asked_width];
             gather_rows<asked_width>(asked[p][0], asked_stride, tokens[first_query + p], both);
-            std::memcpy(query[p], both, sizeof(Vector) * attention_width);
-            std::memcpy(x[p], both + attention_width, sizeof(Vector) * d_model);
+            part(both, query[p], x[p]);
         }
         return {x, query, key_value};
     }
@@ -68,8 +66,7 @@ struct TokenRows {
             scatter_rows<read_width>(by_key_value[t], tokens[t], d_read[t][0], read_stride);
         for (int p = 0; p < queries; ++p) {
             Vector both[asked_width];
-            std::memcpy(both, by_query[p], sizeof(Vector) * attention_width);
-            std::memcpy(both + attention_width, dx[p], sizeof(Vector) * d_model);
+            join(by_query[p], dx[p], both);
             scatter_rows<asked_width>(both, tokens[first_query + p], d_asked[p][0], asked_stride);
         }
     }
@@ -84,8 +81,7 @@ struct TokenRows {
             for (int p = 0; p < queries; ++p) {
                 Vector both[asked_width];
                 from_rows<asked_width>(d_asked[p][group * lanes], asked_stride, both);
-                std::memcpy(d_query[p], both, sizeof(Vector) * attention_width);
-                std::memcpy(d_embedded[first_query + p], both + attention_width, sizeof(Vector) * d_model);
+                part(both, d_query[p], d_embedded[first_query + p]);
             }
             projection[group].backward(w, 0, d_query, d_key_value, d_embedded, d.layer[0]);
             for (int i = 0; i < d_model; ++i) {
@@ -112,6 +108,17 @@ private:
                 if constexpr (adds_positions) x[t][i] += w.positions[t * d_model + i];
             }
         }
+    }
+
+    // What is asked, one after the other: a query and the stream's vector at its position.
+    static void join(const Vector* a_query, const Vector* a_stream, Vector* both) {
+        std::memcpy(both, a_query, sizeof(Vector) * attention_width);
+        std::memcpy(both + attention_width, a_stream, sizeof(Vector) * d_model);
+    }
+
+    static void part(const Vector* both, Vector* a_query, Vector* a_stream) {
+        std::memcpy(a_query, both, sizeof(Vector) * attention_width);
+        std::memcpy(a_stream, both + attention_width, sizeof(Vector) * d_model);
     }
 
     // Write `width` features as one row for each lane, the rows `stride` numbers apart.
