@@ -17,7 +17,11 @@ from trainables.contract import LOOP_METRICS, Metric, Target, Task, parameter_co
 from trainables.tasks import TASKS
 
 PARAMS = Metric(
-    name="params", direction="min", unit="parameters", description="exact number of unique parameters"
+    name="params",
+    direction="min",
+    unit="parameters",
+    description="exact number of unique parameters",
+    is_cost=True,
 )
 RESERVED = frozenset({"seed"})
 """Fields of a configuration that the search sets itself."""
