@@ -125,10 +125,11 @@ def engine_step(
 ) -> Step:
     """Return a step as the training loop takes it, with one of our engines for the loss."""
     model = workload.build_model()
-    optimization = Optimization(model, config)
+    optimization = Optimization(workload.parameter_groups(model), config)
 
     def step(number: int) -> None:
-        optimization.step(loss(model, workload.batch(number)), rate=config.lr, weight_decay=0.01)
+        losses = [loss(model, workload.batch(number))]
+        optimization.step(losses, number=number, rate=config.lr, weight_decay=0.01)
 
     return step
 

@@ -7,22 +7,35 @@ from typing import Any
 from analysis.intervals import wilson
 from trainables.contract import Examination, Table
 
+_TWO_SIDED_95 = 1.959964
+"""Standard errors from the mean of many problems to the ends of its 95 % interval."""
 
-def rate_with_interval(exam: Examination) -> tuple[float, float, float]:
-    """Return the share of problems solved with its 95 % interval: (share, low, high)."""
-    low, high = wilson(exam.successes, exam.problems)
-    return exam.successes / exam.problems, low, high
+
+def estimate(exam: Examination) -> tuple[float, float, float]:
+    """Return what an examination found with its 95 % interval: (value, low, high).
+
+    The share of problems solved, with Wilson's interval; or the mean over problems, with the normal one.
+    """
+    if exam.successes is not None:
+        low, high = wilson(exam.successes, exam.problems)
+        return exam.successes / exam.problems, low, high
+    assert exam.mean is not None
+    reach = _TWO_SIDED_95 * (exam.standard_error or 0.0)
+    return exam.mean, exam.mean - reach, exam.mean + reach
 
 
 def as_json(exam: Examination) -> dict[str, Any]:
     """Return an examination as plain values."""
-    share, low, high = rate_with_interval(exam)
+    value, low, high = estimate(exam)
+    found: dict[str, Any] = {"share": value} if exam.successes is not None else {"mean": value}
+    found |= {"low": low, "high": high}
+    if exam.successes is not None:
+        found["successes"] = exam.successes
+    else:
+        found["standard_error"] = exam.standard_error
     return {
         "metric": exam.metric,
-        "share": share,
-        "low": low,
-        "high": high,
-        "successes": exam.successes,
+        **found,
         "problems": exam.problems,
         "drawn_from": exam.drawn_from,
         "tables": [
@@ -43,10 +56,14 @@ def percent(share: float) -> str:
 
 def headline(exam: Examination) -> str:
     """Say in one line how well the model did."""
-    share, low, high = map(percent, rate_with_interval(exam))
+    name = exam.metric.replace("_", " ")
+    if exam.successes is not None:
+        share, low, high = map(percent, estimate(exam))
+        counted = f"{exam.successes:,} of {exam.problems:,} {exam.called}"
+        return f"{name} {share} (95 % interval {low} to {high}), {counted}"
+    mean, below, above = estimate(exam)
     return (
-        f"{exam.metric.replace('_', ' ')} {share} (95 % interval {low} to {high}), "
-        f"{exam.successes:,} of {exam.problems:,} held-out problems"
+        f"{name} {mean:.4f} (95 % interval {below:.4f} to {above:.4f}), over {exam.problems:,} {exam.called}"
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.intervals import wilson
 from analysis.plots import curves_figure, save_figure
 from paretune.binding import BoundPlan
-from paretune.examining import as_json, headline, markdown_table, rate_with_interval
+from paretune.examining import as_json, estimate, headline, markdown_table
 from paretune.provenance import describe_session
 from paretune.retraining import Chosen, SeedRun, best_run, config_of
 from trainables.contract import Table
@@ -112,7 +112,7 @@ def _seeds_table(bound: BoundPlan, runs: list[SeedRun]) -> Table:
     for run in runs:
         known = {} if run.best is None else run.best.metrics
         last = run.reports[-1] if run.reports else {}
-        test = "-" if run.examination is None else f"{rate_with_interval(run.examination)[0]:.4f}"
+        test = "-" if run.examination is None else f"{estimate(run.examination)[0]:.4f}"
         rows.append(
             (
                 run.seed,

@@ -432,7 +432,14 @@ def saved(folder: Path, **values: Any) -> Path:
     config = AdditionConfig(**values)
     path = folder / "checkpoint.pt"
     snapshot = make_snapshot(
-        TASK, config, step=1, model=some_model(config).state_dict(), optimizer={}, progress={}, metrics={}
+        TASK,
+        config,
+        step=1,
+        model=some_model(config).state_dict(),
+        optimizer={},
+        progress={},
+        metrics={},
+        notes={},
     )
     save(snapshot, path)
     return path

@@ -80,7 +80,8 @@ def test_a_checkpoint_comes_back_as_it_was_saved(snapshot: dict[str, Any], path:
     save(snapshot, path)
     content = load(path)
     assert set(content) == {
-        "format", "version", "task", "config", "step", "model", "optimizer", "progress", "metrics"
+        "format", "version", "task", "config", "step", "model", "optimizer", "progress", "metrics",
+        "notes",
     }  # fmt: skip
     assert same(dict(content), snapshot)
     assert (content["format"], content["version"], content["task"]) == (FORMAT, VERSION, "addition")
@@ -115,7 +116,14 @@ def test_a_checkpoint_holds_plain_values_beside_its_tensors(snapshot: dict[str, 
 
 def test_a_snapshot_names_the_task_and_the_whole_configuration() -> None:
     made = make_snapshot(
-        TASKS["addition"], CONFIG, step=1, model={}, optimizer={}, progress={"step": 1}, metrics={"x": 1.0}
+        TASKS["addition"],
+        CONFIG,
+        step=1,
+        model={},
+        optimizer={},
+        progress={"step": 1},
+        metrics={"x": 1.0},
+        notes={},
     )
     assert AdditionConfig.model_validate(made["config"]) == CONFIG
     assert set(made["config"]) == set(AdditionConfig.model_fields)

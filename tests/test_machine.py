@@ -323,7 +323,7 @@ def test_validation_and_checkpoints_are_those_of_the_model_as_it_is(
 
     compiled_by(monkeypatch, Watching)
     _, _, snapshots = trained_adder(adder(compile="on", steps=4, eval_every=2), tmp_path)
-    assert len(called) == 4, "in training, and nowhere else"
+    assert len(called) == 5, "once to be compiled, then in training, and nowhere else"
     expected = TASKS["addition"].workload(adder(), CPU).build_model().state_dict()
     assert snapshots[4]["model"].keys() == expected.keys()
 
@@ -375,7 +375,7 @@ def test_a_transformer_is_one_graph_that_computes_the_same(
     _, reports, _ = trained_adder(adder(compile="on", **config), tmp_path)
     for now, before in zip(reports, expected, strict=True):
         assert without_times(now.metrics) == pytest.approx(without_times(before.metrics), rel=1e-4)
-    assert len(ran) == 20, "one graph in every step"
+    assert len(ran) == 21, "one graph, before the clock starts and in every step"
     assert [record for record in caplog.records if record.name == "trainables.machine"] == []
 
 
@@ -388,7 +388,7 @@ def test_a_worker_that_has_compiled_many_models_compiles_the_next_one_too(
     for trial in range(1, 11):
         ran.clear()
         run(TASKS["addition"], adder(compile="on", steps=1, d_model=2 * trial, val_problems=1))
-        assert len(ran) == 1, f"trial {trial} was not compiled"
+        assert len(ran) == 2, f"trial {trial} was not compiled"
 
 
 SCRIPT = """

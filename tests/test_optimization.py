@@ -15,7 +15,7 @@ from test_loop import same_tensors
 from torch import Tensor, nn
 
 from trainables.config import TrainingConfig
-from trainables.optimization import Optimization, SlowGradients
+from trainables.optimization import Optimization, SlowGradients, one_group
 
 EPSILON = 1e-8
 
@@ -41,9 +41,16 @@ def decay_of(step: int) -> float:
     return 0.5 if step % 2 else 0.0
 
 
+def whole(model: nn.Module, config: TrainingConfig) -> Optimization:
+    """Return what optimizes all parameters alike."""
+    return Optimization(one_group(model, config), config)
+
+
 def stepped(optimization: Optimization, model: nn.Module, steps: range) -> None:
     for step in steps:
-        optimization.step(loss_at(step, model), rate=rate_of(step), weight_decay=decay_of(step))
+        optimization.step(
+            [loss_at(step, model)], number=step, rate=rate_of(step), weight_decay=decay_of(step)
+        )
 
 
 def stepped_by_hand(model: nn.Module, config: TrainingConfig, steps: int) -> None:
@@ -90,7 +97,7 @@ def test_steps_equal_those_written_out_by_hand(gain: float, clip: float, betas: 
     )
     model, by_hand = small_model(), small_model()
     before = [weight.detach().clone() for weight in model.parameters()]
-    stepped(Optimization(model, config), model, range(1, 9))
+    stepped(whole(model, config), model, range(1, 9))
     stepped_by_hand(by_hand, config, 8)
     for weight, expected, was in zip(model.parameters(), by_hand.parameters(), before, strict=True):
         torch.testing.assert_close(weight, expected, rtol=1e-9, atol=1e-12)
@@ -101,7 +108,7 @@ def test_clipping_bounds_the_norm_of_the_whole_gradient_after_its_slow_part_was_
     for gain in (0.0, 5.0):
         model = small_model()
         config = TrainingConfig(grad_clip=0.25, slow_gradient_gain=gain)
-        Optimization(model, config).step(loss_at(1, model), rate=0.1, weight_decay=0.0)
+        whole(model, config).step([loss_at(1, model)], number=1, rate=0.1, weight_decay=0.0)
         norm = math.sqrt(sum(float((w.grad**2).sum()) for w in model.parameters() if w.grad is not None))
         assert norm == pytest.approx(0.25, rel=1e-5)
 
@@ -109,9 +116,9 @@ def test_clipping_bounds_the_norm_of_the_whole_gradient_after_its_slow_part_was_
 def test_a_gradient_is_that_of_its_own_step_alone() -> None:
     """Without clearing, the second step would see the sum of two."""
     model = small_model()
-    optimization = Optimization(model, TrainingConfig(grad_clip=0))
-    optimization.step(loss_at(1, model), rate=0.0, weight_decay=0.0)
-    optimization.step(loss_at(2, model), rate=0.0, weight_decay=0.0)
+    optimization = whole(model, TrainingConfig(grad_clip=0))
+    optimization.step([loss_at(1, model)], number=1, rate=0.0, weight_decay=0.0)
+    optimization.step([loss_at(2, model)], number=2, rate=0.0, weight_decay=0.0)
     expected = torch.autograd.grad(loss_at(2, model), list(model.parameters()))
     for weight, gradient in zip(model.parameters(), expected, strict=True):
         assert weight.grad is not None
@@ -122,10 +129,10 @@ def test_a_gradient_is_that_of_its_own_step_alone() -> None:
 def test_without_a_gradient_weight_decay_alone_shrinks_the_weights(rate: float) -> None:
     model = small_model()
     before = [weight.detach().clone() for weight in model.parameters()]
-    optimization = Optimization(model, TrainingConfig())
+    optimization = whole(model, TrainingConfig())
     for decay in (0.25, 0.0, 0.5):
         flat = sum((weight.sum() * 0 for weight in model.parameters()), torch.zeros(()))
-        optimization.step(flat, rate=rate, weight_decay=decay)
+        optimization.step([flat], number=1, rate=rate, weight_decay=decay)
     for weight, was in zip(model.parameters(), before, strict=True):
         torch.testing.assert_close(weight, was * (1 - rate * 0.25) * (1 - rate * 0.5))
 
@@ -136,7 +143,7 @@ def test_every_parameter_is_decayed_biases_and_norms_too() -> None:
     nn.init.ones_(model[1].bias)
     before = [weight.detach().clone() for weight in model.parameters()]
     flat = sum((weight.sum() * 0 for weight in model.parameters()), torch.zeros(()))
-    Optimization(model, TrainingConfig()).step(flat, rate=0.5, weight_decay=0.5)
+    whole(model, TrainingConfig()).step([flat], number=1, rate=0.5, weight_decay=0.5)
     for weight, was in zip(model.parameters(), before, strict=True):
         torch.testing.assert_close(weight.detach(), was * 0.75)
 
@@ -165,7 +172,7 @@ def test_a_slow_gradient_is_the_gradient_and_a_multiple_of_its_average(
 
 def test_a_gain_of_zero_keeps_no_averages() -> None:
     model = small_model()
-    optimization = Optimization(model, TrainingConfig(slow_gradient_gain=0.0))
+    optimization = whole(model, TrainingConfig(slow_gradient_gain=0.0))
     stepped(optimization, model, range(1, 3))
     assert optimization.state_dict()["slow_gradients"] == []
 
@@ -188,14 +195,14 @@ def test_going_on_from_a_saved_state_equals_never_having_stopped(
 ) -> None:
     config = TrainingConfig(slow_gradient_gain=gain, beta1=0.7, beta2=0.9)
     model = small_model(dtype)
-    optimization = Optimization(model, config)
+    optimization = whole(model, config)
     stepped(optimization, model, range(1, 1 + done))
     state, weights = through_a_file(optimization.state_dict()), through_a_file(model.state_dict())
     stepped(optimization, model, range(1 + done, 10))
 
     resumed_model = small_model(dtype)
     resumed_model.load_state_dict(weights)
-    resumed = Optimization(resumed_model, config)
+    resumed = whole(resumed_model, config)
     resumed.load_state_dict(state)
     stepped(resumed, resumed_model, range(1 + done, 10))
     assert same_tensors(dict(resumed_model.state_dict()), dict(model.state_dict()))
@@ -209,24 +216,24 @@ def test_each_part_of_the_state_matters(part: str) -> None:
 
     def trained(forget: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         model = small_model()
-        optimization = Optimization(model, config)
+        optimization = whole(model, config)
         stepped(optimization, model, range(1, 6))
         state = through_a_file(optimization.state_dict())
         forget(state)
-        fresh = Optimization(model, config)
+        fresh = whole(model, config)
         fresh.load_state_dict(state)
         stepped(fresh, model, range(6, 9))
         return dict(model.state_dict())
 
     def forget(state: dict[str, Any]) -> None:
-        state[part] = Optimization(small_model(), config).state_dict()[part]
+        state[part] = whole(small_model(), config).state_dict()[part]
 
     assert not same_tensors(trained(lambda state: None), trained(forget))
 
 
 def test_there_is_an_average_for_each_parameter() -> None:
     model = small_model()
-    optimization = Optimization(model, TrainingConfig(slow_gradient_gain=1.0))
+    optimization = whole(model, TrainingConfig(slow_gradient_gain=1.0))
     stepped(optimization, model, range(1, 3))
     state = optimization.state_dict()
     assert set(state) == {"adamw", "slow_gradients"}

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.ranking import ranking
 from analysis.rows import SearchRows
-from paretune.examining import rate_with_interval
+from paretune.examining import estimate
 from paretune.retraining import examine
 from search_spaces.loader import SpaceFile
 
@@ -39,7 +39,7 @@ def test_a_published_checkpoint_still_solves_what_it_solved(checkpoint: Path) ->
     import torch
 
     exam = examine(checkpoint, torch.device("cpu"), problems=2000, seed=11)
-    assert rate_with_interval(exam)[0] >= 0.99
+    assert estimate(exam)[0] >= 0.99
 
 
 @pytest.mark.parametrize("file", ADDERS, ids=lambda path: path.parent.name)

@@ -24,6 +24,7 @@ OTHER_VALUES: dict[str, list[Any]] = {
     "chain_fade": [[0.2, 0.4]],
     "second_pass": [{"share": 0.5, "lr": 0.1, "batch": 8}],
     "start_from": ["some/checkpoint.pt"],
+    "micro_batch": [3, "auto"],
 }
 """Values that differ from the default, for fields whose type does not suggest any."""
 

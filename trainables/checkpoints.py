@@ -3,7 +3,7 @@
 A checkpoint is a dict saved by ``torch.save``:
 ``format`` ("paretune-checkpoint"), ``version`` (1), ``task`` (its name), ``config`` (plain values),
 ``step``, ``model`` and ``optimizer`` (state dicts), ``progress`` (what the loop needs to go on),
-``metrics`` (those of the step's report).
+``metrics`` (those of the step's report), ``notes`` (what the model needs beside its weights).
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class LoadedModel:
     model: nn.Module
     step: int
     metrics: Mapping[str, float]
+    notes: Mapping[str, Any]
+    """What the workload wrote down when it was saved; empty in files of before there were any."""
 
 
 def make_snapshot(
@@ -50,6 +52,7 @@ def make_snapshot(
     optimizer: Mapping[str, Any],
     progress: Mapping[str, Any],
     metrics: Mapping[str, float],
+    notes: Mapping[str, Any],
 ) -> Snapshot:
     """Return the content of a checkpoint."""
     return {
@@ -62,6 +65,7 @@ def make_snapshot(
         "optimizer": optimizer,
         "progress": dict(progress),
         "metrics": dict(metrics),
+        "notes": dict(notes),
     }
 
 
@@ -137,7 +141,9 @@ def load_model(path: Path, device: torch.device) -> LoadedModel:
         workload = task.workload(config, device)
         model = workload.build_model()
         model.load_state_dict(content["model"])
-        return LoadedModel(task, config, workload, model.eval(), content["step"], content["metrics"])
+        model.eval()
+        notes = content.get("notes", {})
+        return LoadedModel(task, config, workload, model, content["step"], content["metrics"], notes)
     except KeyError as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: it lacks {error}") from error
     except (ValidationError, ValueError, TypeError, RuntimeError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -42,6 +42,11 @@ class TrainingConfig(BaseModel):
 
     steps: int = Field(2000, ge=1, description="Optimizer steps of a full run: the budget of a trial.")
     batch: int = Field(256, ge=1, description="Samples in one step.")
+    micro_batch: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(
+        None,
+        description="Samples that pass through the model at a time; a step adds up their gradients. Auto "
+        "takes as many as the memory that is free has room for; by default all of a step's.",
+    )
     lr: float = Field(0.01, gt=0, description="Peak learning rate of AdamW.")
     schedule: Schedule = Field(
         "warmup_cosine",
@@ -125,6 +130,11 @@ class TrainingConfig(BaseModel):
         if self.second_pass is None:
             return self.steps
         return self.steps - round(self.steps * self.second_pass.share)
+
+    @property
+    def peak_lr(self) -> float:
+        """The peak rate that groups of parameters state theirs as a multiple of."""
+        return self.lr
 
     def batch_at(self, step: int) -> int:
         """Return the samples of a step counted from 1."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from trainables.optimization import ParameterGroup
+
 Direction = Literal["min", "max"]
 
 VALIDATION_LOSS = "val_loss"
@@ -96,14 +98,22 @@ class Table:
 class Examination:
     """How a trained model does on held-out data that no trial saw.
 
-    ``successes`` of ``problems`` is the headline rate, from which an interval can be computed.
+    Where each of the ``problems`` is either right or wrong, ``successes`` counts the right ones.
+    Elsewhere it is None, and ``mean`` is the metric's mean over the problems, with its standard
+    error. From both an interval can be computed. ``problems`` are called ``called`` in texts.
     """
 
     metric: str
-    successes: int
     problems: int
     drawn_from: str
+    successes: int | None = None
+    mean: float | None = None
+    standard_error: float | None = None
+    called: str = "held-out problems"
     tables: Sequence[Table] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        assert (self.successes is None) != (self.mean is None), "either a rate or a mean"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +136,34 @@ class Workload(Protocol):
         """What computes losses and gradients on this machine, and why, in one line."""
         ...
 
+    @property
+    def tokens_per_sample(self) -> int:
+        """How many tokens a model reads of one sample in training."""
+        ...
+
+    @property
+    def flops_per_token(self) -> float | None:
+        """Arithmetic operations of a step per token read, forward and backward; None if not known."""
+        ...
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """What a trained model needs beside its weights, such as its tokenizer, in plain values."""
+        ...
+
     def build_model(self) -> nn.Module:
         """Return a newly initialised model on the device; torch's global seed decides its weights."""
         ...
 
+    def parameter_groups(self, model: nn.Module) -> Sequence[ParameterGroup]:
+        """Return the model's parameters in groups that are optimized alike, each in one of them."""
+        ...
+
     def batch(self, step: int) -> Any:
-        """Return the training batch of a step counted from 1: the same step, the same batch."""
+        """Return the training batch of a step counted from 1: the same step, the same batch.
+
+        A tensor, or a tuple of tensors, whose first dimension is the samples.
+        """
         ...
 
     def large_batch(self, samples: int) -> Any:
@@ -152,7 +184,7 @@ class Workload(Protocol):
 
 
 class Task(Protocol):
-    """A task as the loop, the driver and the checks see it. Only its last two methods import torch."""
+    """A task as the loop, driver and checks see it. Only ``diagnose`` and ``workload`` import torch."""
 
     name: str
     config_class: type[TrainingConfig]
@@ -163,6 +195,14 @@ class Task(Protocol):
 
     def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
         """Return the exact number of unique parameters by component, without allocating any."""
+        ...
+
+    def prepare(self, config: TrainingConfig) -> None:
+        """Check or make what a configuration's trials share, such as their data, before any begins.
+
+        Raises:
+            DataError: it is not there, or damaged, or not what the configuration needs.
+        """
         ...
 
     def diagnose(self) -> Sequence[Diagnosis]:

@@ -1,12 +1,18 @@
-"""What the training loop reads while it runs: the mean loss, and the time spent."""
+"""What the training loop reads while it runs: the mean loss, the time spent, and the memory."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from trainables.contract import Workload
+from trainables.gpus import peak_flops
 
 
 class RunningLoss:
@@ -16,9 +22,10 @@ class RunningLoss:
         self._sum = torch.zeros((), device=device)
         self._steps = 0
 
-    def add(self, loss: Tensor) -> None:
-        """Add a step's loss, a scalar on the device."""
-        self._sum += loss
+    def add(self, parts: Iterable[Tensor]) -> None:
+        """Add a step's loss: scalars on the device that sum to it."""
+        for part in parts:
+            self._sum += part
         self._steps += 1
 
     def is_finite(self) -> bool:
@@ -60,3 +67,56 @@ class Clock:
     def _wait(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+
+
+class PeakMemory:
+    """The most memory that was in use since this was made.
+
+    Of a GPU, what torch's allocator held; on a CPU, what the whole process held (Linux; elsewhere
+    that cannot be told of a stretch of a process's life).
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        else:
+            # A worker trains one trial after the other: what an earlier one needed is not this one's.
+            with suppress(OSError):
+                Path("/proc/self/clear_refs").write_text("5")
+
+    def as_metrics(self) -> dict[str, float]:
+        """Return the peak in MiB as a metric; nothing where it cannot be told."""
+        peak = self._mebibytes()
+        return {} if peak is None else {"peak_memory": peak}
+
+    def _mebibytes(self) -> float | None:
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) / 2**20
+        try:
+            lines = Path("/proc/self/status").read_text().splitlines()
+        except OSError:
+            return None
+        return next((int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM:")), None)
+
+
+class Speed:
+    """Tokens in a second of training steps, and how much of the GPU's peak that is."""
+
+    def __init__(self, workload: Workload, device: torch.device, tokens: int) -> None:
+        self._flops_per_token = workload.flops_per_token
+        self._peak = peak_flops(device)
+        self._tokens = tokens
+
+    def since_last(self, tokens: int, seconds: float) -> dict[str, float]:
+        """Return the metrics of the stretch that ends with ``tokens`` read and took ``seconds``."""
+        before, self._tokens = self._tokens, tokens
+        if seconds <= 0:
+            return {}
+        speed = (tokens - before) / seconds
+        if self._flops_per_token is None or self._peak is None:
+            return {"tokens_per_second": speed}
+        return {
+            "tokens_per_second": speed,
+            "flops_utilisation": speed * self._flops_per_token / self._peak,
+        }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,9 @@ from trainables.checkpoints import Snapshot, load_weights, make_snapshot
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Ending, Report, Target, Task
 from trainables.finishing import Finish, make_finish
-from trainables.gauges import Clock, RunningLoss
+from trainables.gauges import Clock, PeakMemory, RunningLoss, Speed
 from trainables.machine import CompiledModel, forward_context
+from trainables.memory import micro_batch_of, samples_in, split
 from trainables.optimization import Optimization
 from trainables.schedules import rate_at
 
@@ -30,12 +31,15 @@ class Progress:
 
     step: int = 0
     samples: int = 0
+    tokens: int = 0
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     evaluations_at_target: int = 0
     solved: bool = False
     steps_to_target: int = 0
+    tokens_to_target: int = 0
     cpu_seconds_to_target: float = 0.0
+    seconds_to_target: float = 0.0
     finish_begun: int | None = None
     """The step after which the finish began."""
     best_val_loss: float = math.inf
@@ -55,19 +59,23 @@ class Progress:
             return
         self.evaluations_at_target += 1
         if self.evaluations_at_target == 1 and not self.solved:
-            self.steps_to_target, self.cpu_seconds_to_target = self.step, self.cpu_seconds
+            self.steps_to_target, self.tokens_to_target = self.step, self.tokens
+            self.cpu_seconds_to_target, self.seconds_to_target = self.cpu_seconds, self.wall_seconds
         self.solved = self.solved or self.evaluations_at_target >= target.hold
 
     def as_metrics(self) -> dict[str, float]:
         """Return what a report says of the progress; times to the target only once it has been held."""
         spent: dict[str, float] = {
             "samples": self.samples,
+            "tokens": self.tokens,
             "cpu_seconds": self.cpu_seconds,
             "wall_seconds": self.wall_seconds,
         }
         if self.solved:
             spent["steps_to_target"] = self.steps_to_target
+            spent["tokens_to_target"] = self.tokens_to_target
             spent["cpu_seconds_to_target"] = self.cpu_seconds_to_target
+            spent["seconds_to_target"] = self.seconds_to_target
         return spent
 
 
@@ -147,16 +155,21 @@ class _Run:
             load_weights(self._model, Path(config.start_from))
         self._training_model = CompiledModel(self._model, config, device)
         self._forward_context = forward_context(self._model, config, device)
-        self._optimization = Optimization(self._model, config)
+        self._optimization = self._new_optimization()
         self._finish: Finish | None = None
         if self.progress.finish_begun is not None:
             self._begin_finish()
         elif resume is not None:
             self._optimization.load_state_dict(resume["optimizer"])
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
-        # Said in the first report. Asked for before the clock starts: preparing it is no training step.
-        self._engine: str | None = self._workload.engine
+        self._micro_batch = micro_batch_of(config, self._workload, self._model, device)
         self._losses = RunningLoss(device)
+        # Before the clock starts: preparing an engine or compiling is no training step.
+        self._engine: str | None = self._workload.engine  # said in the first report
+        if self._training_model.is_compiled and not self.is_finishing:
+            self._compile()
+        self._memory = PeakMemory(device)
+        self._speed = Speed(self._workload, device, self.progress.tokens)
         self._clock = Clock(device)
         self._diverged = False
 
@@ -182,13 +195,13 @@ class _Run:
         step = self.progress.step
         if self._finish is not None:
             before = self._finish.evaluations
-            self._losses.add(self._finish.step())
-            self.progress.samples += self._config.finish_batch * (self._finish.evaluations - before)
+            self._losses.add([self._finish.step()])
+            self._count_samples(self._config.finish_batch * (self._finish.evaluations - before))
             return
         if step == self._config.first_pass_steps + 1:
-            self._optimization = Optimization(self._model, self._config)
+            self._optimization = self._new_optimization()
         self._learn(step)
-        self.progress.samples += self._config.batch_at(step)
+        self._count_samples(self._config.batch_at(step))
 
     def has_diverged(self) -> bool:
         """Look, every so many steps, whether the loss is still finite."""
@@ -202,8 +215,10 @@ class _Run:
     def evaluate(self) -> Report:
         """Validate, take note of how far the run is, and return the report."""
         progress = self.progress
+        wall_seconds = self._clock.wall_seconds()
         progress.cpu_seconds += self._clock.cpu_seconds()
-        progress.wall_seconds += self._clock.wall_seconds()
+        progress.wall_seconds += wall_seconds
+        spent = {**self._speed.since_last(progress.tokens, wall_seconds), **self._memory.as_metrics()}
         measured = {"train_loss": self._losses.mean()}
         if math.isfinite(measured["train_loss"]):
             self._model.eval()
@@ -218,7 +233,8 @@ class _Run:
             self._take_note(measured)
         self._losses.reset()
         rate = rate_at(progress.step, self._config)
-        metrics = {**measured, "learning_rate": rate, **progress.as_metrics()}
+        share = progress.step / self._config.steps
+        metrics = {**measured, "learning_rate": rate, "progress": share, **progress.as_metrics(), **spent}
         engine, self._engine = self._engine, None
         return Report(step=progress.step, metrics=metrics, ending=self.ending, engine=engine)
 
@@ -237,17 +253,20 @@ class _Run:
             optimizer={} if self.is_finishing else self._optimization.state_dict(),
             progress=asdict(self.progress),
             metrics=metrics,
+            notes=self._workload.notes,
         )
 
     def _learn(self, step: int) -> None:
         if self._has_dropout:
             # Drawn from the step, as batches are: a resumed run drops what it would have dropped.
             torch.manual_seed((self._config.seed * 1_000_003 + step) % 2**63)
+        losses: list[Tensor] = []
         try:
-            with self._forward_context:
-                loss = self._workload.loss(self._training_model.module, self._workload.batch(step))
             self._optimization.step(
-                loss, rate=rate_at(step, self._config), weight_decay=self._config.weight_decay_at(step)
+                self._losses_of(step, losses),
+                number=step,
+                rate=rate_at(step, self._config),
+                weight_decay=self._config.weight_decay_at(step),
             )
         except Exception as error:
             # Compilers fail in many ways, forward or backward; what the model itself cannot do fails
@@ -256,7 +275,35 @@ class _Run:
                 raise
             self._learn(step)
         else:
-            self._losses.add(loss.detach())
+            self._losses.add(losses)
+
+    def _losses_of(self, step: int, seen: list[Tensor]) -> Iterator[Tensor]:
+        """Yield the step's loss in parts that sum to it, and leave them in ``seen`` without their graphs."""
+        batch = self._workload.batch(step)
+        parts = [batch] if self._micro_batch is None else split(batch, self._micro_batch)
+        for part in parts:
+            with self._forward_context:
+                loss = self._workload.loss(self._training_model.module, part)
+            if len(parts) > 1:
+                loss = loss * (samples_in(part) / self._config.batch_at(step))
+            seen.append(loss.detach())
+            yield loss
+
+    def _compile(self) -> None:
+        """Run the first step's forward and backward pass, in which compilers do their work."""
+        try:
+            for loss in self._losses_of(1, []):
+                torch.autograd.backward(loss)
+        except Exception as error:
+            self._training_model.give_up(error)
+        self._model.zero_grad(set_to_none=True)
+
+    def _new_optimization(self) -> Optimization:
+        return Optimization(self._workload.parameter_groups(self._model), self._config)
+
+    def _count_samples(self, samples: int) -> None:
+        self.progress.samples += samples
+        self.progress.tokens += samples * self._workload.tokens_per_sample
 
     def _take_note(self, measured: Mapping[str, float]) -> None:
         progress, config = self.progress, self._config

@@ -70,6 +70,11 @@ class CompiledModel:
             self._compiled = cast("nn.Module", torch.compile(model))
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether the model is called compiled."""
+        return self._compiled is not None
+
+    @property
     def module(self) -> nn.Module:
         """What to call now: a module with the same interface as the model."""
         return self._model if self._compiled is None else self._compiled

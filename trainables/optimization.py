@@ -1,9 +1,10 @@
-"""AdamW as the training loop uses it: clipping, changing rates, and amplified slow gradients."""
+"""The optimizers as the training loop uses them: groups, clipping, changing rates, slow gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,47 +12,134 @@ from torch import Tensor, nn
 from trainables.config import TrainingConfig
 
 
+@dataclass(frozen=True, kw_only=True)
+class MomentumRise:
+    """A momentum that rises linearly from ``begin`` to ``end`` over the first ``steps`` steps."""
+
+    begin: float
+    end: float
+    steps: int
+
+    def at(self, step: int) -> float:
+        """Return the momentum of a step counted from 1."""
+        share = min(1.0, step / self.steps) if self.steps else 1.0
+        return self.begin + share * (self.end - self.begin)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterGroup:
+    """Parameters that are stepped in the same way.
+
+    ``rate_ratio`` is the group's learning rate as a multiple of the configuration's. Muon takes
+    matrices only, and its momentum from ``momentum``; ``betas`` and ``eps`` are AdamW's. ``decays``
+    says whether the configuration's weight decay applies; otherwise there is none.
+    """
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    rate_ratio: float = 1.0
+    decays: bool = True
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    momentum: MomentumRise = MomentumRise(begin=0.95, end=0.95, steps=0)
+
+
+def one_group(model: nn.Module, config: TrainingConfig) -> list[ParameterGroup]:
+    """Return all parameters of a model as one group of AdamW with the configuration's decays."""
+    betas = (config.beta1, config.beta2)
+    return [ParameterGroup(name="all", parameters=list(model.parameters()), betas=betas)]
+
+
 class Optimization:
     """What turns the gradients of a model into a step, with all of its state.
 
     Args:
-        model: the model; all of its parameters are optimized.
-        config: rates, decays, clipping and gain.
+        groups: the parameters; none may be in two groups.
+        config: clipping and gain.
     """
 
-    def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
-        self._parameters = list(model.parameters())
+    def __init__(self, groups: Sequence[ParameterGroup], config: TrainingConfig) -> None:
+        self._parameters = [parameter for group in groups for parameter in group.parameters]
+        assert len({id(p) for p in self._parameters}) == len(self._parameters), "a parameter in two groups"
         self._clip = config.grad_clip
-        self._optimizer = torch.optim.AdamW(
-            self._parameters, lr=config.lr, betas=(config.beta1, config.beta2), fused=True
-        )
+        self._optimizers = _make_optimizers(groups)
         self._slow = None
         if config.slow_gradient_gain > 0:
             self._slow = SlowGradients(config.slow_gradient_gain, config.slow_gradient_decay)
 
-    def step(self, loss: Tensor, *, rate: float, weight_decay: float) -> None:
-        """Compute the gradients of ``loss``, a scalar, and change the parameters."""
-        self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+    def step(self, losses: Iterable[Tensor], *, number: int, rate: float, weight_decay: float) -> None:
+        """Change the parameters by the gradients of the sum of ``losses``.
+
+        Args:
+            losses: scalars; each is differentiated before the next is asked for, so that an iterator
+                needs the memory of one.
+            number: the step's number, counted from 1.
+            rate: its learning rate, of groups with a ratio of 1.
+            weight_decay: its decoupled weight decay, of groups that decay.
+        """
+        for optimizer in self._optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        for loss in losses:
+            torch.autograd.backward(loss)
         if self._slow is not None:
             self._slow.amplify([p.grad for p in self._parameters if p.grad is not None])
         if self._clip > 0:
             nn.utils.clip_grad_norm_(self._parameters, self._clip)
-        for group in self._optimizer.param_groups:
-            group["lr"], group["weight_decay"] = rate, weight_decay
-        self._optimizer.step()
+        for optimizer in self._optimizers.values():
+            for settings in optimizer.param_groups:
+                group: ParameterGroup = settings["group"]
+                settings["lr"] = rate * group.rate_ratio
+                settings["weight_decay"] = weight_decay if group.decays else 0.0
+                if group.optimizer == "muon":
+                    settings["momentum"] = group.momentum.at(number)
+            optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
         """Return what :meth:`load_state_dict` needs to go on; tensors are live."""
         slow = [] if self._slow is None else self._slow.averages
-        return {"adamw": self._optimizer.state_dict(), "slow_gradients": slow}
+        states = {name: _state_of(optimizer) for name, optimizer in self._optimizers.items()}
+        return {**states, "slow_gradients": slow}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` returned."""
-        self._optimizer.load_state_dict(state["adamw"])
+        for name, optimizer in self._optimizers.items():
+            # The loaded settings replace ours; which group they are for is not among them.
+            groups = [settings["group"] for settings in optimizer.param_groups]
+            optimizer.load_state_dict(state[name])
+            for settings, group in zip(optimizer.param_groups, groups, strict=True):
+                settings["group"] = group
         if self._slow is not None:
             device = self._parameters[0].device
             self._slow.averages = [average.to(device) for average in state["slow_gradients"]]
+
+
+def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, torch.optim.Optimizer]:
+    """Return one optimizer of each kind that the groups name; AdamW is fused."""
+    made: dict[str, torch.optim.Optimizer] = {}
+    by_adamw = [
+        {"params": list(group.parameters), "betas": group.betas, "eps": group.eps, "group": group}
+        for group in groups
+        if group.optimizer == "adamw" and group.parameters
+    ]
+    if by_adamw:
+        made["adamw"] = torch.optim.AdamW(by_adamw, fused=True)
+    by_muon = [
+        {"params": list(group.parameters), "group": group}
+        for group in groups
+        if group.optimizer == "muon" and group.parameters
+    ]
+    if by_muon:
+        # Rate, momentum and decay are set before every step; torch's own defaults are not Keller Jordan's.
+        made["muon"] = torch.optim.Muon(by_muon, lr=0.0, weight_decay=0.0)
+    return made
+
+
+def _state_of(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return an optimizer's state as plain values and tensors: without our groups in its settings."""
+    state = optimizer.state_dict()
+    plain = [{k: v for k, v in settings.items() if k != "group"} for settings in state["param_groups"]]
+    return {**state, "param_groups": plain}
 
 
 class SlowGradients:

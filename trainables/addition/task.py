@@ -50,6 +50,9 @@ class AdditionTask:
         """Return the exact number of unique parameters by component."""
         return cast("AdditionConfig", config).parameter_table()
 
+    def prepare(self, config: TrainingConfig) -> None:
+        """Do nothing: problems are drawn, not read."""
+
     def diagnose(self) -> Sequence[Diagnosis]:
         """Say whether there is a native engine here, and what it has compiled so far."""
         from trainables.addition.native.diagnosis import diagnose

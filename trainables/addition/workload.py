@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +18,7 @@ from trainables.addition.native.engine import NativeEngine
 from trainables.addition.problems import held_out
 from trainables.addition.stream import TrainingStream
 from trainables.contract import Examination
+from trainables.optimization import ParameterGroup, one_group
 from trainables.transformer.model import Transformer
 
 _VALIDATION_SEED = 0
@@ -39,6 +43,25 @@ class AdditionWorkload:
     def engine(self) -> str:
         """What computes losses and gradients here, and why."""
         return self._chosen()[1]
+
+    @property
+    def tokens_per_sample(self) -> int:
+        """Tokens of a problem that the model reads."""
+        return self.format.layout.input_length
+
+    @property
+    def flops_per_token(self) -> float | None:
+        """Not counted: models of this size do not use a GPU's arithmetic."""
+        return None
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """Nothing: the configuration says how problems are written."""
+        return {}
+
+    def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
+        """Return all parameters as one group."""
+        return one_group(model, self._config)
 
     def build_model(self) -> Transformer:
         """Return a newly initialised transformer on the device."""
