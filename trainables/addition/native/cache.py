@@ -25,6 +25,8 @@ from trainables.addition.native.compiler import (
     CompilerError,
     processor_description,
 )
+from trainables.cache import NoCacheError
+from trainables.cache import cache_folder as general_cache_folder
 
 MAX_BYTES = 64 * 1024 * 1024
 """What all libraries together may take; beyond, those that were not used for longest go."""
@@ -39,15 +41,10 @@ class UnsafeCacheError(CompilerError):
 
 def cache_folder() -> Path:
     """Return the folder of compiled kernels, which may not exist yet."""
-    own = os.environ.get("PARETUNE_CACHE")
-    if own:
-        return Path(own).expanduser().absolute()
-    general = os.environ.get("XDG_CACHE_HOME")
     try:
-        folder = Path(general) if general else Path.home() / ".cache"
-    except RuntimeError as error:  # nobody's home: a container with a user that it does not know
-        raise CompilerError(f"there is no place for compiled kernels: {error}; set PARETUNE_CACHE") from error
-    return folder.absolute() / "paretune" / "kernels"
+        return general_cache_folder("kernels")
+    except NoCacheError as error:
+        raise CompilerError(str(error)) from error
 
 
 def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float") -> Path:
