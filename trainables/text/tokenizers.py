@@ -1,0 +1,213 @@
+"""What turns text into tokens and back: one byte to a token, one character, or GPT-2's pieces of words.
+
+Every document begins with a mark, a token of its own, which no text can contain: it says that what stood
+before has nothing to do with what comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.text.errors import DataError
+from trainables.text.shards import Tokens
+
+Ids = Sequence[int] | NDArray[np.integer[Any]]
+
+TOKENIZERS = ("bytes", "chars", "gpt2")
+"""The names of all tokenizers."""
+
+MAX_VOCABULARY = 65_535
+"""Most characters and mark together: tokens are kept in 16 bits."""
+
+REPLACEMENT = "\ufffd"
+"""Stands for what is no text: broken UTF-8, and tokens outside the vocabulary."""
+
+
+class Tokenizer(Protocol):
+    """What encodes and decodes text."""
+
+    name: str
+    vocabulary: int
+    """Number of tokens: they are 0 to ``vocabulary - 1``, the mark among them."""
+    document_start: int
+    """The mark that begins every document."""
+
+    def encode(self, text: str) -> Tokens:
+        """Return the tokens of a text, of shape (number of tokens,), without the mark of a document.
+
+        Raises:
+            DataError: the text has something that cannot be encoded.
+        """
+        ...
+
+    def decode(self, ids: Ids) -> str:
+        """Return the text of tokens. Marks become empty.
+
+        Broken UTF-8, and each token outside the vocabulary, as a model with a padded one may say it,
+        become U+FFFD.
+        """
+        ...
+
+    def token_bytes(self) -> NDArray[np.uint8]:
+        """Return how many bytes of UTF-8 each token stands for, of shape (vocabulary,); 0 for the mark."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what :func:`tokenizer_from_json` makes the same tokenizer of."""
+        ...
+
+
+class BytesTokenizer:
+    """One token for each byte of UTF-8. The mark is 0: text has no NUL, and where it has, that is dropped."""
+
+    name = "bytes"
+    vocabulary = 256
+    document_start = 0
+
+    def encode(self, text: str) -> Tokens:
+        """Return the bytes of a text; see :class:`Tokenizer`."""
+        encoded = np.frombuffer(_utf8(text), dtype=np.uint8)
+        tokens: Tokens = encoded[encoded != self.document_start].astype(np.uint16)
+        return tokens
+
+    def decode(self, ids: Ids) -> str:
+        """Return the text of bytes; see :class:`Tokenizer`."""
+        pieces = [_PIECES[number] if 0 <= number < 256 else _REPLACEMENT_BYTES for number in map(int, ids)]
+        return b"".join(pieces).decode("utf-8", errors="replace")
+
+    def token_bytes(self) -> NDArray[np.uint8]:
+        """Return 1 for every token but the mark, of shape (256,)."""
+        lengths = np.ones(self.vocabulary, dtype=np.uint8)
+        lengths[self.document_start] = 0
+        return lengths
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its name: there is but one."""
+        return {"kind": self.name}
+
+
+class CharsTokenizer:
+    """One token for each of the characters it was made with, in their order, from 1 on. The mark is 0.
+
+    Raises:
+        DataError: ``characters`` are none, too many, not sorted, or not distinct.
+    """
+
+    name = "chars"
+    document_start = 0
+
+    def __init__(self, characters: str) -> None:
+        if not characters:
+            raise DataError("a vocabulary of characters needs at least one; the text is empty")
+        if len(characters) >= MAX_VOCABULARY:
+            raise DataError(
+                f"the text has {len(characters):,} different characters, but a vocabulary of characters "
+                f"holds at most {MAX_VOCABULARY - 1:,}; use `--tokenizer bytes` or `gpt2`"
+            )
+        self.characters = characters
+        self.vocabulary = 1 + len(characters)
+        self._points = _code_points(characters)
+        if np.any(self._points[1:] <= self._points[:-1]):
+            raise DataError("the characters of a vocabulary must be sorted and distinct")
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> CharsTokenizer:
+        """Return the tokenizer of all characters that occur in ``texts``."""
+        found: set[str] = set()
+        for text in texts:
+            found.update(text)
+        return cls("".join(sorted(found)))
+
+    def encode(self, text: str) -> Tokens:
+        """Return one token for each character; see :class:`Tokenizer`."""
+        points = _code_points(text)
+        places = np.minimum(np.searchsorted(self._points, points), len(self._points) - 1)
+        unknown = self._points[places] != points
+        if unknown.any():
+            index = int(np.argmax(unknown))
+            raise DataError(
+                f"character {index:,} of the text is {text[index]!a}, which does not occur in the training "
+                "text, so there is no token for it; leave it out, or build the data set with `--tokenizer "
+                "bytes`"
+            )
+        tokens: Tokens = (places + 1).astype(np.uint16)
+        return tokens
+
+    def decode(self, ids: Ids) -> str:
+        """Return the characters; see :class:`Tokenizer`."""
+        known = ["", *self.characters]
+        return "".join(
+            known[number] if 0 <= number < self.vocabulary else REPLACEMENT for number in map(int, ids)
+        )
+
+    def token_bytes(self) -> NDArray[np.uint8]:
+        """Return the bytes of each character, 1 to 4, of shape (vocabulary,)."""
+        lengths = [0, *(len(_utf8(character)) for character in self.characters)]
+        return np.array(lengths, dtype=np.uint8)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its name and its characters."""
+        return {"kind": self.name, "characters": self.characters}
+
+
+def make_tokenizer(kind: str, texts: Iterable[str], *, download: bool = False) -> Tokenizer:
+    """Return the tokenizer with a name for a body of texts.
+
+    Args:
+        kind: one of ``TOKENIZERS``.
+        texts: all of the text; only a vocabulary of characters looks at it.
+        download: fetch GPT-2's vocabulary from the network where it is not on this machine.
+
+    Raises:
+        DataError: there is no such tokenizer, or what it needs is not there.
+    """
+    if kind == "chars":
+        return CharsTokenizer.of(texts)
+    return tokenizer_from_json({"kind": kind}, download=download)
+
+
+def tokenizer_from_json(content: object, *, download: bool = False) -> Tokenizer:
+    """Return the tokenizer that ``as_json`` described.
+
+    Raises:
+        DataError: it describes none, or what the tokenizer needs is not on this machine.
+    """
+    if not isinstance(content, Mapping):
+        raise DataError(f"a tokenizer is described by a mapping with `kind`, but this is {content!r}")
+    kind = content.get("kind")
+    expected = {"kind", "characters"} if kind == "chars" else {"kind"}
+    if kind not in TOKENIZERS:
+        raise DataError(f"there is no tokenizer {kind!r}; there are {', '.join(TOKENIZERS)}")
+    if set(content) != expected:
+        raise DataError(f"a tokenizer {kind!r} is described by {sorted(expected)}, not by {sorted(content)}")
+    if kind == "gpt2":
+        from trainables.text.gpt2 import Gpt2Tokenizer
+
+        return Gpt2Tokenizer(download=download)
+    if kind == "bytes":
+        return BytesTokenizer()
+    if not isinstance(content["characters"], str):
+        raise DataError(f"`characters` must be a text, but is {type(content['characters']).__name__}")
+    return CharsTokenizer(content["characters"])
+
+
+_PIECES = [b"", *(bytes([value]) for value in range(1, 256))]
+_REPLACEMENT_BYTES = REPLACEMENT.encode()
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"character {error.start:,} of the text, {text[error.start]!a}, is half of a character and no "
+            "UTF-8; leave it out"
+        ) from error
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype="<u4")
