@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from trainables.text.errors import DataError
 from trainables.text.shards import Tokens
-from trainables.text.tokenizers import REPLACEMENT, Ids
+from trainables.text.tokenizers import REPLACEMENT, Ids, utf8
 
+_HOST = "openaipublic.blob.core.windows.net"
 _FILES = {
-    "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/vocab.bpe": (
+    f"https://{_HOST}/gpt-2/encodings/main/vocab.bpe": (
         "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"
     ),
-    "https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/encoder.json": (
+    f"https://{_HOST}/gpt-2/encodings/main/encoder.json": (
         "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783"
     ),
 }
@@ -56,17 +57,18 @@ class Gpt2Tokenizer:
 
         try:
             self._encoding = tiktoken.get_encoding("gpt2")
-        # What requests raises is an OSError; a file that is not what it should be makes a ValueError.
+        # A file that is not what it should be makes a ValueError, whatever else goes wrong an OSError.
         except (OSError, ValueError) as error:
             raise DataError(
-                f"GPT-2's vocabulary could not be fetched from {next(iter(_FILES))}: {error}; try again "
-                "when there is a network, or copy tiktoken's cache from another machine and set "
-                "TIKTOKEN_CACHE_DIR to it"
+                f"GPT-2's vocabulary could not be fetched from {_HOST}: "
+                f"{_in_plain_words(error)}; try again when there is a network, or copy tiktoken's cache from "
+                "another machine and set TIKTOKEN_CACHE_DIR to it"
             ) from error
         assert self._encoding.n_vocab == self.vocabulary
 
     def encode(self, text: str) -> Tokens:
         """Return the pieces of words; see :class:`trainables.text.tokenizers.Tokenizer`."""
+        utf8(text)  # tiktoken would quietly replace what is none
         return np.array(self._encoding.encode_ordinary(text), dtype=np.uint16)
 
     def decode(self, ids: Ids) -> str:
@@ -121,3 +123,13 @@ def _sha256(path: Path) -> str | None:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return None
+
+
+def _in_plain_words(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, requests.exceptions.HTTPError | ValueError):
+        return str(error)
+    if isinstance(error, requests.exceptions.RequestException):
+        return "there is no connection to it"
+    return str(error)

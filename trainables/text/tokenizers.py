@@ -70,7 +70,7 @@ class BytesTokenizer:
 
     def encode(self, text: str) -> Tokens:
         """Return the bytes of a text; see :class:`Tokenizer`."""
-        encoded = np.frombuffer(_utf8(text), dtype=np.uint8)
+        encoded = np.frombuffer(utf8(text), dtype=np.uint8)
         tokens: Tokens = encoded[encoded != self.document_start].astype(np.uint16)
         return tokens
 
@@ -146,7 +146,7 @@ class CharsTokenizer:
 
     def token_bytes(self) -> NDArray[np.uint8]:
         """Return the bytes of each character, 1 to 4, of shape (vocabulary,)."""
-        lengths = [0, *(len(_utf8(character)) for character in self.characters)]
+        lengths = [0, *(len(utf8(character)) for character in self.characters)]
         return np.array(lengths, dtype=np.uint8)
 
     def as_json(self) -> dict[str, Any]:
@@ -195,11 +195,12 @@ def tokenizer_from_json(content: object, *, download: bool = False) -> Tokenizer
     return CharsTokenizer(content["characters"])
 
 
-_PIECES = [b"", *(bytes([value]) for value in range(1, 256))]
-_REPLACEMENT_BYTES = REPLACEMENT.encode()
+def utf8(text: str) -> bytes:
+    """Return a text in UTF-8.
 
-
-def _utf8(text: str) -> bytes:
+    Raises:
+        DataError: it has a lone half of a surrogate pair.
+    """
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -207,6 +208,10 @@ def _utf8(text: str) -> bytes:
             f"character {error.start:,} of the text, {text[error.start]!a}, is half of a character and no "
             "UTF-8; leave it out"
         ) from error
+
+
+_PIECES = [b"", *(bytes([value]) for value in range(1, 256))]
+_REPLACEMENT_BYTES = REPLACEMENT.encode()
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
