@@ -1,0 +1,289 @@
+"""A data set: a folder of token shards with a file that says what is in them.
+
+The folder holds ``dataset.json`` (:class:`Description`), ``token_bytes.npy`` (bytes of UTF-8 for each token)
+and the shards that ``dataset.json`` names. Nothing in it is code, and nothing in it is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trainables.text.errors import DataError
+from trainables.text.shards import Shard, Tokens, check_tokens, open_shard
+from trainables.text.tokenizers import Tokenizer, tokenizer_from_json
+
+Split = Literal["train", "val"]
+SPLITS: tuple[Split, ...] = ("train", "val")
+
+DESCRIPTION_FILE = "dataset.json"
+TOKEN_BYTES_FILE = "token_bytes.npy"
+
+
+class Contents(BaseModel):
+    """What one split holds.
+
+    ``bytes`` is the text's length in UTF-8, without marks; ``sha256`` is that of all tokens, as little-endian
+    uint16, shard after shard.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    files: tuple[str, ...] = Field(min_length=1, strict=False)
+    tokens: int = Field(gt=0)
+    bytes: int = Field(ge=0)
+    documents: int = Field(ge=0)
+    sha256: str
+
+
+class Description(BaseModel):
+    """The content of ``dataset.json``. ``source`` says in words where the text comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format: Literal["paretune-dataset"] = "paretune-dataset"
+    version: Literal[1] = 1
+    name: str
+    source: str
+    tokenizer: dict[str, Any]
+    vocabulary: int = Field(gt=1, le=2**16)
+    document_start: int = Field(ge=0)
+    train: Contents
+    val: Contents
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set on disk. Shards are opened, and their headers checked, when they are first read.
+
+    It can be sent to another process, which then opens the same folder.
+    """
+
+    folder: Path
+    description: Description
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open_dataset, (self.folder,))
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.description.name
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens that its tokenizer has: 0 to ``vocabulary - 1``."""
+        return self.description.vocabulary
+
+    @property
+    def document_start(self) -> int:
+        """The mark that begins every document."""
+        return self.description.document_start
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """What turns its tokens into text.
+
+        Raises:
+            DataError: what the tokenizer needs is not on this machine, or it is not the one described.
+        """
+        made = tokenizer_from_json(self.description.tokenizer)
+        if (made.vocabulary, made.document_start) != (self.vocabulary, self.document_start):
+            raise DataError(
+                f"{self.folder / DESCRIPTION_FILE}: the tokenizer {made.name} has {made.vocabulary:,} tokens "
+                f"and the mark {made.document_start}, but the file says {self.vocabulary:,} and "
+                f"{self.document_start}; build the data set again"
+            )
+        return made
+
+    @cached_property
+    def token_bytes(self) -> NDArray[np.unsignedinteger[Any]]:
+        """Bytes of UTF-8 that each token stands for, of shape (vocabulary,); 0 for the mark.
+
+        Raises:
+            DataError: the file is missing, or holds something else.
+        """
+        path = self.folder / TOKEN_BYTES_FILE
+        try:
+            lengths = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path}: cannot be read: {error}; build the data set again") from error
+        if not isinstance(lengths, np.ndarray) or lengths.dtype.kind != "u":
+            raise DataError(f"{path}: expected unsigned integers; build the data set again")
+        if lengths.shape != (self.vocabulary,):
+            raise DataError(
+                f"{path}: has the shape {lengths.shape}, expected {(self.vocabulary,)}, a number for each "
+                "token; build the data set again"
+            )
+        lengths.setflags(write=False)
+        return lengths
+
+    def contents(self, split: Split) -> Contents:
+        """Return what ``dataset.json`` says of a split."""
+        return self.description.train if split == "train" else self.description.val
+
+    def length(self, split: Split) -> int:
+        """Return the number of tokens of a split, marks included."""
+        return self.contents(split).tokens
+
+    def read(self, split: Split, begin: int, count: int) -> Tokens:
+        """Return tokens ``begin`` to ``begin + count`` of a split, of shape (count,), across shards.
+
+        Raises:
+            IndexError: the split does not have all of them.
+            DataError: a shard is missing, or is not what ``dataset.json`` promises.
+        """
+        if begin < 0 or count < 0 or begin + count > self.length(split):
+            raise IndexError(
+                f"{self.folder}: tokens {begin:,} to {begin + count:,} of {split}, which has "
+                f"{self.length(split):,}"
+            )
+        read: Tokens = np.empty(count, dtype=np.uint16)
+        for shard, first in self._shards(split):
+            low, high = max(begin, first), min(begin + count, first + len(shard))
+            if low < high:
+                read[low - begin : high - begin] = shard.tokens[low - first : high - first]
+        return read
+
+    def advise(self, split: Split, begin: int, count: int) -> None:
+        """Ask the system to read tokens from disk ahead of their use; what lies outside is left out."""
+        for shard, first in self._shards(split):
+            if first < begin + count and begin < first + len(shard):
+                shard.advise(begin - first, count)
+
+    def check(self, vocabulary: int) -> None:
+        """Look at all headers and all tokens, as before a search.
+
+        Args:
+            vocabulary: number of tokens of the model that shall read it.
+
+        Raises:
+            DataError: a file is missing or not whole, or a token is not below ``vocabulary``.
+        """
+        assert self.token_bytes.shape == (self.vocabulary,)
+        for split in SPLITS:
+            for shard, _ in self._shards(split):
+                check_tokens(shard, min(vocabulary, self.vocabulary))
+
+    def verify(self) -> None:
+        """Look at everything, and compare it with what ``dataset.json`` says: counts, and the sha256.
+
+        Raises:
+            DataError: as :meth:`check`, or something is not as ``dataset.json`` says.
+        """
+        self.check(self.vocabulary)
+        for split in SPLITS:
+            said = self.contents(split)
+            found = count_contents(self.folder, said.files, self.token_bytes, self.document_start)
+            for field, value in found.model_dump().items():
+                if value != getattr(said, field):
+                    raise DataError(
+                        f"{self.folder}: {split} has {field} {value}, but {DESCRIPTION_FILE} says "
+                        f"{getattr(said, field)}; its files were changed: build the data set again"
+                    )
+
+    def _shards(self, split: Split) -> list[tuple[Shard, int]]:
+        """Return the shards of a split, opened, each with the index of its first token."""
+        return self._train_shards if split == "train" else self._val_shards
+
+    @cached_property
+    def _train_shards(self) -> list[tuple[Shard, int]]:
+        return self._open("train")
+
+    @cached_property
+    def _val_shards(self) -> list[tuple[Shard, int]]:
+        return self._open("val")
+
+    def _open(self, split: Split) -> list[tuple[Shard, int]]:
+        opened, first = [], 0
+        for name in self.contents(split).files:
+            shard = open_shard(self.folder / name)
+            opened.append((shard, first))
+            first += len(shard)
+        if first != self.length(split):
+            raise DataError(
+                f"{self.folder}: the shards of {split} hold {first:,} tokens, but {DESCRIPTION_FILE} "
+                f"promises {self.length(split):,}; build the data set again"
+            )
+        return opened
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Return the data set in a folder. Only ``dataset.json`` is read; shards are opened when needed.
+
+    Raises:
+        DataError: there is none, or ``dataset.json`` is not right.
+    """
+    path = folder / DESCRIPTION_FILE
+    try:
+        description = Description.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        _refuse_missing(folder)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        raise DataError(f"{path}: {place}: {first['msg']}; build the data set again") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON in UTF-8: {error}; build the data set again") from error
+    for name in (*description.train.files, *description.val.files):
+        if Path(name).name != name:
+            raise DataError(f"{path}: {name!r} names no file in this folder; build the data set again")
+    if description.document_start >= description.vocabulary:
+        raise DataError(
+            f"{path}: document_start: {description.document_start} is not below the vocabulary of "
+            f"{description.vocabulary:,}; build the data set again"
+        )
+    return Dataset(folder, description)
+
+
+def write_description(folder: Path, description: Description, lengths: NDArray[np.uint8]) -> None:
+    """Write ``token_bytes.npy``, from ``lengths`` of shape (vocabulary,), then ``dataset.json``."""
+    assert lengths.shape == (description.vocabulary,)
+    np.save(folder / TOKEN_BYTES_FILE, lengths, allow_pickle=False)
+    partial = folder / f".{DESCRIPTION_FILE}.partial"
+    partial.write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / DESCRIPTION_FILE)
+
+
+def count_contents(
+    folder: Path, files: tuple[str, ...], token_bytes: NDArray[Any], document_start: int
+) -> Contents:
+    """Return what shards hold, from looking at every token.
+
+    Args:
+        token_bytes: bytes of UTF-8 for each token, of shape (vocabulary,).
+
+    Raises:
+        DataError: a shard is missing or not whole, or a token is outside the vocabulary.
+    """
+    tokens = size = documents = 0
+    digest = hashlib.sha256()
+    lengths = token_bytes.astype(np.int64)
+    for name in files:
+        shard = open_shard(folder / name)
+        check_tokens(shard, len(token_bytes))
+        for _, chunk in shard.chunks():
+            tokens += len(chunk)
+            size += int(lengths[chunk].sum())
+            documents += int(np.count_nonzero(chunk == document_start))
+            digest.update(chunk.data)
+    return Contents(files=files, tokens=tokens, bytes=size, documents=documents, sha256=digest.hexdigest())
+
+
+def _refuse_missing(folder: Path) -> NoReturn:
+    if folder.name == "python":
+        command = f"paretune data python --folder {folder}"
+    elif "fineweb" in folder.name or any(folder.glob("fineweb_*.bin")):
+        command = f"paretune data fineweb --shards 1 --folder {folder}"
+    else:
+        command = f"paretune data text FILE... --tokenizer bytes --folder {folder}"
+    what = f"has no {DESCRIPTION_FILE}, so it is no data set" if folder.is_dir() else "there is no data set"
+    raise DataError(f"{folder}: {what}; make one with `{command}`")
