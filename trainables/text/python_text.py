@@ -1,0 +1,111 @@
+"""The default data set: what this machine's Python brings along as text, so that no network is needed.
+
+Sources of the standard library and the topics of ``help()``: real text in quantity on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainables.cache import NoCacheError, cache_folder
+from trainables.text.building import Document, Progress, build_dataset
+from trainables.text.dataset import DESCRIPTION_FILE, Dataset, open_dataset
+from trainables.text.errors import DataError
+from trainables.text.tokenizers import BytesTokenizer
+
+MAX_BYTES = 12_000_000
+"""Text that is taken at most: enough that a small model does not learn it by heart, and built in seconds."""
+
+_LEFT_OUT = frozenset(
+    {
+        *("site-packages", "dist-packages", "__pycache__"),
+        *("test", "tests", "idle_test", "lib2to3"),
+        # Its topics are taken as text, below.
+        "pydoc_data",
+    }
+)
+"""Folders that are not of the standard library, or are no text that somebody wrote to be read."""
+
+
+def documents() -> list[Document]:
+    """Return the texts, in the order of their names, of at most ``MAX_BYTES`` bytes of UTF-8.
+
+    Where there is more, documents are taken in the order of the sha256 of their texts.
+
+    Raises:
+        DataError: this Python came without sources.
+    """
+    found = sorted({document.name: document for document in (*_sources(), *_topics())}.items())
+    texts = [document for _, document in found if document.text.strip()]
+    if len(texts) < 2:
+        raise DataError(
+            f"this Python has no sources of its standard library in {sysconfig.get_path('stdlib')}; make a "
+            "data set of your own with `paretune data text FILE...`"
+        )
+    kept, size = set(), 0
+    for document in sorted(texts, key=lambda document: hashlib.sha256(document.text.encode()).digest()):
+        if size + len(document.text.encode()) <= MAX_BYTES:
+            size += len(document.text.encode())
+            kept.add(document.name)
+    return [document for document in texts if document.name in kept]
+
+
+def build_python_dataset(
+    folder: Path, *, overwrite: bool = False, progress: Progress | None = None
+) -> Dataset:
+    """Build the default data set in a folder; see :func:`trainables.text.building.build_dataset`."""
+    source = f"standard library and help topics of Python {platform.python_version()}"
+    return build_dataset(
+        folder, documents(), BytesTokenizer(), source=source, overwrite=overwrite, progress=progress
+    )
+
+
+def python_dataset(progress: Progress | None = None) -> Path:
+    """Return the folder of the default data set in the cache, where it is built if it is not there.
+
+    Several processes may do so at once: the first to be done puts it in place, and the others take that.
+
+    Raises:
+        DataError: there is no place for it, or what lies there is no data set.
+    """
+    try:
+        root = cache_folder("datasets")
+    except NoCacheError as error:
+        raise DataError(str(error)) from error
+    folder = root / f"python-{platform.python_version()}"
+    if (folder / DESCRIPTION_FILE).is_file():
+        return folder
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        build_python_dataset(folder, progress=progress)
+    except (OSError, DataError):
+        if not (folder / DESCRIPTION_FILE).is_file():
+            raise
+    open_dataset(folder)
+    return folder
+
+
+def _sources() -> Iterator[Document]:
+    root = Path(sysconfig.get_path("stdlib"))
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).parts
+        # The way this Python was compiled is in _sysconfigdata..., and differs from machine to machine.
+        if _LEFT_OUT.intersection(parts) or path.name.startswith("_sysconfigdata"):
+            continue
+        try:
+            yield Document("/".join(parts), path.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, OSError):
+            continue
+
+
+def _topics() -> Iterator[Document]:
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        return
+    for name, text in topics.items():
+        yield Document(f"topics/{name}", text)
