@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from trainables.addition.task import AdditionTask
 from trainables.contract import Task
+from trainables.gpt2.task import GPT2Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (AdditionTask(),)}
+TASKS: dict[str, Task] = {task.name: task for task in (AdditionTask(), GPT2Task())}
 
 
 def get_task(name: str) -> Task:

@@ -1,0 +1,43 @@
+"""Whether the text is there and whole, before a search begins or when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from trainables.contract import Diagnosis
+from trainables.gpt2.config import PYTHON, GPT2Config
+from trainables.gpt2.locating import locate, require_text
+from trainables.text.errors import DataError
+from trainables.text.gpt2 import missing_vocabulary
+
+
+def check_data(config: GPT2Config) -> None:
+    """Check a configuration's data set, every token of it.
+
+    Raises:
+        DataError: it is not there, damaged, or not what the configuration needs.
+    """
+    data = locate(config.data)
+    require_text(config, data)
+    _check_tokens(config.data, config.vocabulary)
+
+
+def diagnose() -> Sequence[Diagnosis]:
+    """Say whether the default text can be built and whether GPT-2's tokenizer is there."""
+    try:
+        data = locate(PYTHON)
+        text = Diagnosis(
+            name="default text", state=f"{data.length('train'):,} training tokens, in {data.folder}"
+        )
+    except (DataError, OSError) as error:
+        text = Diagnosis(name="default text", state="missing", advice=str(error))
+    if not missing_vocabulary():
+        return [text, Diagnosis(name="GPT-2 tokenizer", state="its vocabulary is here")]
+    advice = "only needed for text in GPT-2's tokens; see `paretune data text --help`"
+    return [text, Diagnosis(name="GPT-2 tokenizer", state="its vocabulary is not here", advice=advice)]
+
+
+@lru_cache(maxsize=32)
+def _check_tokens(data: str, vocabulary: int) -> None:
+    locate(data).check(vocabulary)

@@ -1,0 +1,98 @@
+"""The configuration of the GPT-2 task, without torch."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from trainables.config import STRICT, TrainingConfig
+from trainables.gpt2.shape import GPT2Shape
+
+PYTHON = "python"
+"""The data set that is built from the running Python when it is first needed."""
+
+
+class GPT2Config(GPT2Shape, TrainingConfig):
+    """One configuration of the GPT-2 task: text, model, optimizers."""
+
+    model_config = STRICT
+
+    data: str = Field(
+        PYTHON,
+        min_length=1,
+        description="A data set's folder, which `paretune data` makes; or `python`, the text that every "
+        "Python brings along.",
+    )
+    order: Literal["random", "sequential"] = Field(
+        "random",
+        description="Sequences begin anywhere, drawn by the seed; or follow each other through the text.",
+    )
+    steps: int = Field(500, ge=1, description="Optimizer steps: the horizon of the schedule.")
+    batch: int = Field(12, ge=1, description="Sequences in one step.")
+    lr: float = Field(0.001, gt=0, description="Peak learning rate with optimizer adamw.")
+    beta2: float = Field(0.99, ge=0, lt=1, description="AdamW's decay of the mean squared gradient.")
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw",
+        description="AdamW for all; or Muon for the blocks' matrices and Adam, with `beta1` and `beta2`, for "
+        "embeddings, head and scalars, each with a rate of its own.",
+    )
+    muon_lr: float = Field(0.05, gt=0, description="With optimizer muon: peak rate of the blocks' matrices.")
+    embedding_lr: float = Field(0.6, gt=0, description="With optimizer muon: peak rate of all embeddings.")
+    head_lr: float = Field(0.008, gt=0, description="With optimizer muon: peak rate of an untied head.")
+    scalar_lr: float = Field(
+        0.04, gt=0, description="With optimizer muon: peak rate of scalars, biases, norms and the smear gate."
+    )
+    muon_momentum: float = Field(0.95, ge=0, lt=1, description="Muon's momentum after its warm-up.")
+    momentum_start: float = Field(0.85, ge=0, lt=1, description="Muon's momentum at the first step.")
+    momentum_warmup: int = Field(300, ge=0, description="Steps in which Muon's momentum rises.")
+    weight_decay: float = Field(
+        0.0, ge=0, description="Decoupled weight decay of matrices; with optimizer adamw of embeddings too."
+    )
+    document_mask: bool = Field(False, description="Attention stays within the token's document.")
+    window: Annotated[tuple[int, int], Field(strict=False)] | None = Field(
+        None,
+        description="Tokens that attention reaches back at the first step and at the last; it grows evenly.",
+    )
+    attention: Literal["auto", "sdpa", "flex"] = Field(
+        "auto",
+        description="PyTorch's scaled dot product, or its FlexAttention, which skips what a mask hides and "
+        "needs a GPU. Auto takes flex on a GPU where there is more than the causal mask.",
+    )
+    val_tokens: int = Field(
+        32_768, ge=2, description="Tokens of the validation text, from its beginning, that are validated on."
+    )
+
+    @property
+    def peak_lr(self) -> float:
+        """The rate that the groups' rates are multiples of: that of the matrices."""
+        return self.muon_lr if self.optimizer == "muon" else self.lr
+
+    @property
+    def val_sequences(self) -> int:
+        """Sequences that are validated on."""
+        return self.val_tokens // self.context
+
+    def window_at(self, step: int) -> int:
+        """Return how many tokens attention reaches back at a step counted from 1, its own included."""
+        if self.window is None:
+            return self.context
+        first, last = self.window
+        share = (step - 1) / (self.steps - 1) if self.steps > 1 else 1.0
+        return math.ceil(first + share * (last - first))
+
+    @model_validator(mode="after")
+    def _window_in_order(self) -> Self:
+        if self.window is not None and not 1 <= self.window[0] <= self.window[1]:
+            raise ValueError(f"1 <= first <= last must hold in window, but got {list(self.window)}")
+        return self
+
+    @model_validator(mode="after")
+    def _validation_has_a_sequence(self) -> Self:
+        if self.val_tokens < self.context:
+            raise ValueError(
+                "val_tokens must be at least context, but got "
+                f"(val_tokens={self.val_tokens}, context={self.context})"
+            )
+        return self

@@ -1,0 +1,46 @@
+"""From the name in a configuration to the data set, and whether it fits the configuration."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from trainables.gpt2.config import PYTHON, GPT2Config
+from trainables.text.dataset import Dataset, open_dataset
+from trainables.text.errors import DataError
+from trainables.text.python_text import python_dataset
+
+
+@lru_cache(maxsize=8)
+def locate(data: str) -> Dataset:
+    """Return the data set of a configuration's ``data``, building the one of Python if it is that.
+
+    Raises:
+        DataError: there is none; the message has the command that makes it.
+    """
+    return open_dataset(python_dataset() if data == PYTHON else Path(data))
+
+
+def require_text(config: GPT2Config, data: Dataset) -> None:
+    """Check that a data set has the text that a configuration needs.
+
+    Raises:
+        DataError: it has too many tokens for the vocabulary, or too little text.
+    """
+    if data.vocabulary > config.vocabulary:
+        raise DataError(
+            f"{data.folder}: its tokenizer has {data.vocabulary:,} tokens, but the configuration's "
+            f"vocabulary is {config.vocabulary:,}; state vocabulary: {data.vocabulary} or more"
+        )
+    held_out = data.length("val") - config.val_sequences * config.context
+    most = data.length("val") - config.context - 1
+    if held_out <= config.context:
+        raise DataError(
+            f"{data.folder}: has {data.length('val'):,} validation tokens; val_tokens={config.val_tokens:,} "
+            f"leaves none to examine trained models on: state at most {most:,}"
+        )
+    if data.length("train") <= config.context:
+        raise DataError(
+            f"{data.folder}: has {data.length('train'):,} training tokens, "
+            f"fewer than context={config.context}"
+        )

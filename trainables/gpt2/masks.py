@@ -1,0 +1,85 @@
+"""Attention masks: causal, within the document, within a window. The same for both ways to attend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+
+Mask = Tensor | BlockMask | None
+"""True where a query may look, shape (B or 1, 1, T, T); or FlexAttention's own form; None is causal."""
+
+Attend = Callable[[Tensor, Tensor, Tensor, Mask, float], Tensor]
+
+
+def documents_of(tokens: Tensor, document_start: int) -> Tensor:
+    """Return the number of the document that each token is in, shape (B, T), counted in each sequence."""
+    return (tokens == document_start).cumsum(1)
+
+
+def dense_mask(length: int, documents: Tensor | None, window: Tensor | None, device: torch.device) -> Mask:
+    """Return the mask for :func:`attend_dense`; None if it is the causal one.
+
+    Args:
+        length: tokens of a sequence, T.
+        documents: document numbers, shape (B, T), or None where documents do not matter.
+        window: tokens that attention reaches back in each sequence, shape (B,), or None without a limit.
+        device: where the mask is to be.
+    """
+    if documents is None and window is None:
+        return None
+    place = torch.arange(length, device=device)
+    distance = place[:, None] - place[None, :]  # (T, T), query less key
+    mask = (distance >= 0)[None]
+    if documents is not None:
+        mask = mask & (documents[:, :, None] == documents[:, None, :])
+    if window is not None:
+        mask = mask & (distance < window[:, None, None])
+    return mask[:, None]
+
+
+def block_mask(length: int, documents: Tensor | None, window: Tensor | None, device: torch.device) -> Mask:
+    """Return the same mask for :func:`attend_in_blocks`; arguments as of :func:`dense_mask`."""
+
+    def may_look(b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        allowed = query >= key
+        if documents is not None:
+            allowed = allowed & (documents[b, query] == documents[b, key])
+        if window is not None:
+            allowed = allowed & (query - key < window[b])
+        return allowed
+
+    # Heads have the same mask. Without documents and window all sequences have.
+    different = documents if documents is not None else window
+    sequences = None if different is None else len(different)
+    return create_block_mask(
+        may_look, sequences, None, length, length, device=str(device), _compile=device.type == "cuda"
+    )
+
+
+def attend_dense(query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float) -> Tensor:
+    """Attend by scaled dot products, with tensors of shape (B, heads, T, width)."""
+    assert mask is None or isinstance(mask, Tensor)
+    return F.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=mask is None, scale=scale
+    )
+
+
+def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float) -> Tensor:
+    """Attend by FlexAttention, which leaves out the blocks that the mask hides; shapes as above."""
+    assert isinstance(mask, BlockMask)
+    attended: Tensor = _flex(query.device.type)(query, key, value, block_mask=mask, scale=scale)
+    return attended
+
+
+@lru_cache(maxsize=2)
+def _flex(device_type: str) -> Callable[..., Any]:
+    """Return FlexAttention, compiled on a GPU: as it is, it computes every product."""
+    if device_type != "cuda":
+        return cast("Callable[..., Any]", flex_attention)
+    return torch.compile(flex_attention, dynamic=False)

@@ -1,0 +1,44 @@
+"""Which parameter is stepped by which optimizer, and at what rate."""
+
+from __future__ import annotations
+
+from trainables.gpt2.config import GPT2Config
+from trainables.gpt2.model import GPT2, grouped_parameters
+from trainables.optimization import MomentumRise, ParameterGroup
+
+_ADAM_EPS = 1e-10
+"""As the speedruns have it: gradients of rare tokens' embeddings are small."""
+
+
+def parameter_groups(model: GPT2, config: GPT2Config) -> list[ParameterGroup]:
+    """Return the groups of a configuration; each trained parameter is in exactly one of them.
+
+    With AdamW, what has two dimensions decays and the rest does not. With Muon only the matrices that
+    it steps do.
+    """
+    groups = grouped_parameters(model)
+    betas = (config.beta1, config.beta2)
+    if config.optimizer == "adamw":
+        trained = [parameter for group in groups.values() for parameter in group]
+        return [
+            ParameterGroup(name="matrices", parameters=[p for p in trained if p.ndim >= 2], betas=betas),
+            ParameterGroup(
+                name="scalars", parameters=[p for p in trained if p.ndim < 2], betas=betas, decays=False
+            ),
+        ]
+    rise = MomentumRise(begin=config.momentum_start, end=config.muon_momentum, steps=config.momentum_warmup)
+    rates = {"embeddings": config.embedding_lr, "head": config.head_lr, "scalars": config.scalar_lr}
+    return [
+        ParameterGroup(name="matrices", parameters=groups["matrices"], optimizer="muon", momentum=rise),
+        *(
+            ParameterGroup(
+                name=name,
+                parameters=groups[name],
+                rate_ratio=rate / config.muon_lr,
+                decays=False,
+                betas=betas,
+                eps=_ADAM_EPS,
+            )
+            for name, rate in rates.items()
+        ),
+    ]

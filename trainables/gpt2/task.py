@@ -1,0 +1,65 @@
+"""The GPT-2 task, as :class:`trainables.contract.Task` describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from trainables.config import TrainingConfig
+from trainables.contract import VALIDATION_LOSS, Diagnosis, Metric
+from trainables.gpt2.config import GPT2Config
+from trainables.gpt2.shape import SIZE_FIELDS
+
+if TYPE_CHECKING:
+    import torch
+
+    from trainables.gpt2.workload import GPT2Workload
+
+
+class GPT2Task:
+    """Language modelling: the next token of real text."""
+
+    name = "gpt2"
+    config_class: type[TrainingConfig] = GPT2Config
+    size_fields = SIZE_FIELDS
+    metrics: tuple[Metric, ...] = (
+        Metric(
+            name=VALIDATION_LOSS,
+            direction="min",
+            unit="nats/token",
+            description="mean cross-entropy of the next token, on the first tokens of the validation text",
+            best=0.0,
+            worst=20.0,  # guessing among 50,304 tokens gives 10.83
+        ),
+        Metric(
+            name="bits_per_byte",
+            direction="min",
+            unit="bits/byte",
+            description="the same loss per byte of text in UTF-8, by which tokenizers can be compared",
+            best=0.0,
+            worst=30.0,
+        ),
+    )
+
+    def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
+        """Return the exact number of unique parameters by component."""
+        return cast("GPT2Config", config).parameter_table()
+
+    def prepare(self, config: TrainingConfig) -> None:
+        """Check the data set, every token of it, or build it if it is that of Python."""
+        from trainables.gpt2.checking import check_data
+
+        check_data(cast("GPT2Config", config))
+
+    def diagnose(self) -> Sequence[Diagnosis]:
+        """Say which text there is without a network."""
+        from trainables.gpt2.checking import diagnose
+
+        return diagnose()
+
+    def workload(self, config: TrainingConfig, device: torch.device) -> GPT2Workload:
+        """Return the configuration's model, batches, loss and measurements on ``device``."""
+        # Imported here so that a space file can be checked without waiting for torch.
+        from trainables.gpt2.workload import GPT2Workload
+
+        return GPT2Workload(cast("GPT2Config", config), device)

@@ -1,0 +1,177 @@
+"""One GPT-2 configuration on one device: model, batches, loss, validation, examination."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.contract import VALIDATION_LOSS, Examination, Table
+from trainables.gpt2.config import GPT2Config
+from trainables.gpt2.locating import locate, require_text
+from trainables.gpt2.masks import Mask, attend_dense, attend_in_blocks, block_mask, dense_mask, documents_of
+from trainables.gpt2.model import GPT2
+from trainables.gpt2.optimizers import parameter_groups
+from trainables.gpt2.stream import TextBatch, TextStream, read_tokens
+from trainables.optimization import ParameterGroup
+from trainables.text.dataset import Dataset
+
+_LOGITS_AT_A_TIME = 2**24
+"""Numbers in the logits of sequences that are validated together: 64 MiB."""
+
+
+class GPT2Workload:
+    """What the training loop needs of the GPT-2 task; see :class:`trainables.contract.Workload`."""
+
+    def __init__(self, config: GPT2Config, device: torch.device) -> None:
+        self._config = config
+        self._device = device
+        self._has_mask = config.document_mask or config.window is not None
+        self._flex = config.attention == "flex" or (
+            config.attention == "auto" and device.type == "cuda" and self._has_mask
+        )
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The text. Opened when it is needed: a trained model can be asked where it is not."""
+        found = locate(self._config.data)
+        require_text(self._config, found)
+        return found
+
+    @property
+    def engine(self) -> str:
+        """What computes losses and gradients here."""
+        if self._flex:
+            return "PyTorch with FlexAttention"
+        return "PyTorch with scaled-dot-product attention"
+
+    @property
+    def tokens_per_sample(self) -> int:
+        """Tokens of a sequence."""
+        return self._config.context
+
+    @property
+    def flops_per_token(self) -> float:
+        """Operations of a step per token, as PaLM counts them: 6 per weight, 12 per attended feature."""
+        config = self._config
+        reach = config.context if config.window is None else min(config.context, config.window[1])
+        return 6 * config.active_parameters + 12 * len(config.attention_layers) * config.d_model * reach
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """The tokenizer and the document mark, for a model that is asked where its data set is not."""
+        description = self.data.description
+        return {"tokenizer": description.tokenizer, "document_start": description.document_start}
+
+    def build_model(self) -> GPT2:
+        """Return a newly initialised model on the device."""
+        return GPT2(self._config, attend_in_blocks if self._flex else attend_dense).to(self._device)
+
+    def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
+        """Return the parameters by optimizer and rate."""
+        assert isinstance(model, GPT2)
+        return parameter_groups(model, self._config)
+
+    def batch(self, step: int) -> TextBatch:
+        """Return the sequences of a step."""
+        return self._stream(step)
+
+    def large_batch(self, samples: int) -> TextBatch:
+        """Return training sequences that no step draws."""
+        return self._stream.sample(samples)
+
+    def loss(self, model: nn.Module, batch: TextBatch) -> Tensor:
+        """Return the mean cross-entropy of the next tokens, in float32."""
+        inputs, targets = batch.tokens[:, :-1], batch.tokens[:, 1:]
+        logits = model(inputs, self.mask(inputs, batch.window))
+        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+
+    def mask(self, tokens: Tensor, window: Tensor) -> Mask:
+        """Return the mask of ``tokens``, (B, T), whose attention reaches ``window`` tokens back, (B,)."""
+        documents = None
+        if self._config.document_mask:
+            documents = documents_of(tokens, self.data.document_start)
+        limit = None if self._config.window is None else window
+        make = block_mask if self._flex else dense_mask
+        return make(tokens.shape[1], documents, limit, tokens.device)
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Measure the loss on the first ``val_tokens`` tokens of the validation text."""
+        length = self._config.context
+        begins = range(0, self._config.val_sequences * length, length)
+        nats = sum(float(loss.double().sum()) for loss, _ in self._losses(model, begins))
+        targets = read_tokens(self.data, "val", 1, len(begins) * length)
+        bits = nats / math.log(2)
+        size = int(self._token_bytes[targets].sum())
+        return {VALIDATION_LOSS: nats / len(targets), "bits_per_byte": bits / size}
+
+    @torch.no_grad()
+    def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
+        """Measure the loss on text after the validation text's beginning: no trial was chosen by it.
+
+        Windows are drawn without overlap; the standard error takes them as independent.
+        """
+        model.eval()
+        config, length = self._config, self._config.context
+        first = config.val_sequences * length
+        windows = (self.data.length("val") - 1 - first) // length
+        order = torch.randperm(windows, generator=torch.Generator().manual_seed(seed))[:problems]
+        begins = [first + index * length for index in sorted(order.tolist())]
+        means, right, nats, size = [], 0, 0.0, 0
+        for loss, is_right in self._losses(model, begins):
+            means.append(loss.double().mean(1).cpu())
+            right += int(is_right.sum())
+            nats += float(loss.double().sum())
+        for begin in begins:
+            size += int(self._token_bytes[read_tokens(self.data, "val", begin + 1, length)].sum())
+        each = torch.cat(means)
+        error = float(each.std() / math.sqrt(len(each))) if len(each) > 1 else 0.0
+        tokens = len(each) * length
+        return Examination(
+            metric=VALIDATION_LOSS,
+            problems=len(each),
+            mean=float(each.mean()),
+            standard_error=error,
+            called=f"held-out windows of {length} tokens",
+            drawn_from=f"the validation text of {self.data.name} after {first:,} tokens, seed {seed}",
+            tables=(
+                Table(
+                    title="Next tokens",
+                    columns=("what", "value"),
+                    rows=[
+                        ("bits per byte", nats / math.log(2) / max(1, size)),
+                        ("share of tokens that were the likeliest", right / tokens),
+                        ("tokens", tokens),
+                    ],
+                ),
+            ),
+        )
+
+    @cached_property
+    def _stream(self) -> TextStream:
+        return TextStream(self._config, self.data, self._device)
+
+    @cached_property
+    def _token_bytes(self) -> Tensor:
+        return torch.from_numpy(self.data.token_bytes.astype("int64"))
+
+    def _losses(self, model: nn.Module, begins: range | list[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (B, T) losses of validation text, and whether the likeliest token was right, in order."""
+        config = self._config
+        at_a_time = max(1, _LOGITS_AT_A_TIME // (config.context * config.vocabulary))
+        window = config.context if config.window is None else config.window[1]
+        for start in range(0, len(begins), at_a_time):
+            part = begins[start : start + at_a_time]
+            tokens = torch.stack([read_tokens(self.data, "val", begin, config.context + 1) for begin in part])
+            tokens = tokens.to(self._device)
+            inputs, targets = tokens[:, :-1], tokens[:, 1:]
+            reach = torch.full((len(part),), window, device=self._device)
+            logits = model(inputs, self.mask(inputs, reach)).float()
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+            yield loss.view_as(targets), logits.argmax(-1) == targets
