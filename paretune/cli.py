@@ -6,12 +6,14 @@ import sys
 import traceback
 
 import typer
+from typer.core import TyperGroup
 
 from analysis.layout import ExportError
 from paretune import __version__
 from paretune.commands import (
     add,
     check,
+    data,
     doctor,
     evaluate,
     export,
@@ -26,6 +28,7 @@ from paretune.errors import InputError
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
 from search_spaces.mistakes import SpaceFileError
 from trainables.contract import CheckpointError
+from trainables.text.errors import DataError
 
 _INTRODUCTION = """
 Find how small, how fast and how cheap a transformer can get before it stops working.
@@ -35,6 +38,7 @@ and retrain confirms it on fresh seeds. The commands below stand in the order in
 
 \b
   paretune check search_spaces/quickstart.yaml
+  paretune data python
   paretune search search_spaces/quickstart.yaml
   paretune watch quickstart
   paretune rank quickstart
@@ -52,8 +56,19 @@ def _exit_with(code: int, **_: object) -> None:
     raise typer.Exit(code)
 
 
+_COMMANDS = (check, data, search, watch, rank, frontier, retrain, evaluate, add, export, doctor, schema)
+
+
+class _InOrderOfNeed(TyperGroup):
+    """Lists the commands in the order of the table above; typer would put those with subcommands last."""
+
+    def list_commands(self, _context: object) -> list[str]:
+        return [module.__name__.rpartition(".")[2] for module in _COMMANDS]
+
+
 app = typer.Typer(
     name="paretune",
+    cls=_InOrderOfNeed,
     help=_INTRODUCTION,
     result_callback=_exit_with,
     rich_markup_mode=None,
@@ -61,7 +76,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for module in (check, search, watch, rank, frontier, retrain, evaluate, add, export, doctor, schema):
+for module in _COMMANDS:
     module.register(app)
 
 
@@ -95,7 +110,7 @@ def _run() -> int:
     except SpaceFileError as error:
         typer.echo(str(error), err=True)
         return WRONG_INPUT
-    except (InputError, CheckpointError, ExportError) as error:
+    except (InputError, CheckpointError, DataError, ExportError) as error:
         typer.echo(f"error: {error}", err=True)
         return WRONG_INPUT
     except ConnectionError as error:

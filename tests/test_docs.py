@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "results" / "README.md").read_text()
 COMMANDS = (
-    *("check", "search", "watch", "rank", "frontier", "retrain"),
+    *("check", "data", "search", "watch", "rank", "frontier", "retrain"),
     *("evaluate", "add", "export", "doctor", "schema"),
 )
 
@@ -60,7 +60,8 @@ def test_commands_in_the_readme_exist_with_their_options():
     assert len(lines) >= 8
     for line in lines:
         words = line.split("#")[0].split()
-        shown = run_cli(words[0], "--help").out
+        command = words[:2] if words[0] == "data" else words[:1]
+        shown = run_cli(*command, "--help").out
         for option in (word for word in words if word.startswith("--")):
             assert option in shown, line
 

@@ -17,6 +17,9 @@ from trainables.text.dataset import DESCRIPTION_FILE, Dataset, open_dataset
 from trainables.text.errors import DataError
 from trainables.text.tokenizers import BytesTokenizer
 
+DEFAULT = "python"
+"""What the default data set is called where a data set is named."""
+
 MAX_BYTES = 12_000_000
 """Text that is taken at most: enough that a small model does not learn it by heart, and built in seconds."""
 
@@ -87,6 +90,15 @@ def python_dataset(progress: Progress | None = None) -> Path:
             raise
     open_dataset(folder)
     return folder
+
+
+def find_dataset(data: str) -> Dataset:
+    """Return the data set that ``data`` names: ``python``, the default one, or a folder.
+
+    Raises:
+        DataError: there is none, and what makes it.
+    """
+    return open_dataset(python_dataset() if data == DEFAULT else Path(data))
 
 
 def _sources() -> Iterator[Document]:
