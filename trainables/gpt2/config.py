@@ -60,8 +60,11 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         description="PyTorch's scaled dot product, or its FlexAttention, which skips what a mask hides and "
         "needs a GPU. Auto takes flex on a GPU where there is more than the causal mask.",
     )
-    val_tokens: int = Field(
-        32_768, ge=2, description="Tokens of the validation text, from its beginning, that are validated on."
+    val_tokens: int = Field(32_768, ge=2, description="Tokens of the validation text that are validated on.")
+    val_range: Literal["spread", "first"] = Field(
+        "spread",
+        description="Which: sequences spread evenly over the first half of the validation text, so that "
+        "few show much of it; or its first ones, as in the published run.",
     )
 
     @property
@@ -73,6 +76,17 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     def val_sequences(self) -> int:
         """Sequences that are validated on."""
         return self.val_tokens // self.context
+
+    def validation_begins(self, tokens: int) -> list[int]:
+        """Return where each validated sequence begins in a validation text of so many tokens."""
+        apart = self.context
+        if self.val_range == "spread":
+            apart = (tokens - 1) // 2 // self.val_sequences
+        return [index * apart for index in range(self.val_sequences)]
+
+    def held_out_from(self, tokens: int) -> int:
+        """Return from which token on a validation text of so many is left for examinations."""
+        return (tokens - 1) // 2 if self.val_range == "spread" else self.val_sequences * self.context
 
     def window_at(self, step: int) -> int:
         """Return how many tokens attention reaches back at a step counted from 1, its own included."""

@@ -32,11 +32,11 @@ def require_text(config: GPT2Config, data: Dataset) -> None:
             f"{data.folder}: its tokenizer has {data.vocabulary:,} tokens, but the configuration's "
             f"vocabulary is {config.vocabulary:,}; state vocabulary: {data.vocabulary} or more"
         )
-    held_out = data.length("val") - config.val_sequences * config.context
-    most = data.length("val") - config.context - 1
-    if held_out <= config.context:
+    length = data.length("val")
+    most = (length - 1) // 2 if config.val_range == "spread" else length - config.context - 1
+    if config.val_sequences * config.context > most:
         raise DataError(
-            f"{data.folder}: has {data.length('val'):,} validation tokens; val_tokens={config.val_tokens:,} "
+            f"{data.folder}: has {length:,} validation tokens; val_tokens={config.val_tokens:,} "
             f"leaves none to examine trained models on: state at most {most:,}"
         )
     if data.length("train") <= config.context:

@@ -102,34 +102,32 @@ class GPT2Workload:
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Measure the loss on the first ``val_tokens`` tokens of the validation text."""
-        length = self._config.context
-        begins = range(0, self._config.val_sequences * length, length)
+        """Measure the loss on ``val_tokens`` tokens of the validation text, the same for every trial."""
+        begins = self._config.validation_begins(self.data.length("val"))
         nats = sum(float(loss.double().sum()) for loss, _ in self._losses(model, begins))
-        targets = read_tokens(self.data, "val", 1, len(begins) * length)
-        bits = nats / math.log(2)
-        size = int(self._token_bytes[targets].sum())
-        return {VALIDATION_LOSS: nats / len(targets), "bits_per_byte": bits / size}
+        bits_per_byte = nats / math.log(2) / self._bytes_of_targets(begins)
+        return {
+            VALIDATION_LOSS: nats / (len(begins) * self._config.context),
+            "bits_per_byte": bits_per_byte,
+        }
 
     @torch.no_grad()
     def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
-        """Measure the loss on text after the validation text's beginning: no trial was chosen by it.
+        """Measure the loss on the part of the validation text that no trial was chosen by.
 
         Windows are drawn without overlap; the standard error takes them as independent.
         """
         model.eval()
-        config, length = self._config, self._config.context
-        first = config.val_sequences * length
+        length = self._config.context
+        first = self._config.held_out_from(self.data.length("val"))
         windows = (self.data.length("val") - 1 - first) // length
         order = torch.randperm(windows, generator=torch.Generator().manual_seed(seed))[:problems]
         begins = [first + index * length for index in sorted(order.tolist())]
-        means, right, nats, size = [], 0, 0.0, 0
+        means, right, nats = [], 0, 0.0
         for loss, is_right in self._losses(model, begins):
             means.append(loss.double().mean(1).cpu())
             right += int(is_right.sum())
             nats += float(loss.double().sum())
-        for begin in begins:
-            size += int(self._token_bytes[read_tokens(self.data, "val", begin + 1, length)].sum())
         each = torch.cat(means)
         error = float(each.std() / math.sqrt(len(each))) if len(each) > 1 else 0.0
         tokens = len(each) * length
@@ -145,7 +143,7 @@ class GPT2Workload:
                     title="Next tokens",
                     columns=("what", "value"),
                     rows=[
-                        ("bits per byte", nats / math.log(2) / max(1, size)),
+                        ("bits per byte", nats / math.log(2) / self._bytes_of_targets(begins)),
                         ("share of tokens that were the likeliest", right / tokens),
                         ("tokens", tokens),
                     ],
@@ -157,11 +155,18 @@ class GPT2Workload:
     def _stream(self) -> TextStream:
         return TextStream(self._config, self.data, self._device)
 
+    def _bytes_of_targets(self, begins: list[int]) -> int:
+        """Return the bytes of UTF-8 that the targets of validation sequences stand for."""
+        length = self._config.context
+        return sum(
+            int(self._token_bytes[read_tokens(self.data, "val", begin + 1, length)].sum()) for begin in begins
+        )
+
     @cached_property
     def _token_bytes(self) -> Tensor:
         return torch.from_numpy(self.data.token_bytes.astype("int64"))
 
-    def _losses(self, model: nn.Module, begins: range | list[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _losses(self, model: nn.Module, begins: list[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (B, T) losses of validation text, and whether the likeliest token was right, in order."""
         config = self._config
         at_a_time = max(1, _LOGITS_AT_A_TIME // (config.context * config.vocabulary))

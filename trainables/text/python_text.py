@@ -27,6 +27,8 @@ _LEFT_OUT = frozenset(
     {
         *("site-packages", "dist-packages", "__pycache__"),
         *("test", "tests", "idle_test", "lib2to3"),
+        # Mostly tables of character sets.
+        "encodings",
         # Its topics are taken as text, below.
         "pydoc_data",
     }
