@@ -72,7 +72,8 @@ class BoundPlan:
         if self.plan.target is None:
             return None
         ((name, value),) = self.plan.target.items()
-        return Target(metric=name, value=value, direction=self.metrics[name].direction)
+        direction = self.metrics[name].direction
+        return Target(metric=name, value=value, direction=direction, hold=self.plan.target_hold)
 
     @property
     def metrics(self) -> dict[str, Metric]:

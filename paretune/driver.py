@@ -162,6 +162,7 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec) -> dict[str, Any]:
         "task": bound.task.name,
         "config": {**spec.values, "seed": spec.seed},
         "target": None if target is None else asdict(target),
+        "stop_at_target": bound.plan.stop_at_target,
         "report_at": rungs_of(bound),
         "threads": max(1, int(bound.plan.resources.cpu)),
         "use_gpu": bound.plan.resources.gpu > 0,

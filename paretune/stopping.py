@@ -12,6 +12,9 @@ from paretune.binding import BoundPlan
 from paretune.summary import rungs_of
 from search_spaces.plan import EarlyStopping
 
+_HELD_SINCE = "steps_to_target"
+"""The metric that a trial reports from when on it is solved."""
+
 
 @dataclass(frozen=True)
 class _Labelled:
@@ -27,8 +30,8 @@ class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
     enter its old rungs a second time with a later, better value. So trials are booked under their
     label, and :meth:`replay` refills the rungs.
 
-    A trial that solved the task stops reporting. Plain ASHA would then compare later trials with
-    its losers only; here a solved trial counts at every later rung with its last value.
+    A trial that solved the task is never stopped, and may stop reporting. Plain ASHA would then
+    compare later trials with its losers only; here it counts at every later rung with its last value.
     """
 
     def __init__(self, rule: EarlyStopping, rungs: list[int]) -> None:
@@ -53,7 +56,9 @@ class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
         if "ending" in result:
             # It ends by itself; stopping it now would only blur how.
             return str(self.CONTINUE)
-        return str(super().on_trial_result(tune_controller, _labelled(trial), result))
+        verdict = str(super().on_trial_result(tune_controller, _labelled(trial), result))
+        # One that goes on though it holds the target is compared with, but not stopped: it is solved.
+        return str(self.CONTINUE) if _HELD_SINCE in result else verdict
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Book a trial's last value, at all rungs above if it solved the task."""

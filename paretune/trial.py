@@ -26,8 +26,8 @@ def run_trial(assignment: dict[str, Any]) -> None:
 
     Args:
         assignment: ``label``, ``task``, ``config`` (the task's, seed included), ``target`` (the
-            fields of :class:`Target`, or None), ``report_at`` (steps), ``threads``, ``use_gpu``,
-            ``resume_from`` (folder of a checkpoint, or None).
+            fields of :class:`Target`, or None), ``stop_at_target``, ``report_at`` (steps), ``threads``,
+            ``use_gpu``, ``resume_from`` (folder of a checkpoint, or None).
     """
     torch.set_num_threads(assignment["threads"])
     if assignment["use_gpu"]:
@@ -43,6 +43,7 @@ def run_trial(assignment: dict[str, Any]) -> None:
         report=_Reporter(),
         report_at=assignment["report_at"],
         target=target,
+        stop_when_solved=assignment["stop_at_target"],
         resume=_begun_before(assignment["resume_from"]),
     )
 

@@ -16,6 +16,7 @@ def mistakes_in(plan: Plan) -> list[Mistake]:
     return [
         *_what_is_tried(plan),
         *_objectives(plan),
+        *_without_target(plan),
         *(
             Mistake(("space", name), "is fixed too; a parameter is either fixed or searched")
             for name in plan.space
@@ -43,6 +44,18 @@ def _objectives(plan: Plan) -> list[Mistake]:
         Mistake(("objectives", index, "metric"), f"{metric!r} is an objective already")
         for index, metric in enumerate(metrics)
         if metric in metrics[:index]
+    ]
+
+
+def _without_target(plan: Plan) -> list[Mistake]:
+    """Find what is said about a target that there is none of."""
+    if plan.target is not None:
+        return []
+    # Compared with the defaults: a stored plan states every key.
+    return [
+        Mistake((key,), "has no effect without a target; state one, such as target: {exact_match: 0.99}")
+        for key in ("target_hold", "stop_at_target")
+        if getattr(plan, key) != type(plan).model_fields[key].default
     ]
 
 

@@ -150,8 +150,12 @@ class Plan(BaseModel):
         None,
         min_length=1,
         max_length=1,
-        description="The one metric with the value that counts as solved; a trial that holds it for two "
-        "evaluations stops.",
+        description="The one metric with the value that counts as solved, once a trial holds it for "
+        "`target_hold` evaluations in a row.",
+    )
+    target_hold: int = Field(2, ge=1, description="Evaluations in a row that must hold the target.")
+    stop_at_target: bool = Field(
+        True, description="Whether a trial ends once it holds the target, or uses its budget all the same."
     )
     fixed: Values = Field(default_factory=dict, description="Parameters that are the same in every trial.")
     space: dict[str, AnyDimension] = Field(

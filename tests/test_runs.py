@@ -228,6 +228,8 @@ def test_assignment_is_plain_and_complete():
     """It travels to workers, maybe of another machine: nothing in it but plain values."""
     plan: BoundPlan = bound(
         target={"exact_match": 0.99},
+        target_hold=3,
+        stop_at_target=False,
         early_stopping={
             "metric": "exact_match",
             "direction": "max",
@@ -243,4 +245,5 @@ def test_assignment_is_plain_and_complete():
     assert assignment["config"]["seed"] == 0
     assert assignment["threads"] == 2
     assert assignment["use_gpu"] is False
-    assert assignment["target"]["value"] == 0.99
+    assert (assignment["target"]["value"], assignment["target"]["hold"]) == (0.99, 3)
+    assert assignment["stop_at_target"] is False

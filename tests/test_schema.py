@@ -27,6 +27,8 @@ RIGHT: dict[str, Any] = {
     "task": "addition",
     "objectives": [{"metric": "exact_match", "direction": "max"}, {"metric": "params", "direction": "min"}],
     "target": {"exact_match": 0.99},
+    "target_hold": 3,
+    "stop_at_target": False,
     "fixed": {"digits": 3, "steps": 400, "curriculum": [{"digits": [1, 3], "share": 1}]},
     "space": {
         "d_model": {"type": "int", "low": 4, "high": 16, "step": 4},
@@ -62,6 +64,7 @@ WRONG = {
     "unknown direction": (("objectives",), [{"metric": "exact_match", "direction": "up"}]),
     "no direction": (("objectives",), [{"metric": "exact_match"}]),
     "two metrics in the target": (("target", "token_accuracy"), 0.9),
+    "target held for no evaluation": (("target_hold",), 0),
     "word for a number": (("fixed", "steps"), "many"),
     "number above the task's bound": (("fixed", "digits"), 19),
     "wrong value inside a list": (("fixed", "curriculum"), [{"digits": [1, 2], "share": 0}]),

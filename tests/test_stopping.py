@@ -96,3 +96,12 @@ def test_resumed_trial_does_not_enter_its_old_rungs_again():
     report(asha, "a", 150, 0.9)
     rungs = dict(asha._brackets[0]._rungs)
     assert rungs[100] == {"a": 0.1}
+
+
+def test_trial_that_goes_on_after_its_target_is_compared_with_and_never_stopped():
+    """Stopped early it would not be solved any more, though it was."""
+    asha = scheduler()
+    report(asha, "other", 100, 1.0)
+    assert report(asha, "solved", 100, 0.5, steps_to_target=50) == "CONTINUE"
+    assert dict(asha._brackets[0]._rungs)[100] == {"other": 1.0, "solved": 0.5}
+    assert report(asha, "late", 100, 0.5) == "STOP"

@@ -565,6 +565,24 @@ SEARCH = [
         "'grid' ... 'tpe' or 'random'",
     ),
     case(
+        "a hold without a target",
+        changed("target: {exact_match: 0.99}", "target_hold: 3"),
+        "target_hold",
+        "no effect without a target ... target: {exact_match: 0.99}",
+    ),
+    case(
+        "no stop without a target",
+        changed("target: {exact_match: 0.99}", "stop_at_target: false"),
+        "stop_at_target",
+        "no effect without a target",
+    ),
+    case(
+        "a target held for no evaluation",
+        changed("target: {exact_match: 0.99}", "target: {exact_match: 0.99}\ntarget_hold: 0"),
+        "target_hold",
+        "got 0 ... greater than or equal to 1",
+    ),
+    case(
         "first rung at the end of the budget",
         changed("grace_period: 100", "grace_period: 400"),
         "early_stopping.grace_period",
