@@ -32,7 +32,7 @@ def replay(
     scheduler = RungScheduler(rule, rungs)
     ended, steps = 0, 0
     for label, curve in curves.items():
-        trial = SimpleNamespace(trial_id=label, config={"label": label})
+        trial = SimpleNamespace(trial_id=label, config={"label": label, "report_at": rungs})
         scheduler.on_trial_add(None, trial)
         for number, report in enumerate(curve, start=1):
             is_last = number == len(curve)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -167,11 +168,22 @@ def _rungs(bound: BoundPlan) -> Iterator[Mistake]:
     if rule is None:
         return
     longest = largest_budget(bound)
-    if rule.grace_period >= longest:
+    if rule.at is not None and step_at(rule.at[0], longest) >= longest:
+        yield Mistake(
+            ("early_stopping", "at"),
+            f"got {rule.at}, where no trial can be stopped; the budget is {longest} steps",
+        )
+    if rule.grace_period is not None and rule.grace_period >= longest:
         yield Mistake(
             ("early_stopping", "grace_period"),
             f"got {rule.grace_period}, which no trial can be stopped after; the budget is {longest} steps",
         )
+
+
+def step_at(share: float, steps: int) -> int:
+    """Return the first of ``steps`` steps, counted from 1, that is no less than a share of them."""
+    # Shares such as 0.07 have no exact value; of 100 steps it is still the seventh.
+    return math.ceil(share * steps - 1e-9 * steps)
 
 
 def largest_budget(bound: BoundPlan) -> int:

@@ -27,10 +27,10 @@ from paretune.monitor import Monitor
 from paretune.provenance import describe_session, read_sessions, write_sessions
 from paretune.queue import PastTrial, TrialQueue, TrialSpec
 from paretune.recorder import Recorder, read_past, settle_past
+from paretune.rungs import rungs_of
 from paretune.runs import RunFolder
 from paretune.searcher import QueueSearcher
 from paretune.stopping import RungScheduler, make_scheduler
-from paretune.summary import rungs_of
 from paretune.tensorboard_log import TensorBoardLog
 from paretune.trial import run_trial
 from search_spaces.plan import Plan
@@ -105,7 +105,7 @@ def _tune(
         return False
     scheduler = make_scheduler(bound)
     if scheduler is not None:
-        _refill(scheduler, folder.path, past)
+        _refill(scheduler, bound, folder.path, past)
     metrics = set(bound.metrics)
     display: LiveDisplay | LineDisplay = (LiveDisplay if console.is_terminal else LineDisplay)(
         board, bound, console
@@ -163,7 +163,7 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec) -> dict[str, Any]:
         "config": {**spec.values, "seed": spec.seed},
         "target": None if target is None else asdict(target),
         "stop_at_target": bound.plan.stop_at_target,
-        "report_at": rungs_of(bound),
+        "report_at": rungs_of(bound, spec.values),
         "threads": max(1, int(bound.plan.resources.cpu)),
         "use_gpu": bound.plan.resources.gpu > 0,
         "resume_from": spec.resume_from,
@@ -217,7 +217,7 @@ def require_gpu(bound: BoundPlan, address: str) -> None:
         )
 
 
-def _refill(scheduler: RungScheduler, folder: Path, past: list[PastTrial]) -> None:
+def _refill(scheduler: RungScheduler, bound: BoundPlan, folder: Path, past: list[PastTrial]) -> None:
     """Give the scheduler back what it knew when the last session ended."""
     reports: dict[str, dict[int, dict[str, Any]]] = {}
     for row in read_lines(folder / REPORTS_FILE):
@@ -225,7 +225,8 @@ def _refill(scheduler: RungScheduler, folder: Path, past: list[PastTrial]) -> No
     for trial in past:
         rows = reports.get(trial.spec.label, {})
         ending = None if trial.outcome is None else trial.outcome.ending
-        scheduler.replay(trial.spec.label, [rows[step] for step in sorted(rows)], ending)
+        report_at = rungs_of(bound, trial.spec.values)
+        scheduler.replay(trial.spec.label, report_at, [rows[step] for step in sorted(rows)], ending)
 
 
 def _label(trial: Any) -> str:

@@ -82,18 +82,20 @@ class Proposer:
         values, a lower bound of what it might have reached; a diverged one with the metric's
         ``worst``; a failed or interrupted one, which says nothing about the configuration,
         not at all. A configuration of which every seed was stopped early is told as pruned at its
-        last step where Optuna can express that (one objective).
+        last step, or the thousandths of its own steps where rungs are shares of them, where Optuna
+        can express that (one objective).
         """
         trial = self._asked.pop(number, None)
         if trial is None:  # from an explicit list, which needs no sampler
             return
-        values = self._objective_values(outcomes, self._bound.params(_values_of(trial, self._bound)))
+        searched = _values_of(trial, self._bound)
+        values = self._objective_values(outcomes, self._bound.params(searched))
         single = len(self._plan.objectives) == 1
         told = [o for o in outcomes if o.ending not in ("failed", "interrupted")]
         if values is None:
             self._study.tell(trial, state=TrialState.FAIL)
         elif single and all(outcome.ending == "stopped early" for outcome in told):
-            trial.report(values[0], max(outcome.step for outcome in told))
+            trial.report(values[0], self._how_far(searched, max(outcome.step for outcome in told)))
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
             self._study.tell(trial, values)
@@ -143,6 +145,13 @@ class Proposer:
 
     def _may_train(self, values: Values) -> bool:
         return canonical(values) not in self._tried and self._bound.refusal(values) is None
+
+    def _how_far(self, values: Values, step: int) -> int:
+        """Return how far a trial has come on the scale on which early stopping compares trials."""
+        rule = self._plan.early_stopping
+        if rule is None or rule.at is None:
+            return step
+        return round(1000 * step / self._bound.config(values).steps)
 
     def _objective_values(self, outcomes: Sequence[SeedOutcome], params: int) -> list[float] | None:
         means = []

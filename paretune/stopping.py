@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from paretune.binding import BoundPlan
-from paretune.summary import rungs_of
+from paretune.rungs import marks_of
 from search_spaces.plan import EarlyStopping
+
+_MARK = "rung"
+"""The name under which ASHA is told how far a trial is."""
 
 _HELD_SINCE = "steps_to_target"
 """The metric that a trial reports from when on it is solved."""
@@ -32,20 +35,28 @@ class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
 
     A trial that solved the task is never stopped, and may stop reporting. Plain ASHA would then
     compare later trials with its losers only; here it counts at every later rung with its last value.
+
+    A trial comes to the rungs at steps of its own, which its ``report_at`` tells: with rungs at shares
+    of the budget, trials of different budgets are compared at the same share.
+
+    Args:
+        rule: the plan's.
+        marks: what the rungs are called, in order: steps, or shares of each trial's steps.
     """
 
-    def __init__(self, rule: EarlyStopping, rungs: list[int]) -> None:
+    def __init__(self, rule: EarlyStopping, marks: Sequence[float]) -> None:
         super().__init__(
-            time_attr="step",
+            time_attr=_MARK,
             metric=rule.metric,
             mode=rule.direction,
-            max_t=rungs[-1],
-            grace_period=rule.grace_period,
+            max_t=marks[-1],
+            grace_period=marks[0],
             reduction_factor=rule.reduction_factor,
             stop_last_trials=False,
         )
+        self._marks = marks
         # Ray computes its own from logarithms, which rounding can rob of the last; trials report at ours.
-        self._brackets[0]._rungs = [(rung, {}) for rung in reversed(rungs)]
+        self._brackets[0]._rungs = [(mark, {}) for mark in reversed(marks)]
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Book a new trial under its label."""
@@ -56,7 +67,8 @@ class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
         if "ending" in result:
             # It ends by itself; stopping it now would only blur how.
             return str(self.CONTINUE)
-        verdict = str(super().on_trial_result(tune_controller, _labelled(trial), result))
+        marked = self._marked(result, trial.config["report_at"])
+        verdict = str(super().on_trial_result(tune_controller, _labelled(trial), marked))
         # One that goes on though it holds the target is compared with, but not stopped: it is solved.
         return str(self.CONTINUE) if _HELD_SINCE in result else verdict
 
@@ -72,18 +84,25 @@ class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
         """Forget a trial that was removed before it ran."""
         self._trial_info.pop(_labelled(trial).trial_id, None)
 
-    def replay(self, label: str, reports: Iterable[Mapping[str, Any]], ending: str | None) -> None:
+    def replay(
+        self, label: str, report_at: Sequence[int], reports: Iterable[Mapping[str, Any]], ending: str | None
+    ) -> None:
         """Refill the rungs with what an earlier session saw of a trial, in the order of its steps."""
         trial = _Labelled(label)
         super().on_trial_add(None, trial)
         last: dict[str, Any] = {}
         for report in reports:
             last = {name: value for name, value in report.items() if value is not None}
-            super().on_trial_result(None, trial, last)
+            super().on_trial_result(None, trial, self._marked(last, report_at))
         if ending is None or ending == "interrupted":
             self._trial_info.pop(label, None)
         else:
             self._book_end(trial, {**last, "ending": ending})
+
+    def _marked(self, result: Mapping[str, Any], report_at: Sequence[int]) -> dict[str, Any]:
+        """Return a result with the mark of the last rung that the trial has come to, 0 before the first."""
+        passed = sum(rung <= result.get("step", 0) for rung in report_at)
+        return {**result, _MARK: self._marks[passed - 1] if passed else 0}
 
     def _book_end(self, trial: _Labelled, result: Mapping[str, Any]) -> None:
         self._trial_info.pop(trial.trial_id, None)
@@ -96,8 +115,8 @@ class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
 def make_scheduler(bound: BoundPlan) -> RungScheduler | None:
     """Return the plan's scheduler, or None when every trial may use its budget."""
     rule = bound.plan.early_stopping
-    rungs = rungs_of(bound)
-    return RungScheduler(rule, rungs) if rule is not None and rungs else None
+    marks = marks_of(bound)
+    return RungScheduler(rule, marks) if rule is not None and marks else None
 
 
 def _labelled(trial: Any) -> _Labelled:

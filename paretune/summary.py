@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import dataclass
 
 from paretune.binding import BoundPlan, canonical
 from paretune.checks import largest_budget
+from paretune.rungs import rungs_at_steps
 from search_spaces.sampling import corners, draw, fill, listing
 
 _LIST_AT_MOST = 100_000
@@ -40,6 +40,9 @@ class PlanSummary:
     steps_per_trial: int
     steps_in_all: int
     rungs: list[int]
+    """Steps at which trials are compared; empty without early stopping, and with rungs at shares."""
+    rung_shares: list[float]
+    """Shares of each trial's own steps at which it is compared; empty with rungs at steps."""
     cpu: float
     gpu: float
 
@@ -48,6 +51,7 @@ def summarise(bound: BoundPlan) -> PlanSummary:
     """Compute what a plan without mistakes means."""
     plan = bound.plan
     longest = largest_budget(bound)
+    shares = [] if plan.early_stopping is None else plan.early_stopping.at or []
     return PlanSummary(
         name=plan.name,
         task=plan.task,
@@ -58,7 +62,8 @@ def summarise(bound: BoundPlan) -> PlanSummary:
         trials=plan.trials,
         steps_per_trial=longest,
         steps_in_all=longest * plan.trials,
-        rungs=rungs_of(bound),
+        rungs=[] if shares else rungs_at_steps(bound),
+        rung_shares=shares,
         cpu=plan.resources.cpu,
         gpu=plan.resources.gpu,
     )
@@ -89,21 +94,3 @@ def sizes_of(bound: BoundPlan) -> Sizes:
         exact=exact,
         feasible_share=allowed / share_of,
     )
-
-
-def rungs_of(bound: BoundPlan) -> list[int]:
-    """Return the steps at which trials are compared, in order; none without early stopping.
-
-    The last is at most ``max_steps``, and before the end of the longest budget: at its end nothing
-    is left to stop.
-    """
-    rule = bound.plan.early_stopping
-    if rule is None:
-        return []
-    budget = largest_budget(bound)
-    rungs = []
-    rung = float(rule.grace_period)
-    while rung < budget and (rule.max_steps is None or rung <= rule.max_steps):
-        rungs.append(math.ceil(rung))
-        rung *= rule.reduction_factor
-    return rungs

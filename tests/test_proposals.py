@@ -152,6 +152,22 @@ def test_each_ending_is_told_as_what_it_is(ending: str, state: optuna.trial.Tria
         assert proposer._study.trials[-1].intermediate_values == {300: 0.5}
 
 
+def test_pruned_trials_of_different_budgets_are_told_at_shares_of_them():
+    """At equal steps, a long run stopped at its first rung would look better than a short one at its last."""
+    rule = {"metric": "exact_match", "direction": "max", "at": [0.25, 0.5]}
+    proposer = Proposer(
+        bound(space={"steps": {"type": "choice", "values": [400, 4000]}}, early_stopping=rule)
+    )
+    told = {}
+    for _ in range(2):
+        proposal = proposer.propose()
+        step = proposal.values["steps"] // (2 if proposal.values["steps"] == 400 else 4)
+        outcome = SeedOutcome(ending="stopped early", step=step, metrics={"exact_match": 0.1})
+        proposer.tell(proposal.number, [outcome])
+        (told[proposal.values["steps"]],) = proposer._study.trials[-1].intermediate_values
+    assert told == {400: 500, 4000: 250}
+
+
 def test_diverged_trials_count_as_the_worst_value_and_failed_ones_not_at_all():
     proposer = Proposer(bound())
     proposal = proposer.propose()

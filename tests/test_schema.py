@@ -76,6 +76,7 @@ WRONG = {
     "no trials": (("search", "trials"), 0),
     "unknown sampler": (("search", "sampler"), "grid"),
     "rungs at which all go on": (("early_stopping", "reduction_factor"), 1),
+    "rung at the start": (("early_stopping", "at"), [0, 0.5]),
     "negative GPU": (("resources", "gpu"), -1),
     "no processor": (("resources", "cpu"), 0),
     "negative limit": (("constraints", "params", "max"), -1),

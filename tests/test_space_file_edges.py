@@ -65,6 +65,7 @@ def test_condition_on_a_stepped_decimal_can_hold(file):
 def test_rungs_told_are_those_of_the_scheduler(file, rule):
     file.write_text(changed("grace_period: 100", rule))
     b = load(file)
+    assert summarise(b).rung_shares == []
     assert summarise(b).rungs == sorted(m for m, _ in make_scheduler(b)._brackets[0]._rungs)
 
 

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretune.binding import BoundPlan, bind
+from paretune.commands.check import sentences
 from paretune.commands.options import load_bound, search_overrides
 from paretune.retraining import fresh_seed
+from paretune.rungs import rungs_of
 from paretune.summary import sizes_of, summarise
 from search_spaces.loader import SpaceFile, load_space
 from search_spaces.plan import MAX_SEEDS, Plan
@@ -270,6 +272,16 @@ def test_budget_sets_the_steps_and_scales_the_rungs(load: Load):
     assert (after.plan.early_stopping.grace_period, after.plan.early_stopping.max_steps) == (10, 50)
     assert summarise(before).rungs[:3] == [40, 80, 160]
     assert summarise(after).rungs[:3] == [10, 20, 40]
+
+
+def test_rungs_at_shares_need_no_scaling_when_the_budget_changes(load: Load):
+    stopping = "early_stopping: {metric: val_loss, direction: min, at: [0.25, 0.5]}\n"
+    after = load(HEAD + SPACE + stopping, budget=100)
+    assert after.plan.early_stopping.at == [0.25, 0.5]
+    assert rungs_of(after, after.plan.fixed) == [25, 50]
+    summary = summarise(after)
+    assert (summary.rungs, summary.rung_shares) == ([], [0.25, 0.5])
+    assert dict(sentences(summary))["early stopping"] == "at 25 %, 50 % of each trial's own steps"
 
 
 def test_budget_replaces_the_default_of_the_task_too(load: Load):

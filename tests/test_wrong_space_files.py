@@ -595,6 +595,48 @@ SEARCH = [
         "grace_period <= max_steps ... grace_period=100, max_steps=50",
     ),
     case(
+        "rungs at steps and at shares",
+        changed("grace_period: 100", "grace_period: 100, at: [0.5]"),
+        "early_stopping",
+        "state grace_period ... or at ... [0.25, 0.5] ... got both",
+    ),
+    case(
+        "rungs nowhere",
+        changed(", grace_period: 100", ""),
+        "early_stopping",
+        "state grace_period ... or at ... got neither",
+    ),
+    case(
+        "last step beside shares",
+        changed("grace_period: 100", "at: [0.5], max_steps: 200"),
+        "early_stopping",
+        "max_steps belongs to grace_period",
+    ),
+    case(
+        "shares that do not increase",
+        changed("grace_period: 100", "at: [0.25, 0.5, 0.5]"),
+        "early_stopping",
+        "must increase ... at=[0.25, 0.5, 0.5]",
+    ),
+    case(
+        "no share",
+        changed("grace_period: 100", "at: []"),
+        "early_stopping.at",
+        "got [] ... at least 1",
+    ),
+    case(
+        "rung at the end",
+        changed("grace_period: 100", "at: [0.5, 1]"),
+        "early_stopping.at.1",
+        "got 1 ... less than 1",
+    ),
+    case(
+        "share of too few steps to stop at",
+        changed("grace_period: 100", "at: [0.999]"),
+        "early_stopping.at",
+        "got [0.999] ... the budget is 400 steps",
+    ),
+    case(
         "rungs at which all go on",
         changed("grace_period: 100", "grace_period: 100, reduction_factor: 1"),
         "early_stopping.reduction_factor",

@@ -78,7 +78,6 @@ def sentences(summary: PlanSummary) -> list[tuple[str, str]]:
     """Return what a summary says, as pairs of a name and a text."""
     sizes = summary.sizes
     how = "counted exactly" if sizes.exact else "from 20,000 draws and the space's corners"
-    rungs = ", ".join(f"{rung:,}" for rung in summary.rungs)
     return [
         ("search", f"{summary.name}, task {summary.task}"),
         ("dimensions", str(summary.dimensions)),
@@ -90,6 +89,14 @@ def sentences(summary: PlanSummary) -> list[tuple[str, str]]:
             f"{summary.seeds} seed{'s' * (summary.seeds > 1)} each",
         ),
         ("budget", f"{summary.steps_per_trial:,} steps a trial, at most {summary.steps_in_all:,} in all"),
-        ("early stopping", f"at steps {rungs}" if summary.rungs else "none"),
+        ("early stopping", _rungs(summary)),
         ("a trial needs", f"{summary.cpu:g} CPU" + (f", {summary.gpu:g} GPU" if summary.gpu else ", no GPU")),
     ]
+
+
+def _rungs(summary: PlanSummary) -> str:
+    if summary.rung_shares:
+        shares = ", ".join(f"{100 * share:g} %" for share in summary.rung_shares)
+        return f"at {shares} of each trial's own steps"
+    rungs = ", ".join(f"{rung:,}" for rung in summary.rungs)
+    return f"at steps {rungs}" if rungs else "none"

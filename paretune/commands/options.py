@@ -112,7 +112,8 @@ def _with_budget(space: SpaceFile, bound: BoundPlan, budget: int) -> dict[KeyPat
         )
     changed: dict[KeyPath, Any] = {("fixed", "steps"): budget}
     rule = plan.early_stopping
-    if rule is not None:
+    # Rungs at shares follow the budget by themselves.
+    if rule is not None and rule.grace_period is not None:
         scale = budget / largest_budget(bound)
         changed["early_stopping", "grace_period"] = max(1, round(rule.grace_period * scale))
         if rule.max_steps is not None:
