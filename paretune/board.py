@@ -55,8 +55,9 @@ class Board:
         self._begun = clock()
         self.trials = bound.plan.trials
         objectives = bound.plan.objectives
-        # The smallest model is no news; what training decides is.
-        self.objective = next((o for o in objectives if o.metric != "params"), objectives[0])
+        # The smallest or cheapest is no news as long as it has learned nothing; the best is.
+        metrics = bound.metrics
+        self.objective = next((o for o in objectives if not metrics[o.metric].is_cost), objectives[0])
         self.endings: Counter[TrialEnding] = Counter()
         self.running: dict[str, RunningTrial] = {}
         self.best: Best | None = None

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from paretune.binding import CHECKPOINT_FIELD, PARAMS, RESERVED, BoundPlan
+from paretune.binding import CHECKPOINT_FIELD, RESERVED, BoundPlan
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.sampling import corners, draw, fill, listing
@@ -37,9 +37,15 @@ def mistakes_in_keys(bound: BoundPlan) -> list[Mistake]:
 def _metrics(bound: BoundPlan) -> Iterator[Mistake]:
     plan = bound.plan
     reported = {metric.name for metric in bound.task.metrics}
+    costs = {metric.name for metric in bound.metrics.values() if metric.is_cost}
     for index, objective in enumerate(plan.objectives):
         path: KeyPath = ("objectives", index)
-        yield from _metric(bound, path, objective.metric, objective.direction, {*reported, PARAMS.name})
+        yield from _metric(bound, path, objective.metric, objective.direction, reported | costs)
+        if objective.metric in costs and bound.metrics[objective.metric].spent and plan.target is None:
+            yield Mistake(
+                (*path, "metric"),
+                f"{objective.metric} needs a target; state under target the metric and the value that count",
+            )
     if plan.early_stopping is not None:
         rule = plan.early_stopping
         yield from _metric(bound, ("early_stopping",), rule.metric, rule.direction, reported)

@@ -7,17 +7,23 @@ tried before, is never handed out and never enters the sampler's model.
 from __future__ import annotations
 
 import json
-import math
 import random
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import optuna
 from optuna.trial import TrialState
 from pydantic import JsonValue
 
 from paretune.binding import BoundPlan, canonical
+from paretune.outcomes import (
+    SeedOutcome,
+    has_constraint,
+    objective_values,
+    that_say_something,
+    violation,
+)
 from search_spaces.dimensions import AnyDimension, Choice, IntRange
 from search_spaces.plan import Values
 from search_spaces.sampling import complete, fill
@@ -26,15 +32,6 @@ _REFUSALS_BEFORE_DRAWING = 50
 """How often the sampler may propose what must not be trained before a uniform draw takes over."""
 _DRAWS_BEFORE_GIVING_UP = 20_000
 """How many uniform draws in a row must fail before the space counts as exhausted."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedOutcome:
-    """How one trial of a configuration ended, as far as the sampler is concerned."""
-
-    ending: str
-    step: int
-    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,23 +75,26 @@ class Proposer:
     def tell(self, number: int, outcomes: Sequence[SeedOutcome]) -> None:
         """Report how all seeds of a configuration ended.
 
-        Objectives are means over seeds. A seed that early stopping ended counts with its last
-        values, a lower bound of what it might have reached; a diverged one with the metric's
-        ``worst``; a failed or interrupted one, which says nothing about the configuration,
-        not at all. A configuration of which every seed was stopped early is told as pruned at its
-        last step, or the thousandths of its own steps where rungs are shares of them, where Optuna
-        can express that (one objective).
+        Objectives are means over seeds; :mod:`paretune.outcomes` says what each ending counts for. A
+        seed that early stopping ended counts with its last values, a lower bound of what it might
+        have reached. Where a cost of training is an objective, a configuration that did not buy
+        anything with it is told as infeasible. A configuration of which every seed was stopped early
+        is told as pruned at its last step, or the thousandths of its own steps where rungs are shares
+        of them, where Optuna can express that (one objective).
         """
         trial = self._asked.pop(number, None)
         if trial is None:  # from an explicit list, which needs no sampler
             return
         searched = _values_of(trial, self._bound)
-        values = self._objective_values(outcomes, self._bound.params(searched))
+        values = objective_values(self._bound, outcomes, self._bound.params(searched))
         single = len(self._plan.objectives) == 1
-        told = [o for o in outcomes if o.ending not in ("failed", "interrupted")]
+        told = that_say_something(outcomes)
         if values is None:
             self._study.tell(trial, state=TrialState.FAIL)
-        elif single and all(outcome.ending == "stopped early" for outcome in told):
+            return
+        if has_constraint(self._bound):
+            trial.set_constraint("feasible", violation(self._bound, outcomes))
+        if single and all(outcome.ending == "stopped early" for outcome in told):
             trial.report(values[0], self._how_far(searched, max(outcome.step for outcome in told)))
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
@@ -152,24 +152,6 @@ class Proposer:
         if rule is None or rule.at is None:
             return step
         return round(1000 * step / self._bound.config(values).steps)
-
-    def _objective_values(self, outcomes: Sequence[SeedOutcome], params: int) -> list[float] | None:
-        means = []
-        for objective in self._plan.objectives:
-            if objective.metric == "params":
-                means.append(float(params))
-                continue
-            worst = self._bound.metrics[objective.metric].worst
-            seeds = [
-                worst if outcome.ending == "diverged" else outcome.metrics.get(objective.metric)
-                for outcome in outcomes
-                if outcome.ending not in ("failed", "interrupted")
-            ]
-            known = [value for value in seeds if value is not None and math.isfinite(value)]
-            if not known:
-                return None
-            means.append(sum(known) / len(known))
-        return means
 
 
 def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> JsonValue:

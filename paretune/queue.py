@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from paretune.binding import BoundPlan
-from paretune.proposals import Proposer, SeedOutcome
+from paretune.outcomes import SeedOutcome
+from paretune.proposals import Proposer
 from search_spaces.plan import Values
 
 

@@ -70,7 +70,8 @@ class TensorBoardLog:
     def _describe_experiment(self, bound: BoundPlan) -> None:
         """Choose the columns of the HParams table and their order; TensorBoard's own is alphabetical."""
         hparams = ["ending", "params", *self._plan.searched_names, "seed"]
-        shown = [metric.name for metric in bound.task.metrics] + ["steps_to_target"]
+        costs = [o.metric for o in bound.plan.objectives if o.metric in self._tags]
+        shown = dict.fromkeys([metric.name for metric in bound.task.metrics] + ["steps_to_target", *costs])
         config = summary_v2.hparams_config_pb(
             hparams=[summary_v2.HParam(name) for name in hparams],
             metrics=[summary_v2.Metric(self._tags[name], display_name=name) for name in shown],

@@ -25,7 +25,9 @@ class Objective(BaseModel):
 
     model_config = STRICT
 
-    metric: str = Field(description="A metric that the task reports, or `params`, the parameter count.")
+    metric: str = Field(
+        description="A metric that the task reports, `params`, the parameter count, or a cost of training."
+    )
     direction: Literal["max", "min"] = Field(description="Which way is better.")
 
 

@@ -9,7 +9,7 @@ from test_proposals import bound
 
 from paretune.board import Board
 from paretune.display import LineDisplay, LiveDisplay, details, headline
-from paretune.proposals import SeedOutcome
+from paretune.outcomes import SeedOutcome
 from paretune.queue import PastTrial, TrialQueue
 from paretune.text import duration, values_text
 

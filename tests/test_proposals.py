@@ -8,7 +8,8 @@ import optuna
 import pytest
 
 from paretune.binding import BoundPlan, bind
-from paretune.proposals import Proposer, SeedOutcome
+from paretune.outcomes import SeedOutcome
+from paretune.proposals import Proposer
 from search_spaces.plan import Plan
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from test_proposals import bound
 
-from paretune.proposals import SeedOutcome
+from paretune.outcomes import SeedOutcome
 from paretune.queue import PastTrial, TrialQueue, outcome_of
 from search_spaces.plan import MAX_SEEDS
 

@@ -565,6 +565,27 @@ SEARCH = [
         "'grid' ... 'tpe' or 'random'",
     ),
     case(
+        "a cost of reaching a target that there is none of",
+        changed(
+            "{metric: exact_match, direction: max}\ntarget: {exact_match: 0.99}",
+            "{metric: seconds_to_target, direction: min}",
+        ),
+        "objectives.0.metric",
+        "seconds_to_target needs a target",
+    ),
+    case(
+        "a cost to be made large",
+        changed("{metric: exact_match, direction: max}", "{metric: cpu_seconds, direction: max}"),
+        "objectives.0.direction",
+        "'max' ... cpu_seconds is better when it is minimal",
+    ),
+    case(
+        "an objective that is neither quality nor cost",
+        changed("{metric: exact_match, direction: max}", "{metric: learning_rate, direction: min}"),
+        "objectives.0.metric",
+        "'learning_rate', not a metric here ... seconds_to_target ... val_loss",
+    ),
+    case(
         "a hold without a target",
         changed("target: {exact_match: 0.99}", "target_hold: 3"),
         "target_hold",

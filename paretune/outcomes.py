@@ -1,0 +1,112 @@
+"""What the ends of a configuration's trials mean to a sampler: its objectives, and whether it is feasible."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from paretune.binding import PARAMS, BoundPlan
+from trainables.contract import Metric
+
+_SAYS_NOTHING = ("failed", "interrupted")
+"""Endings that say nothing about the configuration."""
+
+_BARELY = 1e-9
+"""Violation of a configuration whose mean is as good as the target, but that did not hold it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedOutcome:
+    """How one trial of a configuration ended, as far as the sampler is concerned."""
+
+    ending: str
+    step: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def that_say_something(outcomes: Sequence[SeedOutcome]) -> list[SeedOutcome]:
+    """Return the outcomes that say something about the configuration: those not failed or interrupted."""
+    return [outcome for outcome in outcomes if outcome.ending not in _SAYS_NOTHING]
+
+
+def objective_values(bound: BoundPlan, outcomes: Sequence[SeedOutcome], params: int) -> list[float] | None:
+    """Return the value of each of the plan's objectives, or None if one of them is not known.
+
+    Means over seeds. A diverged seed counts with the metric's ``worst``; what it has spent says little,
+    and is left out of a cost where another seed has one. A seed that did not reach the target counts
+    with what it has spent in place of a cost of reaching it.
+    """
+    told = that_say_something(outcomes)
+    means = []
+    for objective in bound.plan.objectives:
+        metric = bound.metrics[objective.metric]
+        if metric.name == PARAMS.name:
+            means.append(float(params))
+            continue
+        if metric.is_cost:
+            trained = [outcome for outcome in told if outcome.ending != "diverged"]
+            seeds = [_spent(metric, outcome) for outcome in trained or told]
+        else:
+            seeds = [_quality(metric, outcome) for outcome in told]
+        mean = _mean(seeds)
+        if mean is None:
+            return None
+        means.append(mean)
+    return means
+
+
+def has_constraint(bound: BoundPlan) -> bool:
+    """Tell whether configurations can be infeasible: where a cost of training is an objective.
+
+    Doing nothing costs nothing. A made-up cost of failing instead would have to be of the right size:
+    too small, and failing fast looks cheap; too large, and all that reached the target looks the same.
+    """
+    return any(metric.is_cost and metric.name != PARAMS.name for metric in _objectives(bound))
+
+
+def violation(bound: BoundPlan, outcomes: Sequence[SeedOutcome]) -> float:
+    """Return how far a configuration is from being feasible: 0 if it is, above 0 if it is not.
+
+    With a cost of reaching the target as objective, feasible is what reached it with more than half of
+    its seeds; else the distance of the mean of the target's metric, a diverged seed counting with the
+    metric's ``worst``. With other costs, feasible is what did not diverge with more than half.
+    """
+    told = that_say_something(outcomes)
+    if not needs_target(bound):
+        diverged = sum(outcome.ending == "diverged" for outcome in told)
+        return float(diverged > len(told) / 2)
+    # Of all seeds, as where configurations are ranked: a failed one has not reached it.
+    if sum(outcome.ending == "solved" for outcome in told) > bound.plan.search.seeds / 2:
+        return 0.0
+    target = bound.target
+    assert target is not None, "a plan without mistakes has a target where it needs one"
+    metric = bound.metrics[target.metric]
+    mean = _mean([_quality(metric, outcome) for outcome in told])
+    reached = metric.worst if mean is None else mean
+    short_of = target.value - reached if target.direction == "max" else reached - target.value
+    return max(short_of, _BARELY)
+
+
+def needs_target(bound: BoundPlan) -> bool:
+    """Tell whether an objective is a cost of reaching the target."""
+    return any(metric.spent is not None for metric in _objectives(bound))
+
+
+def _objectives(bound: BoundPlan) -> list[Metric]:
+    return [bound.metrics[objective.metric] for objective in bound.plan.objectives]
+
+
+def _quality(metric: Metric, outcome: SeedOutcome) -> float | None:
+    return metric.worst if outcome.ending == "diverged" else outcome.metrics.get(metric.name)
+
+
+def _spent(metric: Metric, outcome: SeedOutcome) -> float | None:
+    if metric.spent is None or metric.name in outcome.metrics:
+        return outcome.metrics.get(metric.name)
+    return float(outcome.step) if metric.spent == "step" else outcome.metrics.get(metric.spent)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return sum(known) / len(known) if known else None
