@@ -23,6 +23,7 @@ def configurations(rows: SearchRows) -> pd.DataFrame:
     """
     plan = rows.plan
     metrics = [name for name in rows.metrics if name in rows.trials.columns and name != "params"]
+    names = baselines(rows)
     table = []
     for number, trials in rows.trials.groupby("configuration"):
         endings = trials["ending"].value_counts()
@@ -34,6 +35,7 @@ def configurations(rows: SearchRows) -> pd.DataFrame:
         values: dict[str, Any] = trials["values"].iloc[0]
         row: dict[str, Any] = {
             "configuration": int(str(number)),
+            **({"baseline": names.get(int(str(number)))} if plan.baselines else {}),
             "params": int(trials["params"].iloc[0]),
             "seeds": len(trials),
             **{ending.replace(" ", "_"): int(endings.get(ending, 0)) for ending in ENDINGS},
@@ -50,6 +52,21 @@ def configurations(rows: SearchRows) -> pd.DataFrame:
     return frame.reindex(columns=[*frame.columns, *missing]) if table else frame
 
 
+def baselines(rows: SearchRows) -> dict[int, str]:
+    """Return the names of configurations that are baselines of the plan, by their numbers.
+
+    A baseline is the first configuration with all of its stated values that is no other baseline:
+    one may state less than another does.
+    """
+    found: dict[int, str] = {}
+    for name, stated in rows.plan.baselines.items():
+        for number, values in zip(rows.trials["configuration"], rows.trials["values"], strict=True):
+            if number not in found and stated.items() <= values.items():
+                found[int(number)] = name
+                break
+    return found
+
+
 def columns_of(rows: SearchRows) -> list[Column]:
     """Describe every column that :func:`configurations` can have."""
     metrics = [
@@ -59,6 +76,7 @@ def columns_of(rows: SearchRows) -> list[Column]:
     ]
     return [
         Column("configuration", "", "number of the configuration"),
+        *([Column("baseline", "", "its name, if the plan names it")] if rows.plan.baselines else []),
         Column("params", "parameters", "exact number of unique parameters"),
         Column("seeds", "trials", "trials of the configuration, one per seed"),
         *(Column(e.replace(" ", "_"), "trials", f"trials that ended so: {e}") for e in ENDINGS),

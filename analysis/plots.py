@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from analysis.frontier import Frontier
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
-_ON, _OFF, _TARGET = "#1b6ca8", "#b4bcc4", "#c0392b"
+_ON, _OFF, _TARGET, _NAMED = "#1b6ca8", "#b4bcc4", "#c0392b", "#b9770e"
 
 
 def draw_frontier(axes: Axes, front: Frontier, *, unit: str, target: float | None, title: str) -> None:
@@ -49,6 +49,7 @@ def draw_frontier(axes: Axes, front: Frontier, *, unit: str, target: float | Non
                     label=label,
                     zorder=4,
                 )
+    _mark_baselines(axes, front)
     _label_smallest_at_target(axes, front, target)
     axes.xaxis.set_major_formatter(FuncFormatter(_with_thousands))
     sizes = pd.concat([points["params"], others["params"]])
@@ -99,6 +100,25 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure; the ending names the format (.png, .svg)."""
     # Without a date the same numbers give the same file.
     figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _mark_baselines(axes: Axes, front: Frontier) -> None:
+    """Mark named configurations, whether on the frontier or not, each with its name beside it."""
+    named = [
+        (row["params"], row[front.metric], row["baseline"])
+        for table in (front.points, front.others)
+        if "baseline" in table.columns
+        for _, row in table[table["baseline"].notna()].iterrows()
+    ]
+    if not named:
+        return
+    across, up, names = zip(*named, strict=True)
+    axes.scatter(across, up, s=64, marker="D", color=_NAMED, label="baselines", zorder=5)
+    for x, y, name in zip(across, up, names, strict=True):
+        # To the right, where the other labels are not; at the height of its marker.
+        axes.annotate(
+            name, (x, y), xytext=(9, 0), textcoords="offset points", va="center", color=_NAMED, zorder=6
+        )
 
 
 def _label_smallest_at_target(axes: Axes, front: Frontier, target: float | None) -> None:

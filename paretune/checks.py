@@ -142,15 +142,15 @@ def _explicit_configurations(bound: BoundPlan) -> Iterator[Mistake]:
         if refusal is not None:
             yield Mistake(("only", index), refusal)
     rng = random.Random(0)
-    for index, given in enumerate(plan.try_first):
+    for place, given in plan.tried_first.items():
         refusals = [bound.refusal(fill(plan, given, rng)) for _ in range(DRAWS // 10)]
         if all(refusals):
-            yield Mistake(("try_first", index), str(refusals[0]))
+            yield Mistake(place, str(refusals[0]))
 
 
 def _nothing_to_train(bound: BoundPlan) -> Iterator[Mistake]:
-    # Entries of try_first have been found trainable by now: a space with one is not empty.
-    if bound.plan.only or bound.plan.try_first:
+    # What is tried first has been found trainable by now: a space with such a configuration is not empty.
+    if bound.plan.only or bound.plan.tried_first:
         return
     drawn = listing(bound.plan, bound.task.size_fields, 10 * DRAWS)
     if drawn is None:

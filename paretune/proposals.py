@@ -50,7 +50,7 @@ class Proposer:
         self._plan = bound.plan
         self._rng = random.Random(self._plan.search.seed)
         self._tried: set[str] = set()
-        self._explicit = list(self._plan.only or self._plan.try_first)
+        self._explicit = list(self._plan.only or self._plan.tried_first.values())
         self._asked: dict[int, optuna.Trial] = {}
         self._next_number = 0
         self._study = optuna.create_study(

@@ -28,6 +28,7 @@ def space_file_schema() -> dict[str, Any]:
                 "then": {
                     "properties": {
                         "fixed": values,
+                        "baselines": {"additionalProperties": values},
                         "try_first": {"items": values},
                         "only": {"items": values},
                         "space": {

@@ -78,7 +78,7 @@ def sizes_of(bound: BoundPlan) -> Sizes:
         combinations = [draw(bound.plan, rng) for _ in range(_DRAW)]
         share_of = len(combinations)
         combinations += corners(bound.plan, bound.task.size_fields, rng, _DRAW // 10)
-        combinations += [fill(bound.plan, given, rng) for given in bound.plan.try_first]
+        combinations += [fill(bound.plan, given, rng) for given in bound.plan.tried_first.values()]
     else:
         share_of = len(combinations)
     counted = {}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from search_spaces.dimensions import AnyDimension, describe
-from search_spaces.mistakes import KeyPath, Mistake
+from search_spaces.mistakes import KeyPath, Mistake, dotted
 
 if TYPE_CHECKING:
     from search_spaces.plan import Plan, Values
+
+LONGEST_NAME = 40
+"""Characters of a baseline's name: it has to fit into a cell of a table."""
 
 
 def mistakes_in(plan: Plan) -> list[Mistake]:
@@ -23,7 +27,8 @@ def mistakes_in(plan: Plan) -> list[Mistake]:
             if name in plan.fixed
         ),
         *_conditions(plan),
-        *_try_first(plan),
+        *_baseline_names(plan),
+        *_tried_first(plan),
         *_only(plan),
     ]
 
@@ -33,9 +38,11 @@ def _what_is_tried(plan: Plan) -> list[Mistake]:
         return [Mistake(("only",), "replaces space: state one of them, not both")]
     if not plan.only and not plan.space:
         return [Mistake((), "states neither a space to search nor, under only, the configurations to try")]
-    if plan.only and plan.try_first:
-        return [Mistake(("try_first",), "needs a space; with only, put the configurations there")]
-    return []
+    return [
+        Mistake((key,), "needs a space; with only, put the configurations there")
+        for key in ("baselines", "try_first")
+        if plan.only and getattr(plan, key)
+    ]
 
 
 def _objectives(plan: Plan) -> list[Mistake]:
@@ -83,13 +90,26 @@ def _conditions(plan: Plan) -> list[Mistake]:
     return mistakes
 
 
-def _try_first(plan: Plan) -> list[Mistake]:
+def _baseline_names(plan: Plan) -> list[Mistake]:
+    """Find names that do not fit into a cell of a table, and baselines that no values tell apart."""
+    mistakes = []
+    for name, values in plan.baselines.items():
+        is_short = 0 < len(name) <= LONGEST_NAME and name == name.strip() and name.isprintable()
+        if not is_short:
+            accepted = f"one line of 1 to {LONGEST_NAME} printable characters, no space at either end"
+            mistakes.append(Mistake(("baselines", name), f"got the name {name!r}; accepted: {accepted}"))
+        if not values:
+            mistakes.append(Mistake(("baselines", name), "states no value; a baseline states at least one"))
+    return mistakes
+
+
+def _tried_first(plan: Plan) -> list[Mistake]:
     if not plan.space:
         return []
-    mistakes = _repeated("try_first", plan.try_first)
-    for index, values in enumerate(plan.try_first):
+    mistakes = _repeated(plan.tried_first)
+    for place, values in plan.tried_first.items():
         for name, value in values.items():
-            path = ("try_first", index, name)
+            path = (*place, name)
             if name not in plan.space:
                 mistakes.append(Mistake(path, f"is not searched; the space has {', '.join(plan.space)}"))
             elif not plan.space[name].contains(value):
@@ -109,16 +129,18 @@ def _inactive(plan: Plan, name: str, path: KeyPath, values: Values) -> list[Mist
     return []
 
 
-def _repeated(key: str, configurations: list[Values]) -> list[Mistake]:
+def _repeated(configurations: Mapping[tuple[str, str | int], Values]) -> list[Mistake]:
+    """Find configurations that one with another place in the plan states already."""
+    places, stated = list(configurations), list(configurations.values())
     return [
-        Mistake((key, index), f"is the same configuration as {key}.{configurations.index(values)}")
-        for index, values in enumerate(configurations)
-        if configurations.index(values) < index
+        Mistake(place, f"is the same configuration as {dotted(places[stated.index(values)])}")
+        for index, (place, values) in enumerate(configurations.items())
+        if stated.index(values) < index
     ]
 
 
 def _only(plan: Plan) -> list[Mistake]:
-    return _repeated("only", plan.only) + [
+    return _repeated({("only", index): values for index, values in enumerate(plan.only)}) + [
         Mistake(("only", index, name), f"is fixed to {plan.fixed[name]!r} already")
         for index, values in enumerate(plan.only)
         for name in values

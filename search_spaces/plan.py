@@ -194,6 +194,11 @@ class Plan(BaseModel):
     space: dict[str, AnyDimension] = Field(
         default_factory=dict, description="Parameters to be searched, each with its dimension."
     )
+    baselines: dict[str, Values] = Field(
+        default_factory=dict,
+        description="Named configurations that are tried before all others, and are named in tables and "
+        "figures; what one leaves open is drawn.",
+    )
     try_first: list[Values] = Field(
         default_factory=list,
         description="Configurations to be tried before the sampler chooses; what one leaves open is drawn.",
@@ -234,6 +239,14 @@ class Plan(BaseModel):
     def trials(self) -> int:
         """How many trials the search runs: one per configuration and seed."""
         return self.configurations * self.search.seeds
+
+    @property
+    def tried_first(self) -> dict[tuple[str, str | int], Values]:
+        """What is tried before the sampler chooses, in this order, by its place in the plan."""
+        return {
+            **{("baselines", name): values for name, values in self.baselines.items()},
+            **{("try_first", index): values for index, values in enumerate(self.try_first)},
+        }
 
     def searched(self, values: Values) -> Values:
         """Return the part of a configuration that differs between configurations."""

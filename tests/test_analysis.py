@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.configurations import columns_of, configurations
+from analysis.configurations import baselines, columns_of, configurations
 from analysis.export import export
 from analysis.frontier import frontier
 from analysis.intervals import wilson
@@ -233,3 +233,46 @@ def test_empty_frontier_can_be_drawn(tmp_path: Path):
         frontier_figure(frontier(rows), unit="share", target=0.99, title="None"), tmp_path / "none.png"
     )
     assert (tmp_path / "none.png").exists()
+
+
+# Baselines
+
+
+def test_baselines_are_named_where_configurations_are_shown(tmp_path: Path):
+    rows = write_search(tmp_path / "named", baselines={"dominated": {"d_model": 5}, "best": {"d_model": 1}})
+    table = configurations(rows).set_index("configuration")
+    assert table["baseline"].dropna().to_dict() == {0: "best", 4: "dominated"}
+    assert "baseline" in [column.name for column in columns_of(rows)]
+    from paretune.commands.printing import configuration_rows
+
+    headers, cells = configuration_rows(rows, ranking(rows), first=["rank"])
+    assert headers[1] == "baseline"
+    assert [line[1] for line in cells] == ["best", "", "dominated", "", "", ""]
+
+
+def test_baseline_is_the_first_configuration_with_its_values_that_is_no_other(tmp_path: Path):
+    """The second states less than the first, and would be found in it too."""
+    one, other = {"d_model": 1, "steps": 4}, {"d_model": 1}
+    rows = write_search(tmp_path / "named", [(0, 5, ["solved"], [1.0]), (1, 5, ["solved"], [1.0])])
+    lines = (rows.folder / "trials.jsonl").read_text().replace('{"d_model": 2}', '{"d_model": 1, "lr": 0.1}')
+    lines = lines.replace('{"d_model": 1}', '{"d_model": 1, "steps": 4}')
+    (rows.folder / "trials.jsonl").write_text(lines)
+    plan = PLAN | {
+        "space": {"d_model": PLAN["space"]["d_model"], "steps": {"type": "int", "low": 1, "high": 9}},
+        "baselines": {"full": one, "open": other, "never tried": {"d_model": 7}},
+    }
+    (rows.folder / "plan.json").write_text(json.dumps(plan))
+    assert baselines(SearchRows(rows.folder)) == {0: "full", 1: "open"}
+
+
+def test_plan_without_baselines_has_no_such_column(rows: SearchRows):
+    assert "baseline" not in configurations(rows).columns
+    assert "baseline" not in [column.name for column in columns_of(rows)]
+
+
+def test_figure_marks_baselines_whether_others_beat_them_or_not(tmp_path: Path):
+    rows = write_search(tmp_path / "named", baselines={"dominated": {"d_model": 5}, "best": {"d_model": 1}})
+    axes = frontier_figure(frontier(rows), unit="share", target=0.99, title="Named").axes[0]
+    (marked,) = [artist for artist in axes.collections if artist.get_label() == "baselines"]
+    assert [tuple(point) for point in marked.get_offsets()] == [(500, 0.995), (400, 0.6)]
+    assert {"dominated", "best"} <= {text.get_text() for text in axes.texts}

@@ -86,6 +86,20 @@ def test_explicit_configurations_come_first_and_only_means_only():
     assert only.propose() is None
 
 
+def test_baselines_come_before_everything_else_in_the_order_of_the_file():
+    plan = bound(
+        baselines={"wide": {"d_model": 32, "lr": 0.05}, "narrow": {"d_model": 4}},
+        try_first=[{"d_model": 12, "lr": 0.05}],
+    )
+    proposer = Proposer(plan)
+    proposed = [proposer.propose() for _ in range(3)]
+    assert [proposal.number for proposal in proposed] == [0, 1, 2]
+    assert [proposal.values["d_model"] for proposal in proposed] == [32, 4, 12]
+    resumed = Proposer(plan)
+    resumed.replay(0, proposed[0].values)
+    assert resumed.propose().values["d_model"] == 4
+
+
 def test_conditional_dimension_is_there_only_where_its_condition_holds():
     plan = bound(
         space={

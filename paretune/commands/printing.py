@@ -63,13 +63,16 @@ def configuration_rows(
 
     metric, _ = accuracy_objective(rows)
     with_rate = "success_rate" in table.columns
-    headers = [*first, "parameters", metric.replace("_", " ")]
+    with_names = bool(rows.plan.baselines)
+    headers = [*first, *(["baseline"] if with_names else []), "parameters", metric.replace("_", " ")]
     headers += ["solved", "95 % interval", "steps to target", "CPU time"] if with_rate else []
     headers += ["other endings", "values"]
     cells = []
     for _, row in table.iterrows():
-        line: list[Any] = [int(row[name]) for name in first] + [f"{int(row['params']):,}"]
-        line.append(_metric(row.get(metric)))
+        line: list[Any] = [int(row[name]) for name in first]
+        if with_names:
+            line.append("" if _is_missing(row["baseline"]) else row["baseline"])
+        line += [f"{int(row['params']):,}", _metric(row.get(metric))]
         if with_rate:
             line += [*_success(row), *_time_to_target(row)]
         searched = {name: row[name] for name in rows.plan.searched_names if not _is_missing(row[name])}
