@@ -853,13 +853,28 @@ def test_values_from_the_command_line_are_checked_like_those_of_the_file(file: P
     assert "got -1.0" in str(refusal_of(file, cpu=-1.0))
 
 
-def test_budget_is_refused_where_the_file_searches_the_steps(file: Path):
-    text = changed("  steps: 400\n", "")
-    file.write_text(changed("space:\n", "space:\n  steps: {type: int, low: 200, high: 400}\n", text))
-    error = refusal_of(file, budget=100)
-    assert dotted(error.mistakes[0].path) == "space.steps"
-    assert error.lines == [line_with("steps:", file.read_text())]
-    assert "--budget cannot set it" in error.mistakes[0].message
+@pytest.mark.parametrize(
+    ("dimension", "scaled"),
+    [
+        ("{type: int, low: 200, high: 400}", {"low": 50, "high": 100}),
+        ("{type: int, low: 200, high: 400, step: 40}", {"low": 50, "high": 100, "step": 10}),
+        ("{type: choice, values: [400, 100, 40]}", {"values": [10, 25, 100]}),
+    ],
+)
+def test_budget_scales_steps_that_are_searched(file: Path, dimension: str, scaled: dict[str, Any]):
+    text = changed("  steps: 400\n", "").replace("space:\n", f"space:\n  steps: {dimension}\n")
+    file.write_text(text.replace("lr: 0.01}", "lr: 0.01, steps: 400}"))
+    plan = load_bound(SpaceFile(file), {}, 100).plan
+    found = plan.space["steps"].model_dump()
+    assert {key: found[key] for key in scaled} == scaled
+    assert [given["steps"] for given in plan.try_first] == [100]
+
+
+def test_budget_scales_steps_that_differ_between_listed_configurations(file: Path):
+    listed = "  [{d_model: 16, steps: 5000}, {d_model: 8, steps: 200}, {d_model: 12}]"
+    file.write_text(with_only(listed).replace("  steps: 400\n", ""))
+    plan = load_bound(SpaceFile(file), {}, 80).plan
+    assert [given["steps"] for given in plan.only] == [80, 3, 32], "2,000 where nothing is said"
 
 
 def test_budget_that_leaves_no_room_for_a_rung_is_refused(file: Path):

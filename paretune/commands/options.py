@@ -11,6 +11,7 @@ from paretune.binding import BoundPlan, bind, unknown_task
 from paretune.checks import largest_budget, mistakes_in, mistakes_in_keys
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import KeyPath, Mistake
+from search_spaces.plan import Values
 
 Results = Annotated[
     Path,
@@ -30,7 +31,7 @@ Budget = Annotated[
     typer.Option(
         "--budget",
         min=1,
-        help="Steps per trial, instead of the file's; early stopping's rungs scale with it.",
+        help="Steps of the longest trial, instead of the file's; other steps and rungs scale with it.",
     ),
 ]
 SearchSeed = Annotated[
@@ -63,7 +64,7 @@ def load_bound(space: SpaceFile, overrides: dict[KeyPath, Any], budget: int | No
     given = {path: value for path, value in overrides.items() if value is not None}
     bound, mistakes = _bind(space, given)
     if budget is not None and not mistakes:
-        bound, mistakes = _bind(space, given | _with_budget(space, bound, budget))
+        bound, mistakes = _bind(space, given | _with_budget(bound, budget))
     if mistakes:
         raise space.error(mistakes)
     return bound
@@ -101,21 +102,37 @@ def search_overrides(
     }
 
 
-def _with_budget(space: SpaceFile, bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
-    """Set the steps of every trial, and move the rungs to the same shares of the budget."""
+def _with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
+    """Give the longest trial ``budget`` steps, and move everything that is stated in steps along with it.
+
+    Where steps differ between configurations, they keep their ratios.
+    """
     plan = bound.plan
-    places: list[KeyPath] = [("space", "steps")] if "steps" in plan.space else []
-    places += [("only", index, "steps") for index, values in enumerate(plan.only) if "steps" in values]
-    if places:
-        raise space.error(
-            [Mistake(place, "differs between configurations, so --budget cannot set it") for place in places]
-        )
-    changed: dict[KeyPath, Any] = {("fixed", "steps"): budget}
+    scale = budget / largest_budget(bound)
+
+    def scaled(steps: Any) -> int:
+        return max(1, round(steps * scale))
+
+    def all_scaled(given: Values) -> Values:
+        return {**given, "steps": scaled(given["steps"])} if "steps" in given else given
+
+    changed: dict[KeyPath, Any] = {}
+    if "steps" in plan.space:
+        dimension = plan.space["steps"].model_dump(exclude_none=True)
+        bounds = {key: scaled(dimension[key]) for key in ("low", "high", "step") if key in dimension}
+        listed = {"values": sorted({scaled(value) for value in dimension.get("values", ())})}
+        changed["space", "steps"] = dimension | (bounds or listed)
+        changed["baselines",] = {name: all_scaled(given) for name, given in plan.baselines.items()}
+        changed["try_first",] = [all_scaled(given) for given in plan.try_first]
+    elif any("steps" in given for given in plan.only):
+        default = bound.config(dict(plan.fixed)).steps
+        changed["only",] = [{**given, "steps": scaled(given.get("steps", default))} for given in plan.only]
+    else:
+        changed["fixed", "steps"] = budget
     rule = plan.early_stopping
     # Rungs at shares follow the budget by themselves.
     if rule is not None and rule.grace_period is not None:
-        scale = budget / largest_budget(bound)
-        changed["early_stopping", "grace_period"] = max(1, round(rule.grace_period * scale))
+        changed["early_stopping", "grace_period"] = scaled(rule.grace_period)
         if rule.max_steps is not None:
-            changed["early_stopping", "max_steps"] = max(1, round(rule.max_steps * scale))
+            changed["early_stopping", "max_steps"] = scaled(rule.max_steps)
     return changed
