@@ -1,4 +1,4 @@
-"""The Pareto frontier of parameters against accuracy, over configurations."""
+"""The Pareto frontier of a cost, such as parameters, against accuracy, over configurations."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pandas as pd
 
 from analysis.configurations import configurations
 from analysis.ranking import accuracy_objective
-from analysis.rows import SearchRows
+from analysis.rows import PARAMS, SearchRows
 
 
 @dataclass(frozen=True)
 class Frontier:
-    """The non-dominated configurations, smallest first, and what was not considered."""
+    """The non-dominated configurations, cheapest first, and what was not considered."""
 
     points: pd.DataFrame
     others: pd.DataFrame
@@ -26,11 +26,16 @@ class Frontier:
     """Trials left out because they failed."""
     unfinished: int
     """Trials without an ending: interrupted, or still running."""
+    cost: str = PARAMS
+    """The column that accuracy is set against."""
+    without_cost: int = 0
+    """Configurations left out because none of their seeds has this cost."""
 
 
-def frontier(rows: SearchRows) -> Frontier:
-    """Return the configurations that no other beats in both parameters and accuracy.
+def frontier(rows: SearchRows, cost: str = PARAMS) -> Frontier:
+    """Return the configurations that no other beats in both a cost and accuracy.
 
+    A configuration's cost is its parameter count, or the mean of a metric over the seeds that have it.
     A configuration's accuracy is its mean over seeds, without diverged and failed trials. One with
     trials that were stopped early has a lower bound instead of a value; its column
     ``stopped_early`` tells.
@@ -38,17 +43,16 @@ def frontier(rows: SearchRows) -> Frontier:
     table = configurations(rows)
     metric, direction = accuracy_objective(rows)
     endings = rows.trials["ending"]
-    if metric in table.columns:
-        known = table[table[metric].notna()].sort_values(
-            ["params", metric], ascending=[True, direction == "min"], kind="stable"
-        )
-        values = known[metric] if direction == "max" else -known[metric]
-        # Sorted by size, a configuration is on the frontier if it beats all smaller ones.
-        best_before = values.cummax().shift(fill_value=float("-inf"))
-        best = pd.Series(values.to_numpy() > best_before.to_numpy(), index=known.index)
-    else:
-        known = table.iloc[:0]
-        best = pd.Series([], dtype=bool, index=known.index)
+    # Also where no trial has reported either of them yet.
+    table = table.reindex(columns=list(dict.fromkeys([*table.columns, metric, cost])))
+    valued = table[table[metric].notna()]
+    known = valued[valued[cost].notna()].sort_values(
+        [cost, metric], ascending=[True, direction == "min"], kind="stable"
+    )
+    values = known[metric] if direction == "max" else -known[metric]
+    # Sorted by cost, a configuration is on the frontier if it beats all cheaper ones.
+    best_before = values.cummax().shift(fill_value=float("-inf"))
+    best = pd.Series(values.to_numpy() > best_before.to_numpy(), index=known.index)
     return Frontier(
         points=known[best].reset_index(drop=True),
         others=known[~best].reset_index(drop=True),
@@ -57,4 +61,6 @@ def frontier(rows: SearchRows) -> Frontier:
         diverged=int((endings == "diverged").sum()),
         failed=int((endings == "failed").sum()),
         unfinished=int(endings.isna().sum() + (endings == "interrupted").sum()),
+        cost=cost,
+        without_cost=len(valued) - len(known),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,17 +11,28 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from analysis.frontier import Frontier
+from analysis.rows import PARAMS
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
 _ON, _OFF, _TARGET, _NAMED = "#1b6ca8", "#b4bcc4", "#c0392b", "#b9770e"
 
 
-def draw_frontier(axes: Axes, front: Frontier, *, unit: str, target: float | None, title: str) -> None:
-    """Paint parameters against accuracy: the frontier as steps, dominated configurations in grey."""
+def draw_frontier(
+    axes: Axes,
+    front: Frontier,
+    *,
+    unit: str,
+    target: float | None,
+    title: str,
+    cost_unit: str = "parameters",
+) -> None:
+    """Paint a cost against accuracy: the frontier as steps, dominated configurations in grey."""
     name = front.metric.replace("_", " ")
     axes.set_title(title, loc="left", fontweight="bold")
     axes.set_xscale("log")
-    axes.set_xlabel("parameters")
+    axes.set_xlabel(
+        cost_name(front.cost) if front.cost == PARAMS else f"{cost_name(front.cost)} ({cost_unit})"
+    )
     axes.set_ylabel(f"{name} ({unit})")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
@@ -29,10 +41,10 @@ def draw_frontier(axes: Axes, front: Frontier, *, unit: str, target: float | Non
         axes.axhline(target, color=_TARGET, linestyle="--", linewidth=1, label=f"target {target:g}", zorder=1)
     if len(others):
         axes.scatter(
-            others["params"], others[front.metric], s=26, color=_OFF, label="other configurations", zorder=2
+            others[front.cost], others[front.metric], s=26, color=_OFF, label="other configurations", zorder=2
         )
     if len(points):
-        axes.step(points["params"], points[front.metric], where="post", color=_ON, linewidth=1.6, zorder=3)
+        axes.step(points[front.cost], points[front.metric], where="post", color=_ON, linewidth=1.6, zorder=3)
         whole = points["stopped_early"] == 0
         for chosen, face, label in (
             (points[whole], _ON, "frontier"),
@@ -40,7 +52,7 @@ def draw_frontier(axes: Axes, front: Frontier, *, unit: str, target: float | Non
         ):
             if len(chosen):
                 axes.scatter(
-                    chosen["params"],
+                    chosen[front.cost],
                     chosen[front.metric],
                     s=46,
                     facecolor=face,
@@ -49,11 +61,14 @@ def draw_frontier(axes: Axes, front: Frontier, *, unit: str, target: float | Non
                     label=label,
                     zorder=4,
                 )
+    if front.direction == "min":
+        # The best is at the bottom, and below it a label.
+        axes.margins(y=0.16)
     _mark_baselines(axes, front)
-    _label_smallest_at_target(axes, front, target)
+    _label_cheapest_at_target(axes, front, target, cost_unit)
     axes.xaxis.set_major_formatter(FuncFormatter(_with_thousands))
-    sizes = pd.concat([points["params"], others["params"]])
-    if len(sizes) and sizes.max() / sizes.min() < 30:
+    costs = [cost for cost in (*points[front.cost], *others[front.cost]) if cost > 0]
+    if costs and max(costs) / min(costs) < 30:
         # Within little more than a decade, ten-to-the-somethings alone would say nothing.
         axes.xaxis.set_minor_formatter(FuncFormatter(_one_two_five))
     else:
@@ -62,10 +77,25 @@ def draw_frontier(axes: Axes, front: Frontier, *, unit: str, target: float | Non
         axes.legend(frameon=False, loc="best")
 
 
-def frontier_figure(front: Frontier, *, unit: str, target: float | None, title: str) -> Figure:
+def frontier_figure(
+    front: Frontier, *, unit: str, target: float | None, title: str, cost_unit: str = "parameters"
+) -> Figure:
     """Return the frontier as a figure of the size of half a slide."""
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
-    draw_frontier(figure.subplots(), front, unit=unit, target=target, title=title)
+    draw_frontier(figure.subplots(), front, unit=unit, target=target, title=title, cost_unit=cost_unit)
+    return figure
+
+
+def frontiers_figure(
+    fronts: Sequence[Frontier], *, unit: str, target: float | None, title: str, cost_units: Sequence[str]
+) -> Figure:
+    """Return several frontiers of one search, a panel for each cost."""
+    figure = Figure(figsize=(6.4 * len(fronts), 4.4), layout="constrained")
+    figure.suptitle(title, fontweight="bold")
+    panels = figure.subplots(1, len(fronts), squeeze=False)[0]
+    for axes, front, cost_unit in zip(panels, fronts, cost_units, strict=True):
+        name = f"against {cost_name(front.cost)}"
+        draw_frontier(axes, front, unit=unit, target=target, title=name, cost_unit=cost_unit)
     return figure
 
 
@@ -105,7 +135,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 def _mark_baselines(axes: Axes, front: Frontier) -> None:
     """Mark named configurations, whether on the frontier or not, each with its name beside it."""
     named = [
-        (row["params"], row[front.metric], row["baseline"])
+        (row[front.cost], row[front.metric], row["baseline"])
         for table in (front.points, front.others)
         if "baseline" in table.columns
         for _, row in table[table["baseline"].notna()].iterrows()
@@ -121,7 +151,7 @@ def _mark_baselines(axes: Axes, front: Frontier) -> None:
         )
 
 
-def _label_smallest_at_target(axes: Axes, front: Frontier, target: float | None) -> None:
+def _label_cheapest_at_target(axes: Axes, front: Frontier, target: float | None, cost_unit: str) -> None:
     if target is None or front.points.empty:
         return
     values = front.points[front.metric]
@@ -129,9 +159,9 @@ def _label_smallest_at_target(axes: Axes, front: Frontier, target: float | None)
     if len(reached):
         first = reached.iloc[0]
         axes.annotate(
-            f"{int(first['params']):,} parameters",
-            (first["params"], first[front.metric]),
-            # To the left, where by the nature of a frontier nothing else is that high.
+            f"{_amount(first[front.cost])} {cost_unit}",
+            (first[front.cost], first[front.metric]),
+            # To the left, where by the nature of a frontier nothing else is that good.
             xytext=(-10, -16),
             textcoords="offset points",
             ha="right",
@@ -140,10 +170,19 @@ def _label_smallest_at_target(axes: Axes, front: Frontier, target: float | None)
         )
 
 
+def cost_name(cost: str) -> str:
+    """Return a cost's name as people write it."""
+    return "parameters" if cost == PARAMS else cost.replace("_", " ")
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
+
+
 def _with_thousands(value: float, _position: object) -> str:
-    return f"{value:,.0f}"
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
 def _one_two_five(value: float, _position: object) -> str:
     leading = f"{value:e}"[0]
-    return f"{value:,.0f}" if leading in "25" else ""
+    return _with_thousands(value, _position) if leading in "25" else ""

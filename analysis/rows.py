@@ -14,6 +14,9 @@ from analysis.layout import METRICS_FILE, PLAN_FILE, REPORT_COLUMNS, REPORTS_FIL
 from analysis.lines import read_lines
 from search_spaces.plan import Plan
 
+PARAMS = "params"
+"""The cost that every configuration has, and that is known without training."""
+
 
 @dataclass(frozen=True)
 class SearchRows:
@@ -27,10 +30,21 @@ class SearchRows:
         return Plan.model_validate_json((self.folder / PLAN_FILE).read_text())
 
     @cached_property
-    def metrics(self) -> dict[str, dict[str, str]]:
+    def metrics(self) -> dict[str, dict[str, Any]]:
         """Every metric by name, with its direction, unit and description."""
         listed: list[dict[str, Any]] = json.loads((self.folder / METRICS_FILE).read_text())
         return {metric["name"]: metric for metric in listed}
+
+    @property
+    def costs(self) -> list[str]:
+        """The metrics that are costs, ``params`` first; of searches older than that word, it alone."""
+        marked = (name for name, metric in self.metrics.items() if metric.get("is_cost"))
+        return list(dict.fromkeys([PARAMS, *marked]))
+
+    @property
+    def cost_objectives(self) -> list[str]:
+        """The costs that the plan wants small, in its order; ``params`` if it names none."""
+        return [o.metric for o in self.plan.objectives if o.metric in self.costs] or [PARAMS]
 
     @cached_property
     def trials(self) -> pd.DataFrame:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _WIDTH_OF_FILES = 1000
 """Wide enough that nothing is cut or folded in a file or a pipe."""
 
+_TIMES_TO_TARGET = {"steps_to_target": "steps", "cpu_seconds_to_target": "s"}
+"""Costs that tables show wherever there is a target, and their units."""
 
 _MIN_WIDTHS = {"solved": 6, "values": 16}
 """On a narrow terminal the longest columns are folded; these only down to here."""
@@ -56,15 +58,25 @@ def print_rows(
 
 
 def configuration_rows(
-    rows: SearchRows, table: pd.DataFrame, *, first: Sequence[str] = ()
+    rows: SearchRows, table: pd.DataFrame, *, first: Sequence[str] = (), costs: Sequence[str] = ()
 ) -> tuple[list[str], list[list[Any]]]:
-    """Return headers and cells of configurations as people want to read them; JSON and exports hold more."""
+    """Return headers and cells of configurations as people want to read them; JSON and exports hold more.
+
+    Args:
+        rows: the search.
+        table: its configurations, as :func:`analysis.configurations.configurations` makes them.
+        first: columns that come before all others.
+        costs: costs to be shown beside those that always are.
+    """
     from analysis.ranking import accuracy_objective
 
     metric, _ = accuracy_objective(rows)
     with_rate = "success_rate" in table.columns
     with_names = bool(rows.plan.baselines)
     headers = [*first, *(["baseline"] if with_names else []), "parameters", metric.replace("_", " ")]
+    always = ["params", *(_TIMES_TO_TARGET if with_rate else [])]
+    costs = [cost for cost in costs if cost not in always]
+    headers += [cost.replace("_", " ") for cost in costs]
     headers += ["solved", "95 % interval", "steps to target", "CPU time"] if with_rate else []
     headers += ["other endings", "values"]
     cells = []
@@ -73,6 +85,7 @@ def configuration_rows(
         if with_names:
             line.append("" if _is_missing(row["baseline"]) else row["baseline"])
         line += [f"{int(row['params']):,}", _metric(row.get(metric))]
+        line += [cost_text(row.get(cost), rows.metrics[cost]["unit"]) for cost in costs]
         if with_rate:
             line += [*_success(row), *_time_to_target(row)]
         searched = {name: row[name] for name in rows.plan.searched_names if not _is_missing(row[name])}
@@ -89,7 +102,18 @@ def left_out(front: Frontier) -> str:
         (front.unfinished, "interrupted or unfinished"),
     )
     named = [f"{count} {ending}" for count, ending in counts if count]
-    return f"Not considered: trials that ended otherwise: {', '.join(named)}." if named else ""
+    parts = [f"trials that ended otherwise: {', '.join(named)}"] if named else []
+    if front.without_cost:
+        plural = "s" * (front.without_cost > 1)
+        parts.append(f"{front.without_cost} configuration{plural} without {front.cost.replace('_', ' ')}")
+    return f"Not considered: {'; '.join(parts)}." if parts else ""
+
+
+def cost_text(value: float | None, unit: str) -> str:
+    """Write what something cost: a time span for seconds, else a count; missing stays a dash."""
+    if value is None or _is_missing(value):
+        return "-"
+    return duration(value) if unit == "s" else f"{value:,.0f}"
 
 
 def _success(row: pd.Series[Any]) -> list[str]:
@@ -102,11 +126,7 @@ def _success(row: pd.Series[Any]) -> list[str]:
 
 def _time_to_target(row: pd.Series[Any]) -> list[str]:
     """Say what solving took, on the mean of the seeds that did."""
-    steps, seconds = row.get("steps_to_target"), row.get("cpu_seconds_to_target")
-    return [
-        "-" if steps is None or _is_missing(steps) else f"{steps:,.0f}",
-        "-" if seconds is None or _is_missing(seconds) else duration(seconds),
-    ]
+    return [cost_text(row.get(name), unit) for name, unit in _TIMES_TO_TARGET.items()]
 
 
 def _endings(row: pd.Series[Any]) -> str:

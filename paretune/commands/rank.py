@@ -1,4 +1,4 @@
-"""``paretune rank``: configurations by accuracy and parameter count."""
+"""``paretune rank``: configurations by accuracy and cost."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ def register(app: typer.Typer) -> None:
     app.command("rank", help=_HELP, short_help=_SHORT)(rank)
 
 
-_SHORT = "Rank configurations by size and accuracy."
+_SHORT = "Rank configurations by cost and accuracy."
 _HELP = """Rank the configurations of a search by parameter count and accuracy, best first.
 
 Those that reached the target with more than half of their seeds come first, the smallest on top;
-the others follow by accuracy.
+the others follow by accuracy. If the first cost among the plan's objectives is another one, such as
+seconds_to_target, those with the least of it are on top.
 "solved" is the success rate over seeds, with its 95 % interval.
 
 \b
@@ -51,7 +52,9 @@ def rank(
         print_json(records(shown))
         return OK
     console = make_console()
-    headers, cells = configuration_rows(rows, shown, first=["rank", "configuration"])
+    headers, cells = configuration_rows(
+        rows, shown, first=["rank", "configuration"], costs=rows.cost_objectives
+    )
     print_rows(console, headers, cells)
     if len(shown) < len(table):
         console.print(f"... and {len(table) - len(shown)} more")

@@ -26,11 +26,8 @@ from paretune.commands.options import (
     search_overrides,
 )
 from paretune.commands.printing import (
-    configuration_rows,
-    left_out,
     make_console,
     print_json,
-    print_rows,
 )
 from paretune.errors import InputError
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
@@ -163,12 +160,13 @@ def _conclude(
     folder: RunFolder, console: Console, interrupted: bool, elapsed: float, *, as_json: bool
 ) -> int:
     from analysis.export import records
-    from analysis.frontier import frontier
     from analysis.rows import SearchRows
+    from paretune.commands.frontiers import as_json as content_of
+    from paretune.commands.frontiers import frontiers_of, print_frontiers
     from paretune.endings import ENDINGS
 
     rows = SearchRows(folder.path)
-    front = frontier(rows)
+    fronts = frontiers_of(rows)
     counts = rows.trials["ending"].value_counts()
     endings = {ending: int(counts.get(ending, 0)) for ending in ENDINGS}
     if as_json:
@@ -179,19 +177,14 @@ def _conclude(
                 "interrupted": interrupted,
                 "seconds": elapsed,
                 "endings": endings,
-                "frontier": records(front.points),
+                **({"frontier": records(fronts[0].points)} if len(fronts) == 1 else content_of(fronts)),
             }
         )
     told = ", ".join(f"{count} {ending}" for ending, count in endings.items() if count)
     console.print(
         f"\n{len(rows.trials)} trials: {told or 'none ended'}. This session took {duration(elapsed)}."
     )
-    if len(front.points):
-        console.print(f"\nFrontier of parameters against {front.metric.replace('_', ' ')}:", style="bold")
-        headers, cells = configuration_rows(rows, front.points, first=["configuration"])
-        print_rows(console, headers, cells)
-    if left_out(front):
-        console.print(left_out(front))
+    print_frontiers(console, rows, fronts, titled=True)
     if interrupted:
         console.print(
             f"\nInterrupted; all rows are kept. Go on with: {_resume_command(folder)}", style="yellow"
