@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import run_cli
-from test_analysis import METRICS, PLAN, write_search
+from test_analysis import METRICS, write_search
 
 from analysis.frontier import frontier
 from analysis.plots import frontier_figure
@@ -177,4 +177,3 @@ def test_rank_shows_the_cost_it_ranks_by_and_the_names(both: Path):
     assert done.code == 0, done.err
     assert "seconds to target" in done.out
     assert "wide" in done.out
-    assert PLAN["target"] == {"exact_match": 0.99}
