@@ -62,8 +62,8 @@ def draw_frontier(
                     zorder=4,
                 )
     if front.direction == "min":
-        # The best is at the bottom, and below it a label.
-        axes.margins(y=0.16)
+        # The best is at the bottom, and below it and to its left a label.
+        axes.margins(x=0.12, y=0.16)
     _mark_baselines(axes, front)
     _label_cheapest_at_target(axes, front, target, cost_unit)
     axes.xaxis.set_major_formatter(FuncFormatter(_with_thousands))
@@ -145,9 +145,9 @@ def _mark_baselines(axes: Axes, front: Frontier) -> None:
     across, up, names = zip(*named, strict=True)
     axes.scatter(across, up, s=64, marker="D", color=_NAMED, label="baselines", zorder=5)
     for x, y, name in zip(across, up, names, strict=True):
-        # To the right, where the other labels are not; at the height of its marker.
+        # To the right, where the other labels are not, and above the frontier's line.
         axes.annotate(
-            name, (x, y), xytext=(9, 0), textcoords="offset points", va="center", color=_NAMED, zorder=6
+            name, (x, y), xytext=(6, 6), textcoords="offset points", va="bottom", color=_NAMED, zorder=6
         )
 
 
