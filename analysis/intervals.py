@@ -1,8 +1,13 @@
-"""Intervals for shares."""
+"""Intervals for shares, and means beside a target."""
 
 from __future__ import annotations
 
-from scipy.stats import binomtest
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Literal
+
+from scipy.stats import binomtest, ttest_1samp
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -15,3 +20,38 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     """
     interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanTest:
+    """A mean over runs beside the value that it should reach.
+
+    ``standard_error`` and ``p_value`` need two runs; with one they are None. ``p_value`` is that of
+    Student's one-sided t test: how often a mean at least this far on the right side of the target
+    would come out, if the true mean were just at it.
+    """
+
+    runs: int
+    mean: float
+    standard_error: float | None
+    p_value: float | None
+
+
+def mean_against(values: Sequence[float], target: float, direction: Literal["min", "max"]) -> MeanTest:
+    """Test whether the mean of independent runs is at or beyond a target.
+
+    Args:
+        values: one for each run, at least one.
+        target: what the mean should be at or below (direction "min"), or at or above ("max").
+        direction: which way is better.
+    """
+    mean = fmean(values)
+    if len(values) < 2:
+        return MeanTest(runs=len(values), mean=mean, standard_error=None, p_value=None)
+    error = stdev(values) / len(values) ** 0.5
+    if error == 0:
+        # Equal runs: the test divides by nothing.
+        return MeanTest(runs=len(values), mean=mean, standard_error=0.0, p_value=None)
+    better: Literal["less", "greater"] = "less" if direction == "min" else "greater"
+    p_value = float(ttest_1samp(values, target, alternative=better).pvalue)
+    return MeanTest(runs=len(values), mean=mean, standard_error=error, p_value=p_value)

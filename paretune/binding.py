@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -43,11 +42,9 @@ class BoundPlan:
         Raises:
             ValidationError: the task refuses these values.
         """
-        given = {**values, "seed": seed}
-        if isinstance(checkpoint := given.get(CHECKPOINT_FIELD), str):
-            # A trial runs in a folder of its own.
-            given[CHECKPOINT_FIELD] = str(Path(checkpoint).absolute())
-        return self.task.config_class.model_validate(given)
+        config = self.task.config_class.model_validate({**values, "seed": seed})
+        # A trial runs in a folder of its own.
+        return config.with_absolute_paths()
 
     def params(self, values: Values) -> int:
         """Return the exact parameter count of values that the task accepts."""

@@ -18,6 +18,7 @@ from paretune.commands import (
     evaluate,
     export,
     frontier,
+    generate,
     rank,
     retrain,
     schema,
@@ -46,6 +47,7 @@ and retrain confirms it on fresh seeds. The commands below stand in the order in
   paretune retrain quickstart
   paretune evaluate CHECKPOINT
   paretune add CHECKPOINT 123 456
+  paretune generate CHECKPOINT --prompt "def main("
   paretune export CHECKPOINT --adderboard adder.py
   paretune doctor
 """
@@ -56,7 +58,21 @@ def _exit_with(code: int, **_: object) -> None:
     raise typer.Exit(code)
 
 
-_COMMANDS = (check, data, search, watch, rank, frontier, retrain, evaluate, add, export, doctor, schema)
+_COMMANDS = (
+    check,
+    data,
+    search,
+    watch,
+    rank,
+    frontier,
+    retrain,
+    evaluate,
+    add,
+    generate,
+    export,
+    doctor,
+    schema,
+)
 
 
 class _InOrderOfNeed(TyperGroup):

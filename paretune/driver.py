@@ -24,6 +24,7 @@ from paretune.endings import TrialEnding
 from paretune.errors import InputError
 from paretune.events import Listener
 from paretune.monitor import Monitor
+from paretune.preparing import prepare
 from paretune.provenance import describe_session, read_sessions, write_sessions
 from paretune.queue import PastTrial, TrialQueue, TrialSpec
 from paretune.recorder import Recorder, read_past, settle_past
@@ -62,6 +63,7 @@ def run_search(
 
     Raises:
         InputError: the machine or cluster cannot run a single trial, or the folder is in use.
+        DataError: what trials are to be trained on is not there, or not right.
         OSError: rows cannot be written any more; what was written stays.
     """
     with folder.locked():
@@ -74,6 +76,7 @@ def run_search(
         session = {"session": len(sessions) + 1, "began": _now(), "address": address, **describe_session()}
         write_sessions(folder.path, [*sessions, session])
         board = Board(bound, past)
+        prepare(bound)
         with ray_session(address) as nodes:
             concurrency = concurrency_of(bound, nodes)
             require_gpu(bound, address)
@@ -160,8 +163,9 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec) -> dict[str, Any]:
     return {
         "label": spec.label,
         "task": bound.task.name,
-        "config": {**spec.values, "seed": spec.seed},
+        "config": bound.config(spec.values, spec.seed).model_dump(mode="json"),
         "target": None if target is None else asdict(target),
+        "may_stop_early": spec.configuration >= len(bound.plan.baselines),
         "stop_at_target": bound.plan.stop_at_target,
         "report_at": rungs_of(bound, spec.values),
         "threads": max(1, int(bound.plan.resources.cpu)),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.intervals import wilson
 from analysis.plots import curves_figure, save_figure
+from paretune import leaderboard
 from paretune.binding import BoundPlan
 from paretune.examining import as_json, estimate, headline, markdown_table
 from paretune.provenance import describe_session
@@ -49,6 +50,7 @@ def _content(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun]) -> dict[str,
         "config": {k: v for k, v in config.model_dump(mode="json").items() if k != "seed"},
         "target": bound.plan.target,
         "success": {"solved": solved, "seeds": len(runs), "low": low, "high": high},
+        **leaderboard.as_json(bound, runs),
         "seeds": [
             {
                 "seed": run.seed,
@@ -77,9 +79,18 @@ def _markdown(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], content: di
     if bound.plan.target is not None:
         ((name, value),) = bound.plan.target.items()
         parts.append(
-            f"**{success['solved']} of {success['seeds']} seeds** held {name} {value:g} at two evaluations "
-            f"in a row (success rate's 95 % interval {success['low']:.0%} to {success['high']:.0%}).\n"
+            f"**{success['solved']} of {success['seeds']} seeds** held {name} {value:g} "
+            f"{_hold(bound.plan.target_hold)} "
+            f"(success rate's 95 % interval {success['low']:.0%} to {success['high']:.0%}).\n"
         )
+    if (said := leaderboard.sentence(bound, content)) is not None:
+        parts += [
+            f"{said} The p-value is that of a one-sided t test.\n",
+            "## Leaderboard row\n",
+            markdown_table(leaderboard.table(content, content["params"])),
+            "The clock stands still during validation and compilation; times, tokens and loss are means over "
+            "the seeds.\n",
+        ]
     if best is not None and best.examination is not None:
         parts.append(
             f"The checkpoint that is best by validation (seed {best.seed}): "
@@ -104,6 +115,10 @@ def _markdown(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], content: di
         _where(content, runs),
     ]
     return "\n".join(parts)
+
+
+def _hold(evaluations: int) -> str:
+    return "at one evaluation" if evaluations == 1 else f"at {evaluations} evaluations in a row"
 
 
 def _seeds_table(bound: BoundPlan, runs: list[SeedRun]) -> Table:
@@ -133,7 +148,9 @@ def _seeds_table(bound: BoundPlan, runs: list[SeedRun]) -> Table:
         "CPU to target (s)",
         "best step",
         *(f"validation {name.replace('_', ' ')}" for name in metrics),
-        "test share",
+        "test"
+        if any(run.examination and run.examination.successes is None for run in runs)
+        else "test share",
         "training CPU (s)",
         "elapsed (s)",
     )

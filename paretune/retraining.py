@@ -46,7 +46,7 @@ class SeedRun:
 
 
 def choose(rows: SearchRows, number: int | None) -> Chosen:
-    """Return the configuration to retrain: the one named, or the smallest that reached the target.
+    """Return the configuration to retrain: the one named, or the cheapest that reached the target.
 
     Raises:
         InputError: there is no such configuration, or none reached the target.
@@ -71,7 +71,9 @@ def choose(rows: SearchRows, number: int | None) -> Chosen:
             f"Retrain it all the same with --configuration {int(best['configuration'])}"
         )
     number = int(best["configuration"])
-    return Chosen(number=number, values=values[number], why="it is the smallest that reached the target")
+    cost = rows.cost_objectives[0]
+    why = "it is the smallest" if cost == "params" else f"it has the least {cost.replace('_', ' ')} of those"
+    return Chosen(number=number, values=values[number], why=f"{why} that reached the target")
 
 
 def retrain_seed(

@@ -69,8 +69,10 @@ class RungScheduler(AsyncHyperBandScheduler):  # type: ignore[misc]
             return str(self.CONTINUE)
         marked = self._marked(result, trial.config["report_at"])
         verdict = str(super().on_trial_result(tune_controller, _labelled(trial), marked))
-        # One that goes on though it holds the target is compared with, but not stopped: it is solved.
-        return str(self.CONTINUE) if _HELD_SINCE in result else verdict
+        # Compared with, but not stopped: a baseline, since it is there to be compared with at its end, and
+        # a trial that goes on though it holds the target, since it is solved.
+        goes_on = not trial.config["may_stop_early"] or _HELD_SINCE in result
+        return str(self.CONTINUE) if goes_on else verdict
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Book a trial's last value, at all rungs above if it solved the task."""

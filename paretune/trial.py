@@ -26,8 +26,9 @@ def run_trial(assignment: dict[str, Any]) -> None:
 
     Args:
         assignment: ``label``, ``task``, ``config`` (the task's, seed included), ``target`` (the
-            fields of :class:`Target`, or None), ``stop_at_target``, ``report_at`` (steps), ``threads``,
-            ``use_gpu``, ``resume_from`` (folder of a checkpoint, or None).
+            fields of :class:`Target`, or None), ``stop_at_target``, ``report_at`` (steps),
+            ``may_stop_early`` (read by early stopping, not here), ``threads``, ``use_gpu``,
+            ``resume_from`` (folder of a checkpoint, or None).
     """
     torch.set_num_threads(assignment["threads"])
     if assignment["use_gpu"]:

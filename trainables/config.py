@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -135,6 +136,12 @@ class TrainingConfig(BaseModel):
     def peak_lr(self) -> float:
         """The peak rate that groups of parameters state theirs as a multiple of."""
         return self.lr
+
+    def with_absolute_paths(self) -> Self:
+        """Return the same configuration, with files named so that they are found from any folder."""
+        if self.start_from is None:
+            return self
+        return self.model_copy(update={"start_from": str(Path(self.start_from).absolute())})
 
     def batch_at(self, step: int) -> int:
         """Return the samples of a step counted from 1."""

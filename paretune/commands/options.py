@@ -111,7 +111,7 @@ def _with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
     scale = budget / largest_budget(bound)
 
     def scaled(steps: Any) -> int:
-        return max(1, round(steps * scale))
+        return max(1, round(float(steps) * scale))
 
     def all_scaled(given: Values) -> Values:
         return {**given, "steps": scaled(given["steps"])} if "steps" in given else given

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from paretune.binding import BoundPlan
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.runs import RunFolder
@@ -20,7 +21,10 @@ def register(app: typer.Typer) -> None:
 _SHORT = "Confirm a configuration on fresh seeds."
 _HELP = """Retrain a configuration of a search at its full budget, on seeds that the search never used.
 
-By default the smallest configuration that reached the target. The best checkpoint by validation is
+By default the configuration that reached the target at the least cost: the smallest one, or the
+fastest, whichever the plan's first cost objective asks for. Seeds are trained one after the other,
+alone on the device. For a loss, the mean at the end is stated with its standard error and the
+p-value against the target, and as a leaderboard's row. The best checkpoint by validation is
 kept and examined on held-out problems that no trial saw. The report is results/NAME/retrain/*/report.md.
 
 \b
@@ -103,12 +107,13 @@ def retrain(
     if best is None:
         console.print(f"Every seed diverged; see {place / REPORT_FILE}.", style="red")
         return OUR_FAILURE
-    _say_best(console, content, best, place)
+    _say_best(console, bound, content, best, place)
     return INTERRUPTED if interrupted else OK
 
 
-def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> None:
+def _say_best(console: Any, bound: BoundPlan, content: dict[str, Any], best: Any, place: Path) -> None:
     from paretune.examining import headline
+    from paretune.leaderboard import sentence
     from paretune.report import REPORT_FILE
 
     success = content["success"]
@@ -117,6 +122,8 @@ def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> 
             f"\n{success['solved']} of {success['seeds']} fresh seeds reached the target "
             f"(95 % interval {success['low']:.0%} to {success['high']:.0%})."
         )
+    if (said := sentence(bound, content)) is not None:
+        console.print(said)
     console.print(f"Best by validation, seed {best.seed}: {headline(best.examination)}.", style="bold")
     console.print(f"report:     {place / REPORT_FILE}\ncheckpoint: {best.checkpoint}", soft_wrap=True)
 

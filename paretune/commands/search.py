@@ -35,6 +35,7 @@ from paretune.runs import RunFolder
 from paretune.text import duration
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan
+from trainables.text.errors import DataError
 
 
 def register(app: typer.Typer) -> None:
@@ -103,7 +104,7 @@ def search(
 
     try:
         outcome = run_search(folder, bound, console, address=address, extended=extended)
-    except (InputError, ConnectionError):
+    except (InputError, DataError, ConnectionError):
         if resume is None:
             folder.remove_unused()
         raise

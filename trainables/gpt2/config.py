@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -71,6 +72,13 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     def peak_lr(self) -> float:
         """The rate that the groups' rates are multiples of: that of the matrices."""
         return self.muon_lr if self.optimizer == "muon" else self.lr
+
+    def with_absolute_paths(self) -> Self:
+        """Return the same configuration, with files named so that they are found from any folder."""
+        absolute = super().with_absolute_paths()
+        if self.data == PYTHON:
+            return absolute
+        return absolute.model_copy(update={"data": str(Path(self.data).absolute())})
 
     @property
     def val_sequences(self) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
-from trainables.gpt2.config import PYTHON, GPT2Config
-from trainables.text.dataset import Dataset, open_dataset
+from trainables.gpt2.config import GPT2Config
+from trainables.text.dataset import Dataset
 from trainables.text.errors import DataError
-from trainables.text.python_text import python_dataset
+from trainables.text.python_text import find_dataset
 
 
 @lru_cache(maxsize=8)
@@ -18,7 +17,7 @@ def locate(data: str) -> Dataset:
     Raises:
         DataError: there is none; the message has the command that makes it.
     """
-    return open_dataset(python_dataset() if data == PYTHON else Path(data))
+    return find_dataset(data)
 
 
 def require_text(config: GPT2Config, data: Dataset) -> None:

@@ -188,6 +188,12 @@ class GPT2(nn.Module):
         self.head = None if shape.tied_head else nn.Linear(shape.d_model, shape.vocabulary, bias=False)
         initialise(self)
 
+    def attend_by(self, attend: Attend) -> None:
+        """Attend in another way from now on."""
+        for module in self.modules():
+            if isinstance(module, Attention):
+                module.attend = attend
+
     def forward(self, tokens: Tensor, mask: Mask) -> Tensor:
         """Return logits, (B, T, vocabulary), of tokens of shape (B, T), at most ``context`` of them."""
         shape = self.shape
