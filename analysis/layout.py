@@ -14,6 +14,7 @@ PROVENANCE_FILE = "provenance.json"
 TENSORBOARD_FOLDER = "tensorboard"
 RAY_FOLDER = "ray"
 RETRAIN_FOLDER = "retrain"
+TRUNKS_FOLDER = "trunks"
 
 
 TrialEnding = Literal["solved", "finished", "stopped early", "diverged", "failed", "interrupted"]

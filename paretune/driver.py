@@ -14,7 +14,7 @@ import torch
 from ray import tune
 from rich.console import Console
 
-from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE
+from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE, TRUNKS_FOLDER
 from analysis.lines import mend_last_line, read_lines
 from paretune.binding import BoundPlan
 from paretune.board import Board
@@ -123,7 +123,7 @@ def _tune(
 
     def assign(spec: TrialSpec) -> dict[str, Any]:
         monitor.announce(spec)
-        return assignment_of(bound, spec)
+        return assignment_of(bound, spec, folder.path)
 
     needs = {"cpu": bound.plan.resources.cpu, "gpu": bound.plan.resources.gpu}
     tuner = tune.Tuner(
@@ -157,8 +157,14 @@ def _tune(
     return not queue.exhausted or queue.running > 0
 
 
-def assignment_of(bound: BoundPlan, spec: TrialSpec) -> dict[str, Any]:
-    """Return what the worker is told about a trial; see :func:`paretune.trial.run_trial`."""
+def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path) -> dict[str, Any]:
+    """Return what the worker is told about a trial; see :func:`paretune.trial.run_trial`.
+
+    Args:
+        bound: the plan.
+        spec: the trial.
+        folder: the search's folder.
+    """
     target = bound.target
     return {
         "label": spec.label,
@@ -171,6 +177,7 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec) -> dict[str, Any]:
         "threads": max(1, int(bound.plan.resources.cpu)),
         "use_gpu": bound.plan.resources.gpu > 0,
         "resume_from": spec.resume_from,
+        "trunks": str(folder / TRUNKS_FOLDER) if bound.plan.share_trunks else None,
     }
 
 

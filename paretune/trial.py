@@ -15,6 +15,7 @@ from trainables.checkpoints import Snapshot, load, save
 from trainables.contract import Report, Target
 from trainables.loop import train
 from trainables.tasks import get_task
+from trainables.trunks import Trunks
 
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_EVERY_SECONDS = 20.0
@@ -28,7 +29,7 @@ def run_trial(assignment: dict[str, Any]) -> None:
         assignment: ``label``, ``task``, ``config`` (the task's, seed included), ``target`` (the
             fields of :class:`Target`, or None), ``stop_at_target``, ``report_at`` (steps),
             ``may_stop_early`` (read by early stopping, not here), ``threads``, ``use_gpu``,
-            ``resume_from`` (folder of a checkpoint, or None).
+            ``resume_from`` (folder of a checkpoint, or None), ``trunks`` (a folder, or None).
     """
     torch.set_num_threads(assignment["threads"])
     if assignment["use_gpu"]:
@@ -46,6 +47,7 @@ def run_trial(assignment: dict[str, Any]) -> None:
         target=target,
         stop_when_solved=assignment["stop_at_target"],
         resume=_begun_before(assignment["resume_from"]),
+        trunks=None if assignment["trunks"] is None else Trunks(Path(assignment["trunks"])),
     )
 
 

@@ -213,6 +213,11 @@ class Plan(BaseModel):
     early_stopping: EarlyStopping | None = Field(
         None, description="Rungs at which weak trials end; without it every trial uses its budget."
     )
+    share_trunks: bool = Field(
+        False,
+        description="Whether trials that differ only in their horizon share its constant part: with schedule "
+        "constant_linear and no warm-up, cooldowns branch from where a shorter trial's began.",
+    )
     resources: Resources = Field(default_factory=lambda: Resources(), description="What one trial is given.")
 
     @model_validator(mode="after")

@@ -239,7 +239,7 @@ def test_assignment_is_plain_and_complete():
         fixed={"steps": 1000},
         resources={"cpu": 2},
     )
-    assignment = assignment_of(plan, TrialQueue(plan).next())
+    assignment = assignment_of(plan, TrialQueue(plan).next(), Path("results/x"))
     assert json.loads(json.dumps(assignment)) == assignment
     assert assignment["report_at"] == [150, 300, 600]
     assert assignment["config"]["seed"] == 0

@@ -21,7 +21,9 @@ RUNGS = [100, 200, 400, 800]
 
 
 def trial(label: str, rungs: list[int] = RUNGS) -> SimpleNamespace:
-    return SimpleNamespace(trial_id=f"ray-{label}", config={"label": label, "report_at": rungs, "may_stop_early": True})
+    return SimpleNamespace(
+        trial_id=f"ray-{label}", config={"label": label, "report_at": rungs, "may_stop_early": True}
+    )
 
 
 def report(

@@ -133,6 +133,13 @@ class TrainingConfig(BaseModel):
         return self.steps - round(self.steps * self.second_pass.share)
 
     @property
+    def trunk_steps(self) -> int:
+        """First steps that are the same whatever ``steps`` is; 0 where there are none."""
+        if self.schedule != "constant_linear" or self.warmup or self.second_pass is not None:
+            return 0
+        return self.steps - round(self.cooldown * self.steps)
+
+    @property
     def peak_lr(self) -> float:
         """The peak rate that groups of parameters state theirs as a multiple of."""
         return self.lr

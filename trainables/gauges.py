@@ -103,17 +103,18 @@ class PeakMemory:
 class Speed:
     """Tokens in a second of training steps, and how much of the GPU's peak that is."""
 
-    def __init__(self, workload: Workload, device: torch.device, tokens: int) -> None:
+    def __init__(self, workload: Workload, device: torch.device, tokens: int, seconds: float) -> None:
         self._flops_per_token = workload.flops_per_token
         self._peak = peak_flops(device)
-        self._tokens = tokens
+        self._tokens, self._seconds = tokens, seconds
 
     def since_last(self, tokens: int, seconds: float) -> dict[str, float]:
-        """Return the metrics of the stretch that ends with ``tokens`` read and took ``seconds``."""
-        before, self._tokens = self._tokens, tokens
-        if seconds <= 0:
+        """Return the metrics of the stretch since the last call, from ``tokens`` and ``seconds`` in all."""
+        read, took = tokens - self._tokens, seconds - self._seconds
+        self._tokens, self._seconds = tokens, seconds
+        if took <= 0:
             return {}
-        speed = (tokens - before) / seconds
+        speed = read / took
         if self._flops_per_token is None or self._peak is None:
             return {"tokens_per_second": speed}
         return {

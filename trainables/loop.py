@@ -20,6 +20,7 @@ from trainables.machine import CompiledModel, forward_context
 from trainables.memory import micro_batch_of, samples_in, split
 from trainables.optimization import Optimization
 from trainables.schedules import rate_at
+from trainables.trunks import Trunks
 
 _DIVERGENCE_CHECK_EVERY = 50
 """Steps between two looks at whether the loss is still finite; on a GPU each look waits for the device."""
@@ -96,6 +97,7 @@ def train(
     target: Target | None = None,
     stop_when_solved: bool = True,
     resume: Snapshot | None = None,
+    trunks: Trunks | None = None,
 ) -> Ending:
     """Train one configuration with one seed until it ends by itself, and return how.
 
@@ -110,18 +112,28 @@ def train(
             ``report_at`` not counted.
         stop_when_solved: end as soon as that is so, instead of using the whole budget.
         resume: a checkpoint of the same configuration to go on from.
+        trunks: states of runs with other horizons to go on from, and to leave this run's in.
 
     Returns:
         "diverged" if a loss was not finite, else "solved" if the target was reached and held at any
         time, else "finished".
     """
-    run = _Run(task, config, device, target, stop_when_solved=stop_when_solved, resume=resume)
+    branched = None
+    if trunks is not None and resume is None and config.start_from is None:
+        branched = trunks.newest(task, config)
+    run = _Run(task, config, device, target, stop_when_solved=stop_when_solved, resume=resume or branched)
+    if branched is not None:
+        run.note(f"began at step {branched['step']:,} of a shared trunk")
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
     while (ending := run.ending) is None:
         run.take_step()
         if run.progress.step in evaluate_at or run.is_finishing or run.has_diverged():
             row = run.evaluate()
             report(row, partial(run.snapshot, row.metrics))
+            run.restart_clock()
+        if trunks is not None and run.progress.step == config.trunk_steps and run.ending is None:
+            run.count_time()
+            trunks.keep(task, config, run.snapshot({}))
             run.restart_clock()
     return ending
 
@@ -169,7 +181,7 @@ class _Run:
         if self._training_model.is_compiled and not self.is_finishing:
             self._compile()
         self._memory = PeakMemory(device)
-        self._speed = Speed(self._workload, device, self.progress.tokens)
+        self._speed = Speed(self._workload, device, self.progress.tokens, self.progress.wall_seconds)
         self._clock = Clock(device)
         self._diverged = False
 
@@ -215,10 +227,9 @@ class _Run:
     def evaluate(self) -> Report:
         """Validate, take note of how far the run is, and return the report."""
         progress = self.progress
-        wall_seconds = self._clock.wall_seconds()
-        progress.cpu_seconds += self._clock.cpu_seconds()
-        progress.wall_seconds += wall_seconds
-        spent = {**self._speed.since_last(progress.tokens, wall_seconds), **self._memory.as_metrics()}
+        self.count_time()
+        speed = self._speed.since_last(progress.tokens, progress.wall_seconds)
+        spent = {**speed, **self._memory.as_metrics()}
         measured = {"train_loss": self._losses.mean()}
         if math.isfinite(measured["train_loss"]):
             self._model.eval()
@@ -237,6 +248,15 @@ class _Run:
         metrics = {**measured, "learning_rate": rate, "progress": share, **progress.as_metrics(), **spent}
         engine, self._engine = self._engine, None
         return Report(step=progress.step, metrics=metrics, ending=self.ending, engine=engine)
+
+    def note(self, text: str) -> None:
+        """Add to what the first report says of how the steps are computed."""
+        self._engine = f"{self._engine}; {text}"
+
+    def count_time(self) -> None:
+        """Add the time since the clock was restarted to what has been spent."""
+        self.progress.cpu_seconds += self._clock.cpu_seconds()
+        self.progress.wall_seconds += self._clock.wall_seconds()
 
     def restart_clock(self) -> None:
         """Leave out what happened since the evaluation began: validation, reporting, checkpoints."""

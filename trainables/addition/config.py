@@ -94,6 +94,11 @@ class AdditionConfig(TransformerShape, TrainingConfig):
     val_problems: int = Field(2000, ge=1, description="Validation problems in every evaluation.")
 
     @property
+    def trunk_steps(self) -> int:
+        """First steps that are the same whatever ``steps`` is; none where the problems change along them."""
+        return 0 if self.curriculum or self.chain_share else super().trunk_steps
+
+    @property
     def layout(self) -> Layout:
         """Lengths, vocabulary and positions of the configuration's format."""
         return layout_of(

@@ -69,6 +69,11 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     )
 
     @property
+    def trunk_steps(self) -> int:
+        """First steps that are the same whatever ``steps`` is; none with a window, which grows with them."""
+        return 0 if self.window is not None else super().trunk_steps
+
+    @property
     def peak_lr(self) -> float:
         """The rate that the groups' rates are multiples of: that of the matrices."""
         return self.muon_lr if self.optimizer == "muon" else self.lr

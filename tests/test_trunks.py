@@ -1,0 +1,124 @@
+"""Cooldowns that branch from a shared trunk: the same run as from the beginning, only sooner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_loop import same_tensors, without_times
+
+from trainables.checkpoints import Snapshot
+from trainables.contract import Report, Target
+from trainables.loop import train
+from trainables.tasks import TASKS
+from trainables.trunks import Trunks
+
+TASK = TASKS["gpt2"]
+SMALL: dict[str, Any] = {
+    "n_layers": 1, "d_model": 16, "n_heads": 2, "d_ff": 32, "context": 16, "batch": 2, "val_tokens": 64,
+    "eval_every": 4, "schedule": "constant_linear", "warmup": 0.0, "cooldown": 0.5, "final_lr": 0.0,
+    "optimizer": "muon", "momentum_warmup": 10,
+}  # fmt: skip
+
+
+def trained(trunks: Trunks | None = None, **values: Any) -> tuple[list[Report], dict[str, Any]]:
+    """Train, and return the reports and the last weights."""
+    reports: list[Report] = []
+    last: dict[str, Any] = {}
+
+    def report(row: Report, snapshot: Any) -> None:
+        reports.append(row)
+        made: Snapshot = snapshot()
+        last.update({name: value.clone() for name, value in made["model"].items()})
+
+    config = TASK.config_class(**SMALL | values)
+    target = Target(metric="val_loss", value=100.0, direction="min", hold=1)
+    train(
+        TASK, config, device=torch.device("cpu"), report=report, target=target, trunks=trunks,
+        stop_when_solved=False,
+    )  # fmt: skip
+    return reports, last
+
+
+def test_a_branched_run_ends_as_one_that_began_at_the_beginning(tmp_path: Path) -> None:
+    """Bit by bit on a CPU, with what it would have spent alone; and it says where it branched."""
+    alone, weights = trained(steps=24)
+    trunks = Trunks(tmp_path)
+    trained(trunks, steps=8)
+    branched, branched_weights = trained(trunks, steps=24)
+    assert same_tensors(branched_weights, weights)
+    assert [report.step for report in branched] == [8, 12, 16, 20, 24]
+    assert [report.step for report in alone] == [4, 8, 12, 16, 20, 24]
+    for now, before in zip(branched[1:], alone[2:], strict=True):
+        assert without_times(now.metrics) == without_times(before.metrics)
+    assert branched[-1].metrics["steps_to_target"] == 4, "what the trunk reached travels along"
+    assert branched[0].metrics["cpu_seconds"] > 0.5 * alone[1].metrics["cpu_seconds"]
+    assert "began at step 4 of a shared trunk" in str(branched[0].engine)
+    assert "trunk" not in str(alone[0].engine)
+
+
+def test_a_run_branches_from_the_furthest_trunk_before_its_own_cooldown(tmp_path: Path) -> None:
+    trunks = Trunks(tmp_path)
+    for steps in (8, 16, 24):
+        trained(trunks, steps=steps)
+    reports, _ = trained(trunks, steps=20)
+    assert "began at step 8 of" in str(reports[0].engine)
+    assert sorted(int(path.stem) for path in tmp_path.glob("*/*.pt")) == [4, 8, 10, 12]
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"muon_lr": 0.01}, {"batch": 3}, {"eval_every": 3}], ids=str)
+def test_a_run_that_differs_in_more_than_its_horizon_has_a_trunk_of_its_own(
+    other: dict[str, Any], tmp_path: Path
+) -> None:
+    trunks = Trunks(tmp_path)
+    trained(trunks, steps=8)
+    reports, _ = trained(trunks, steps=16, **other)
+    assert "trunk" not in str(reports[0].engine)
+
+
+@pytest.mark.parametrize("other", [{"cooldown": 0.25}, {"final_lr": 0.1}], ids=str)
+def test_a_run_with_another_cooldown_branches_too(other: dict[str, Any], tmp_path: Path) -> None:
+    trunks = Trunks(tmp_path)
+    trained(trunks, steps=8)
+    alone, weights = trained(steps=16, **other)
+    branched, branched_weights = trained(trunks, steps=16, **other)
+    assert "began at step 4" in str(branched[0].engine)
+    assert same_tensors(branched_weights, weights)
+    assert without_times(branched[-1].metrics) == without_times(alone[-1].metrics)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"schedule": "warmup_cosine"},
+        {"warmup": 0.25},
+        {"window": [4, 16]},
+        {"second_pass": {"share": 0.5, "lr": 0.1}},
+    ],
+    ids=str,
+)
+def test_what_depends_on_the_horizon_from_the_first_step_on_has_no_trunk(
+    other: dict[str, Any], tmp_path: Path
+) -> None:
+    trained(Trunks(tmp_path), steps=8, **other)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_adders_share_trunks_unless_their_problems_change_along_the_way() -> None:
+    adder = TASKS["addition"].config_class
+    stated: dict[str, Any] = {"steps": 100, "schedule": "constant_linear", "warmup": 0.0}
+    assert adder(**stated).trunk_steps == 60
+    assert adder(**stated, chain_share=0.5).trunk_steps == 0
+    assert adder(**stated, curriculum=[{"digits": [1, 2], "share": 1.0}]).trunk_steps == 0
+
+
+def test_a_damaged_trunk_is_passed_over(tmp_path: Path) -> None:
+    trunks = Trunks(tmp_path)
+    trained(trunks, steps=8)
+    trained(trunks, steps=16)
+    (newest,) = tmp_path.glob("*/8.pt")
+    newest.write_bytes(newest.read_bytes()[:100])
+    reports, _ = trained(trunks, steps=24)
+    assert "began at step 4 of" in str(reports[0].engine)

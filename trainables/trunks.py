@@ -1,0 +1,52 @@
+"""Shared trunks: runs that differ only in their horizon are the same until the first cooldown begins.
+
+With a constant rate and then a cooldown, a run of 800 steps does for its first stretch exactly what one
+of 400 steps did before it cooled down. Where the shorter one left its state, the longer goes on from it:
+the cooldowns branch from a trunk, as in Hägele et al., 2024 (arXiv:2405.18392).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from trainables.checkpoints import Snapshot, load, save
+from trainables.config import TrainingConfig
+from trainables.contract import CheckpointError, Task
+
+_OF_THE_COOLDOWN = frozenset({"steps", "cooldown", "final_lr"})
+"""Fields that change nothing before the cooldown begins."""
+
+
+class Trunks:
+    """Checkpoints of trunks in a folder that runs share, also between machines.
+
+    What a checkpoint has spent travels with it: a run that branches reports the times that it would
+    have taken alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def newest(self, task: Task, config: TrainingConfig) -> Snapshot | None:
+        """Return the furthest state that a run of ``config`` can go on from, or None."""
+        known = {int(path.stem): path for path in self._place(task, config).glob("[0-9]*.pt")}
+        for step in sorted((step for step in known if step <= config.trunk_steps), reverse=True):
+            try:
+                return load(known[step])
+            except CheckpointError:
+                continue  # damaged, or written by another version: an earlier one, or none, will do
+        return None
+
+    def keep(self, task: Task, config: TrainingConfig, snapshot: Snapshot) -> None:
+        """Save the state of a run whose cooldown is about to begin, unless it is there."""
+        path = self._place(task, config) / f"{snapshot['step']}.pt"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(snapshot, path)
+
+    def _place(self, task: Task, config: TrainingConfig) -> Path:
+        same = config.model_dump(mode="json", exclude=set(_OF_THE_COOLDOWN))
+        name = hashlib.sha256(json.dumps([task.name, same], sort_keys=True).encode()).hexdigest()
+        return self._folder / name[:16]
