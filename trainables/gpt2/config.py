@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -106,8 +105,10 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         if self.window is None:
             return self.context
         first, last = self.window
-        share = (step - 1) / (self.steps - 1) if self.steps > 1 else 1.0
-        return math.ceil(first + share * (last - first))
+        if self.steps == 1:
+            return last
+        # In whole numbers: a product of fractions may be rounded to just above one, and up by a token.
+        return last - (last - first) * (self.steps - step) // (self.steps - 1)
 
     @model_validator(mode="after")
     def _window_in_order(self) -> Self:
