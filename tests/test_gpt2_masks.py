@@ -103,6 +103,15 @@ def test_attending_in_blocks_equals_attending_by_a_dense_mask(kind: str, length:
     assert torch.allclose(dense, causal) == (kind == "causal"), "the mask hides something"
 
 
+def test_attending_in_blocks_takes_queries_and_keys_more_exact_than_values_as_autocast_leaves_them() -> None:
+    """On a GPU, autocast norms in float32 what a linear layer gave in bf16, and only values stay in it."""
+    query, key, value = (torch.randn(2, 2, 16, 8).bfloat16() for _ in range(3))
+    mask = block_mask(16, None, None, CPU)
+    attended = attend_in_blocks(query.float(), key.float(), value, mask, 0.3)
+    assert attended.dtype == torch.bfloat16
+    torch.testing.assert_close(attended, attend_in_blocks(query, key, value, mask, 0.3))
+
+
 def config_of(kind: str, **settings: Any) -> GPT2Config:
     size = {"n_layers": 2, "d_model": 32, "n_heads": 2, "d_ff": 40, "context": 40, "batch": 2, "steps": 3}
     return GPT2Config.model_validate(

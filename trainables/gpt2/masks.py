@@ -73,6 +73,8 @@ def attend_dense(query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: f
 def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float) -> Tensor:
     """Attend by FlexAttention, which leaves out the blocks that the mask hides; shapes as above."""
     assert isinstance(mask, BlockMask)
+    # Autocast does not reach FlexAttention: after a norm, which it does in float32, types would differ.
+    query, key = query.to(value.dtype), key.to(value.dtype)
     attended: Tensor = _flex(query.device.type)(query, key, value, block_mask=mask, scale=scale)
     return attended
 
