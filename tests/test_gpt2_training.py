@@ -419,6 +419,33 @@ def test_operations_of_a_token_are_six_for_each_weight_and_twelve_for_each_atten
 # Text that does not fit
 
 
+def spoilt(data: Dataset, split_name: Any, index: int, token: int) -> Path:
+    """Change one token of a split's last shard, and return the shard."""
+    path = data.folder / data.contents(split_name).files[-1]
+    tokens = open_shard(path).tokens.copy()
+    tokens[index] = token
+    write_shard(path, tokens)
+    return path
+
+
+@pytest.mark.parametrize("vocabulary", [256, 400])
+@pytest.mark.parametrize("split_name", ["train", "val"])
+def test_a_token_beyond_the_vocabulary_is_refused_with_its_file_and_place(
+    split_name: str, vocabulary: int, tmp_path: Path
+) -> None:
+    """Also where the model's vocabulary is larger than the tokenizer's: no text has such a token."""
+    data = wrote(tmp_path / "text", counted(60), shard_tokens=10**6)
+    path = spoilt(data, split_name, 37, 300)
+    config = config_of(
+        data=str(data.folder), vocabulary=vocabulary, batch=32, order="sequential", val_tokens=64
+    )
+    place = rf"{path}: token 37 \(byte {HEADER_BYTES + 2 * 37:,}\) is 300"
+    with pytest.raises(DataError, match=place):
+        trained(config, tmp_path)
+    with pytest.raises(DataError, match=place):
+        get_task("gpt2").prepare(config)
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

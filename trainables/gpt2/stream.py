@@ -65,9 +65,6 @@ class TextStream:
     def _read(self, begins: list[int], window: int) -> TextBatch:
         length = self._config.context + 1
         tokens = torch.stack([read_tokens(self._data, "train", begin, length) for begin in begins])
-        # A token outside the table would end a GPU's process with a message about indices.
-        if int(tokens.max()) >= self._config.vocabulary:
-            self._data.check(self._config.vocabulary)
         if self._device.type == "cuda":
             tokens = tokens.pin_memory()
         windows = torch.full((len(begins),), window, device=self._device)
@@ -75,5 +72,13 @@ class TextStream:
 
 
 def read_tokens(data: Dataset, split: Split, begin: int, count: int) -> Tensor:
-    """Return tokens of a split as int64, of shape (count,)."""
-    return torch.from_numpy(data.read(split, begin, count)).long()
+    """Return tokens of a split as int64, of shape (count,).
+
+    Raises:
+        DataError: one of them is none of the tokenizer's.
+    """
+    tokens = data.read(split, begin, count)
+    # A token outside the table would end a GPU's process with a message about indices.
+    if int(tokens.max()) >= data.vocabulary:
+        data.check(data.vocabulary)
+    return torch.from_numpy(tokens).long()
