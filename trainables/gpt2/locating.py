@@ -32,11 +32,15 @@ def require_text(config: GPT2Config, data: Dataset) -> None:
             f"vocabulary is {config.vocabulary:,}; state vocabulary: {data.vocabulary} or more"
         )
     length = data.length("val")
-    most = (length - 1) // 2 if config.val_range == "spread" else length - config.context - 1
+    half = (length - 1) // 2
+    most = half if config.val_range == "spread" else length - config.context - 1
     if config.val_sequences * config.context > most:
+        advice = f"state at most {most:,}"
+        if most < config.context:
+            advice = f"state context and val_tokens of at most {half:,}, or build it of more text"
         raise DataError(
             f"{data.folder}: has {length:,} validation tokens; val_tokens={config.val_tokens:,} "
-            f"leaves none to examine trained models on: state at most {most:,}"
+            f"leaves none to examine trained models on: {advice}"
         )
     if data.length("train") <= config.context:
         raise DataError(
