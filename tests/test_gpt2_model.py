@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import trainables.gpt2.model as gpt2_model
 from trainables.gpt2.masks import attend_dense, dense_mask
 from trainables.gpt2.model import GPT2
 from trainables.gpt2.shape import GPT2Shape
@@ -222,3 +223,24 @@ def test_no_table_of_angles_is_in_the_weights() -> None:
     assert new_model(small(position="rotary")).state_dict().keys() == {
         name for name, _ in new_model(small(position="rotary")).named_parameters()
     }
+
+
+# The loss
+
+
+@pytest.mark.parametrize("changed", [{}, CORRECTED_SWITCHES], ids=["plain", "corrected"])
+@pytest.mark.parametrize("logits_at_a_time", [1, 100, 2**28])
+def test_a_loss_in_parts_is_the_loss_at_once_and_so_are_its_gradients(
+    changed: dict[str, Any], logits_at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = small(**changed)
+    model, tokens = model_of(shape), tokens_of(shape)
+    targets = tokens.roll(-1, 1)
+    loss = torch.nn.functional.cross_entropy(model(tokens, None).flatten(0, 1).float(), targets.flatten())
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    expected = torch.autograd.grad(loss, weights, allow_unused=True)
+    monkeypatch.setattr(gpt2_model, "LOGITS_AT_A_TIME", logits_at_a_time)
+    in_parts = model(tokens, None, targets)
+    torch.testing.assert_close(in_parts, loss)
+    found = torch.autograd.grad(in_parts, weights, allow_unused=True)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)

@@ -222,7 +222,7 @@ def test_validation_reads_the_same_beginning_for_every_seed_and_examination_what
 ) -> None:
     data = wrote(tmp_path / "text", counted(60))
     text, length = split_of(data, "val"), 16
-    config = config_of(data=str(data.folder), val_tokens=170)
+    config = config_of(data=str(data.folder), val_tokens=170, val_range="first")
     for seed in (0, 7):
         model = Watching(256)
         GPT2Workload(config.model_copy(update={"seed": seed}), CPU).validate(model)
@@ -242,6 +242,26 @@ def test_validation_reads_the_same_beginning_for_every_seed_and_examination_what
     model = Watching(256)
     assert GPT2Workload(config, CPU).examine(model, problems=10_000, seed=0).problems == available
     assert len(model.seen) == available > 5
+
+
+def test_few_validated_sequences_are_spread_over_the_first_half_and_examination_has_the_second(
+    tmp_path: Path,
+) -> None:
+    data = wrote(tmp_path / "text", counted(60))
+    text, length = split_of(data, "val"), 16
+    config = config_of(data=str(data.folder), val_tokens=96)
+    model = Watching(256)
+    GPT2Workload(config, CPU).validate(model)
+    half = (len(text) - 1) // 2
+    begins = [index * (half // 6) for index in range(6)]
+    assert model.seen == [text[begin : begin + length] for begin in begins]
+    assert half // 6 > 4 * length, "apart from each other"
+    assert begins[-1] + length <= half
+    places = {tuple(text[begin : begin + length]): begin for begin in range(len(text) - length)}
+    watching = Watching(256)
+    found = GPT2Workload(config, CPU).examine(watching, problems=10_000, seed=0)
+    assert found.problems == (len(text) - 1 - half) // length
+    assert all(places[tuple(row)] >= half for row in watching.seen)
 
 
 def test_an_examinations_mean_and_error_are_those_of_its_windows(tmp_path: Path) -> None:
@@ -272,7 +292,7 @@ def test_bits_per_byte_are_the_bits_of_all_tokens_by_the_bytes_of_their_text(
     texts = [f"{number} größer 漢字 😀 ≤ {number * 7}\n" for number in range(60)]
     data = wrote(tmp_path / "text", texts, chars=chars)
     vocabulary = data.vocabulary + 3
-    config = config_of(data=str(data.folder), vocabulary=vocabulary, val_tokens=200)
+    config = config_of(data=str(data.folder), vocabulary=vocabulary, val_tokens=200, val_range="first")
     measured = GPT2Workload(config, CPU).validate(Watching(vocabulary))
     assert measured["val_loss"] == pytest.approx(math.log(vocabulary))
     targets = [token for token in split_of(data, "val")[1 : 1 + 192] if token != data.document_start]
@@ -437,8 +457,9 @@ def test_a_token_beyond_the_vocabulary_is_refused_with_its_file_and_place(
     data = wrote(tmp_path / "text", counted(60), shard_tokens=10**6)
     path = spoilt(data, split_name, 37, 300)
     config = config_of(
-        data=str(data.folder), vocabulary=vocabulary, batch=32, order="sequential", val_tokens=64
-    )
+        data=str(data.folder), vocabulary=vocabulary, batch=32, order="sequential", val_tokens=64,
+        val_range="first",
+    )  # fmt: skip
     place = rf"{path}: token 37 \(byte {HEADER_BYTES + 2 * 37:,}\) is 300"
     with pytest.raises(DataError, match=place):
         trained(config, tmp_path)
@@ -450,7 +471,11 @@ def test_a_token_beyond_the_vocabulary_is_refused_with_its_file_and_place(
     ("changed", "message"),
     [
         ({"vocabulary": 255}, r"has 256 tokens, but the configuration's vocabulary is 255"),
-        ({"val_tokens": 900, "context": 100}, r"has 9\d\d validation tokens.*state at most 8\d\d"),
+        (
+            {"val_tokens": 900, "context": 100, "val_range": "first"},
+            r"has 9\d\d validation tokens.*state at most 8\d\d",
+        ),
+        ({"val_tokens": 600}, r"has 9\d\d validation tokens.*state at most 4\d\d"),
         ({"context": 900, "val_tokens": 900}, r"state context and val_tokens of at most 4\d\d, or build"),
     ],
     ids=str,
@@ -467,11 +492,11 @@ def test_a_text_that_is_too_small_or_in_other_tokens_is_refused(
 def test_the_most_validation_tokens_that_a_refusal_names_are_accepted(tmp_path: Path) -> None:
     data = wrote(tmp_path / "text", counted(60))
     most = data.length("val") - 16 - 1
-    config = config_of(data=str(data.folder), val_tokens=most)
+    config = config_of(data=str(data.folder), val_tokens=most, val_range="first")
     get_task("gpt2").prepare(config)
     assert GPT2Workload(config, CPU).examine(Watching(256), problems=99, seed=0).problems >= 1
     with pytest.raises(DataError, match=f"state at most {most:,}"):
-        get_task("gpt2").prepare(config_of(data=str(data.folder), val_tokens=data.length("val")))
+        get_task("gpt2").prepare(config.model_copy(update={"val_tokens": data.length("val")}))
     half = (data.length("val") - 1) // 2
     get_task("gpt2").prepare(config_of(data=str(data.folder), context=half, val_tokens=half))
     with pytest.raises(DataError, match=f"context and val_tokens of at most {half}"):

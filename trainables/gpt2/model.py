@@ -8,11 +8,15 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from trainables.gpt2.masks import Attend, Mask
 from trainables.gpt2.shape import GPT2Shape
 
 ROTARY_BASE = 10_000.0
+
+LOGITS_AT_A_TIME = 2**28
+"""Logits that a loss holds at a time: 1 GiB in float32."""
 
 
 def rms_norm(x: Tensor) -> Tensor:
@@ -194,8 +198,40 @@ class GPT2(nn.Module):
             if isinstance(module, Attention):
                 module.attend = attend
 
-    def forward(self, tokens: Tensor, mask: Mask) -> Tensor:
-        """Return logits, (B, T, vocabulary), of tokens of shape (B, T), at most ``context`` of them."""
+    def forward(self, tokens: Tensor, mask: Mask, targets: Tensor | None = None) -> Tensor:
+        """Return logits of shape (B, T, vocabulary), or with ``targets`` the mean cross-entropy.
+
+        Logits of long sequences and a large vocabulary would fill a GPU. With targets they are computed
+        a part at a time, and in the backward pass again, wherever they are more than 2**28 numbers.
+
+        Args:
+            tokens: of shape (B, T), at most ``context`` of them.
+            mask: what attention may look at.
+            targets: the tokens to predict, of shape (B, T).
+        """
+        x = self._stream(tokens, mask)
+        if targets is None:
+            return self._logits(x)
+        at_a_time = max(1, LOGITS_AT_A_TIME // self.shape.vocabulary)
+        hidden = torch.split(x.flatten(0, 1), at_a_time)
+        parts = list(zip(hidden, torch.split(targets.flatten(), at_a_time), strict=True))
+        if len(parts) == 1:
+            return self._nats(*parts[0]) / targets.numel()
+        nats = [checkpoint(self._nats, *part, use_reentrant=False) for part in parts]
+        return torch.stack(nats).sum() / targets.numel()
+
+    def _nats(self, x: Tensor, targets: Tensor) -> Tensor:
+        """Return the sum of cross-entropies in float32, of stream (n, d) and targets (n,)."""
+        return F.cross_entropy(self._logits(x).float(), targets, reduction="sum")
+
+    def _logits(self, x: Tensor) -> Tensor:
+        """Return logits of the stream after its last norm, float32 where they are capped."""
+        logits = F.linear(x, self.embedding.weight) if self.head is None else self.head(x)
+        cap = self.shape.logit_cap
+        return cap * torch.tanh(logits.float() / cap) if cap else logits
+
+    def _stream(self, tokens: Tensor, mask: Mask) -> Tensor:
+        """Return the normed stream after the last block, (B, T, d)."""
         shape = self.shape
         x: Tensor = self.embedding(tokens)
         if self.positions is not None:
@@ -221,11 +257,8 @@ class GPT2(nn.Module):
                 backed_out = x
         if self.backout is not None:
             x = x - self.backout * backed_out
-        x = self.final_norm(x)
-        logits = F.linear(x, self.embedding.weight) if self.head is None else self.head(x)
-        if shape.logit_cap:
-            logits = shape.logit_cap * torch.tanh(logits.float() / shape.logit_cap)
-        return logits
+        normed: Tensor = self.final_norm(x)
+        return normed
 
 
 def make_norm(shape: GPT2Shape) -> nn.Module:

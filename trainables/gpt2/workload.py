@@ -88,8 +88,8 @@ class GPT2Workload:
     def loss(self, model: nn.Module, batch: TextBatch) -> Tensor:
         """Return the mean cross-entropy of the next tokens, in float32."""
         inputs, targets = batch.tokens[:, :-1], batch.tokens[:, 1:]
-        logits = model(inputs, self.mask(inputs, batch.window))
-        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        loss: Tensor = model(inputs, self.mask(inputs, batch.window), targets)
+        return loss
 
     def mask(self, tokens: Tensor, window: Tensor) -> Mask:
         """Return the mask of ``tokens``, (B, T), whose attention reaches ``window`` tokens back, (B,)."""
