@@ -172,14 +172,23 @@ def test_a_steps_tokens_do_not_depend_on_which_steps_were_read_before(order: str
 # The order of reading
 
 
+@pytest.mark.parametrize("length", [16, 11])
 @pytest.mark.parametrize("second", [None, {"share": 0.5, "lr": 0.01, "batch": 3}])
 def test_sequential_order_reads_the_text_in_order_and_begins_again_at_its_end(
-    second: dict[str, Any] | None, tmp_path: Path
+    second: dict[str, Any] | None, length: int, tmp_path: Path
 ) -> None:
     data = wrote(tmp_path / "text", counted(30))
-    text, length = split_of(data, "train"), 16
+    text = split_of(data, "train")
+    assert (len(text) % length == 0) == (length == 11), "a last sequence without its last target too"
     steps = 2 * (len(text) // (length * 3))
-    config = config_of(data=str(data.folder), order="sequential", batch=5, steps=steps, second_pass=second)
+    config = config_of(
+        data=str(data.folder),
+        order="sequential",
+        context=length,
+        batch=5,
+        steps=steps,
+        second_pass=second,
+    )
     stream = TextStream(config, data, CPU)
     sequences = [row for step in range(1, steps + 1) for row in stream(step).tokens.tolist()]
     assert len(sequences) == sum(config.batch_at(step) for step in range(1, steps + 1))
