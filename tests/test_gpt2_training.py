@@ -6,6 +6,7 @@ import logging
 import math
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -385,7 +386,7 @@ def test_auto_divides_a_batch_as_evenly_as_the_room_allows(
     weights = sum(4 * parameter.numel() for parameter in model.parameters())
     free = int((room * one + 3 * weights) / 0.8) + 1
     monkeypatch.setattr(memory, "free_memory", lambda device: free)
-    found = micro_batch_of(config, workload, model, CPU)
+    found = micro_batch_of(config, workload, model, CPU, nullcontext())
     assert found == expected
     assert found * one <= max(room, 1) * one
 

@@ -66,7 +66,7 @@ class CmaEsFinish:
         import cma
 
         self._loss = loss
-        self._parameters = list(model.parameters())
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         begin = nn.utils.parameters_to_vector(self._parameters).detach().double().cpu().numpy()
         # NumPy's seeds end at 2**32 - 1, and cma takes a seed of 0 as "by the clock".
         options = {"seed": 1 + seed % (2**32 - 1), "verbose": -9}

@@ -174,7 +174,7 @@ class _Run:
         elif resume is not None:
             self._optimization.load_state_dict(resume["optimizer"])
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
-        self._micro_batch = micro_batch_of(config, self._workload, self._model, device)
+        self._micro_batch = micro_batch_of(config, self._workload, self._model, device, self._forward_context)
         self._losses = RunningLoss(device)
         # Before the clock starts: preparing an engine or compiling is no training step.
         self._engine: str | None = self._workload.engine  # said in the first report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,27 @@ from torch import Tensor, nn
 from trainables.config import TrainingConfig
 from trainables.contract import Workload
 
+Context = AbstractContextManager[object]
+
 _USED = 0.8
 """Share of the free memory that is planned with; the rest is for what cannot be foreseen."""
 
 
 def micro_batch_of(
-    config: TrainingConfig, workload: Workload, model: nn.Module, device: torch.device
+    config: TrainingConfig, workload: Workload, model: nn.Module, device: torch.device, forward: Context
 ) -> int | None:
     """Return how many samples pass through the model at a time; None if all of a step's do.
 
     With ``micro_batch: auto`` one sample is passed through once and the tensors are counted that its
     gradient needs; gradients and the optimizer's averages get their room too. The step's samples are
-    then divided as evenly as they can be.
+    then divided as evenly as they can be. Where not even one fits without a compiler, it is one.
+
+    Args:
+        config: says whether and how many.
+        workload: makes the batch and the loss.
+        model: the model as it is, not compiled, which takes more.
+        device: where the model lives.
+        forward: the context of training's forward pass, such as mixed precision.
     """
     if config.micro_batch != "auto":
         return config.micro_batch
@@ -32,7 +42,13 @@ def micro_batch_of(
         return None
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     room = _USED * free - 3 * weights
-    fits = max(1, int(room / bytes_for_backward(workload, model, split(workload.batch(1), 1)[0])))
+    try:
+        with forward:
+            each = bytes_for_backward(workload, model, split(workload.batch(1), 1)[0])
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return 1
+    fits = max(1, int(room / each))
     return math.ceil(config.batch / math.ceil(config.batch / fits))
 
 

@@ -22,7 +22,7 @@ class MomentumRise:
 
     def at(self, step: int) -> float:
         """Return the momentum of a step counted from 1."""
-        share = min(1.0, step / self.steps) if self.steps else 1.0
+        share = min(1.0, (step - 1) / self.steps) if self.steps else 1.0
         return self.begin + share * (self.end - self.begin)
 
 
