@@ -1,14 +1,15 @@
-"""Characters of Shakespeare: how soon does a search's winner reach 1.88 nats, beside a nanoGPT-style baseline?
+"""Characters of Shakespeare: how soon does a search's winner reach 1.88 nats, beside a baseline?
 
     python benchmarks/char_lm.py --text tinyshakespeare.txt
     python benchmarks/char_lm.py --download --seeds 500 501 502 --output times.json
 
-The baseline is a plain GPT as nanoGPT trains it on a CPU: 4 layers, 4 heads, 128 features, block 64, batch 12, 2,000
-steps of AdamW (0.9, 0.99), rate 0.001 after 100 steps of warm-up, cosine to a tenth, decay 0.1, clipping at 1, no
-dropout, no biases, tied head. The winner is the configuration that `paretune retrain` would take from a search's
-rows; only the text, its vocabulary and the validation are replaced. Both read the same 90 % of the text with one
-thread, are validated on the same first 65,536 characters of the rest, and take turns, seed by seed. A time is the
-processor time of training steps up to the first validation at or below the target, validation left out.
+The baseline is a plain GPT as nanoGPT trains it on a CPU: 4 layers, 4 heads, 128 features, block 64, batch
+12, 2,000 steps of AdamW (0.9, 0.99), rate 0.001 after 100 steps of warm-up, cosine to a tenth, decay 0.1,
+clipping at 1, no dropout, no biases, tied head. The winner is the configuration that `paretune retrain`
+would take from a search's rows; only the text, its vocabulary and the validation are replaced. Both read
+the same 90 % of the text with one thread, are validated on the same first 65,536 characters of the rest, and
+take turns, seed by seed. A time is the processor time of training steps up to the first validation at or
+below the target, validation left out.
 """
 
 from __future__ import annotations

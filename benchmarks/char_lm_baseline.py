@@ -30,8 +30,7 @@ class NanoBlock(nn.Module):
         query, key, value = (p.view(batch, length, HEADS, width // HEADS).transpose(1, 2) for p in parts)
         attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.out(attended.transpose(1, 2).reshape(batch, length, width))
-        x = x + self.down(F.gelu(self.up(self.norm2(x))))
-        return x
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
 
 
 class NanoGPT(nn.Module):

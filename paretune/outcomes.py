@@ -68,19 +68,18 @@ def has_constraint(bound: BoundPlan) -> bool:
 def violation(bound: BoundPlan, outcomes: Sequence[SeedOutcome]) -> float:
     """Return how far a configuration is from being feasible: 0 if it is, above 0 if it is not.
 
-    With a cost of reaching the target as objective, feasible is what reached it with more than half of
-    its seeds; else the distance of the mean of the target's metric, a diverged seed counting with the
-    metric's ``worst``. With other costs, feasible is what did not diverge with more than half.
+    Feasible is what reached the target with more than half of its seeds; else it is the distance of the
+    mean of the target's metric, a diverged seed counting with the metric's ``worst``. Without a target,
+    feasible is what did not diverge with more than half.
     """
     told = that_say_something(outcomes)
-    if not needs_target(bound):
+    target = bound.target
+    if target is None:
         diverged = sum(outcome.ending == "diverged" for outcome in told)
         return float(diverged > len(told) / 2)
     # Of all seeds, as where configurations are ranked: a failed one has not reached it.
     if sum(outcome.ending == "solved" for outcome in told) > bound.plan.search.seeds / 2:
         return 0.0
-    target = bound.target
-    assert target is not None, "a plan without mistakes has a target where it needs one"
     metric = bound.metrics[target.metric]
     mean = _mean([_quality(metric, outcome) for outcome in told])
     reached = metric.worst if mean is None else mean

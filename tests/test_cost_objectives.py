@@ -78,6 +78,13 @@ def test_other_costs_are_what_was_spent_and_only_diverging_is_infeasible():
     assert violation(spent, [DIVERGED]) == 1
 
 
+def test_with_a_target_what_was_spent_without_reaching_it_is_infeasible_too():
+    """Without that, what early stopping ended first would be the cheapest of all."""
+    spent = plan(ACCURACY, {"metric": "cpu_seconds", "direction": "min"})
+    assert violation(spent, [missed(0.5, 50, "stopped early")]) == pytest.approx(0.4)
+    assert violation(spent, [solved(100)]) == 0
+
+
 def test_nothing_is_infeasible_where_only_size_and_accuracy_are_objectives():
     proposer = Proposer(plan(ACCURACY, PARAMS))
     proposal = proposer.propose()
