@@ -858,6 +858,9 @@ def test_values_from_the_command_line_are_checked_like_those_of_the_file(file: P
     [
         ("{type: int, low: 200, high: 400}", {"low": 50, "high": 100}),
         ("{type: int, low: 200, high: 400, step: 40}", {"low": 50, "high": 100, "step": 10}),
+        ("{type: int, low: 250, high: 400, log: true}", {"low": 62, "high": 100, "step": 1, "log": True}),
+        # A step that does not divide the range any more when both are rounded.
+        ("{type: int, low: 40, high: 400, step: 30}", {"low": 4, "high": 100, "step": 8}),
         ("{type: choice, values: [400, 100, 40]}", {"values": [10, 25, 100]}),
     ],
 )
@@ -868,6 +871,18 @@ def test_budget_scales_steps_that_are_searched(file: Path, dimension: str, scale
     found = plan.space["steps"].model_dump()
     assert {key: found[key] for key in scaled} == scaled
     assert [given["steps"] for given in plan.try_first] == [100]
+
+
+@pytest.mark.parametrize("budget", [5, 333, 1777, 4000])
+def test_any_budget_scales_a_range_of_steps_into_one_that_is_right(file: Path, budget: int):
+    for more in (", step: 100", ", step: 900", ", log: true", ""):
+        steps = f"  steps: {{type: int, low: 100, high: 1000{more}}}\n"
+        text = changed("  steps: 400\n", "").replace("space:\n", f"space:\n{steps}")
+        file.write_text(text.replace("lr: 0.01}", "lr: 0.01, steps: 100}"))
+        plan = load_bound(SpaceFile(file), {}, budget).plan
+        found = plan.space["steps"].model_dump()
+        assert found["high"] == budget
+        assert [given["steps"] for given in plan.try_first] == [found["low"]]
 
 
 def test_budget_scales_steps_that_differ_between_listed_configurations(file: Path):

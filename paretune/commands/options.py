@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from paretune.binding import BoundPlan, bind, unknown_task
 from paretune.checks import largest_budget, mistakes_in, mistakes_in_keys
+from search_spaces.dimensions import Choice, IntRange
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.plan import Values
@@ -110,18 +112,24 @@ def _with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
     plan = bound.plan
     scale = budget / largest_budget(bound)
 
-    def scaled(steps: Any) -> int:
+    def by_ratio(steps: Any) -> int:
         return max(1, round(float(steps) * scale))
+
+    scaled: Callable[[Any], int] = by_ratio
 
     def all_scaled(given: Values) -> Values:
         return {**given, "steps": scaled(given["steps"])} if "steps" in given else given
 
     changed: dict[KeyPath, Any] = {}
-    if "steps" in plan.space:
-        dimension = plan.space["steps"].model_dump(exclude_none=True)
-        bounds = {key: scaled(dimension[key]) for key in ("low", "high", "step") if key in dimension}
-        listed = {"values": sorted({scaled(value) for value in dimension.get("values", ())})}
-        changed["space", "steps"] = dimension | (bounds or listed)
+    dimension = plan.space.get("steps")
+    if dimension is not None:
+        if isinstance(dimension, IntRange) and dimension.step > 1:
+            bounds, scaled = _scaled_grid(dimension, budget)
+        elif isinstance(dimension, Choice):
+            bounds = {"values": sorted({scaled(value) for value in dimension.values})}
+        else:
+            bounds = {"low": scaled(dimension.low), "high": budget}
+        changed["space", "steps"] = dimension.model_dump(exclude_none=True) | bounds
         changed["baselines",] = {name: all_scaled(given) for name, given in plan.baselines.items()}
         changed["try_first",] = [all_scaled(given) for given in plan.try_first]
     elif any("steps" in given for given in plan.only):
@@ -132,7 +140,21 @@ def _with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
     rule = plan.early_stopping
     # Rungs at shares follow the budget by themselves.
     if rule is not None and rule.grace_period is not None:
-        changed["early_stopping", "grace_period"] = scaled(rule.grace_period)
+        changed["early_stopping", "grace_period"] = by_ratio(rule.grace_period)
         if rule.max_steps is not None:
-            changed["early_stopping", "max_steps"] = scaled(rule.max_steps)
+            changed["early_stopping", "max_steps"] = by_ratio(rule.max_steps)
     return changed
+
+
+def _scaled_grid(grid: IntRange, budget: int) -> tuple[dict[str, Any], Callable[[Any], int]]:
+    """Return the bounds of a grid that ends at ``budget``, and where a value of the old one is on it.
+
+    It has as many places as the old one, if there is room for them above 0.
+    """
+    step = max(1, round(grid.step * budget / grid.high))
+    low = budget - min((grid.high - grid.low) // grid.step, (budget - 1) // step) * step
+
+    def moved(steps: Any) -> int:
+        return max(low, budget - (grid.high - int(steps)) // grid.step * step)
+
+    return {"low": low, "high": budget, "step": step}, moved
