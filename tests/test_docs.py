@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "results" / "README.md").read_text()
 COMMANDS = (
     *("check", "data", "search", "watch", "rank", "frontier", "retrain"),
-    *("evaluate", "add", "export", "doctor", "schema"),
+    *("evaluate", "add", "generate", "export", "doctor", "schema"),
 )
 
 

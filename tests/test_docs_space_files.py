@@ -26,6 +26,8 @@ from search_spaces.plan import Bounds, Constraints, EarlyStopping, Objective, Pl
 from trainables.addition.config import AdditionConfig, Phase
 from trainables.addition.task import AdditionTask
 from trainables.config import Pass
+from trainables.gpt2.config import GPT2Config
+from trainables.gpt2.task import GPT2Task
 
 PAGE = (Path(__file__).parent.parent / "docs" / "space-files.md").read_text()
 
@@ -48,21 +50,26 @@ def tables_below(heading: str) -> list[list[list[str]]]:
     ]
 
 
-def rows_of(*places: tuple[str, int]) -> dict[str, list[str]]:
-    """Return the rows of tables, each a heading and a number below it, by the name in backticks."""
+Places = tuple[tuple[str, int], ...]
+"""Tables, each a heading and a number below it."""
+
+
+def rows_of(*places: tuple[str, int], beside: Places = ()) -> dict[str, list[str]]:
+    """Return the rows of tables by the name in backticks; those of ``beside`` where it stands in no other."""
     rows = [row for heading, number in places for row in tables_below(heading)[number]]
     names = [row[0].removeprefix("`").removesuffix("`") for row in rows]
     assert [f"`{name}`" for name in names] == [row[0] for row in rows]
     assert len({*names}) == len(names)
-    return dict(zip(names, rows, strict=True))
+    return (rows_of(*beside) if beside else {}) | dict(zip(names, rows, strict=True))
 
 
-ADDITION = (
-    ("The problem", 0),
-    *(("The transformer", number) for number in range(3)),
-    *(("The training", number) for number in range(2)),
-)
-TABLES: list[tuple[type[BaseModel], tuple[tuple[str, int], ...]]] = [
+TRAINING = (("The training", 0), ("The training", 1))
+ADDITION = (("The problem", 0), *(("The transformer", number) for number in range(3)), *TRAINING)
+GPT2 = (("The text", 0), ("The model", 0), ("The optimizers", 0))
+TASK_TABLES: dict[type[BaseModel], Places] = {AdditionConfig: (), GPT2Config: TRAINING}
+"""Configurations of tasks, each with tables that it shares and whose rows its own replace."""
+
+TABLES: list[tuple[type[BaseModel], Places]] = [
     (Plan, (("Top level", 0),)),
     (Objective, (("Keys of `objectives`", 0),)),
     (Constraints, (("Keys of `constraints`", 0),)),
@@ -76,12 +83,15 @@ TABLES: list[tuple[type[BaseModel], tuple[tuple[str, int], ...]]] = [
     (Phase, (("The problem", 1),)),
     (Pass, (("The training", 2),)),
     (AdditionConfig, ADDITION),
+    (GPT2Config, GPT2),
 ]
 FIELDS = [
-    pytest.param(places, name, field, id=f"{model.__name__}.{name}")
+    pytest.param(
+        rows_of(*places, beside=TASK_TABLES.get(model, ())), name, field, id=f"{model.__name__}.{name}"
+    )
     for model, places in TABLES
     for name, field in model.model_fields.items()
-    if name not in RESERVED or model is not AdditionConfig
+    if name not in RESERVED or model not in TASK_TABLES
 ]
 
 
@@ -89,16 +99,23 @@ FIELDS = [
 
 
 @pytest.mark.parametrize(("model", "places"), TABLES, ids=[model.__name__ for model, _ in TABLES])
-def test_table_has_exactly_the_keys_that_a_file_may_have(
-    model: type[BaseModel], places: tuple[tuple[str, int], ...]
-):
-    reserved = RESERVED if model is AdditionConfig else frozenset()
-    assert {*rows_of(*places)} == {*model.model_fields} - reserved
+def test_table_has_exactly_the_keys_that_a_file_may_have(model: type[BaseModel], places: Places):
+    reserved = RESERVED if model in TASK_TABLES else frozenset()
+    beside = TASK_TABLES.get(model, ())
+    assert {*rows_of(*places, beside=beside)} == {*model.model_fields} - reserved
 
 
-@pytest.mark.parametrize(("places", "name", "field"), FIELDS)
-def test_table_tells_the_default(places: tuple[tuple[str, int], ...], name: str, field: FieldInfo):
-    told = rows_of(*places)[name][2]
+def test_tables_of_a_task_repeat_no_row_of_those_beside_them():
+    """A row stands there again only because its default is another, or what it means."""
+    for model, places in TABLES:
+        shared = rows_of(*TASK_TABLES.get(model, ()))
+        for name, row in rows_of(*places).items():
+            assert row != shared.get(name)
+
+
+@pytest.mark.parametrize(("rows", "name", "field"), FIELDS)
+def test_table_tells_the_default(rows: dict[str, list[str]], name: str, field: FieldInfo):
+    told = rows[name][2]
     if field.is_required():
         assert told == "required"
     elif field.default is None or field.default_factory is not None:
@@ -112,33 +129,36 @@ def as_written(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value)
 
 
-@pytest.mark.parametrize(("places", "name", "field"), FIELDS)
-def test_table_tells_the_limits_of_a_number(places: tuple[tuple[str, int], ...], name: str, field: FieldInfo):
+@pytest.mark.parametrize(("rows", "name", "field"), FIELDS)
+def test_table_tells_the_limits_of_a_number(rows: dict[str, list[str]], name: str, field: FieldInfo):
     words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "min_length": "at least"}
     # A mapping of exactly one entry is told in other words.
     limits = field.metadata if name not in ("target", "when") else []
     for limit in limits:
         for attribute, word in words.items():
             if hasattr(limit, attribute):
-                assert f"{word} {getattr(limit, attribute)}" in rows_of(*places)[name][1]
+                assert f"{word} {getattr(limit, attribute)}" in rows[name][1]
 
 
 def test_every_allowed_word_is_told():
-    rows = {**rows_of(*ADDITION), **rows_of(("Keys of `search`", 0)), **rows_of(("Keys of `objectives`", 0))}
-    properties = {
-        **AdditionConfig.model_json_schema()["properties"],
-        **Search.model_json_schema()["properties"],
-        **Objective.model_json_schema()["properties"],
-    }
-    words = {name: value["enum"] for name, value in properties.items() if "enum" in value}
-    assert {"norm", "position", "schedule", "sampler", "direction"} <= {*words}
-    for name, allowed in words.items():
-        assert rows[name][1] == " or ".join(f"`{word}`" for word in allowed)
+    told: set[str] = set()
+    for model, places in TABLES:
+        rows = rows_of(*places, beside=TASK_TABLES.get(model, ()))
+        properties = model.model_json_schema()["properties"]
+        for name, allowed in ((n, v["enum"]) for n, v in properties.items() if "enum" in v):
+            assert rows[name][1] == " or ".join(f"`{word}`" for word in allowed)
+            told.add(name)
+    assert {"norm", "position", "schedule", "sampler", "direction", "optimizer", "val_range"} <= told
 
 
-def test_every_metric_of_the_task_is_told_with_its_direction():
-    told = {name: row[1] for name, row in rows_of(("The addition task", 0)).items()}
-    assert told == {metric.name: f"`{metric.direction}`" for metric in (*AdditionTask.metrics, PARAMS)}
+@pytest.mark.parametrize(
+    ("heading", "task"), [("The addition task", AdditionTask), ("The GPT-2 task", GPT2Task)]
+)
+def test_every_metric_of_the_task_is_told_with_its_direction(
+    heading: str, task: type[AdditionTask | GPT2Task]
+):
+    told = {name: row[1] for name, row in rows_of((heading, 0)).items()}
+    assert told == {metric.name: f"`{metric.direction}`" for metric in (*task.metrics, PARAMS)}
 
 
 def test_every_option_that_replaces_a_value_is_told_where_it_exists():

@@ -46,6 +46,7 @@ RIGHT: dict[str, Any] = {
         "reduction_factor": 2.5,
         "max_steps": 300,
     },
+    "share_trunks": True,
     "resources": {"cpu": 0.5, "gpu": 0.25},
 }
 
