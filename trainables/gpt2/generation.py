@@ -27,7 +27,6 @@ def tokenizer_of(notes: Mapping[str, Any]) -> Tokenizer:
     return tokenizer_from_json(notes["tokenizer"])
 
 
-@torch.no_grad()
 def generate(
     model: GPT2,
     config: GPT2Config,
@@ -39,7 +38,7 @@ def generate(
     top_k: int | None = None,
     seed: int = 0,
 ) -> Iterator[str]:
-    """Yield pieces of the text that follows a prompt; together they are text even where tokens are not.
+    """Return pieces of the text that follows a prompt, as they are made; no character is in two of them.
 
     The model reads the last ``config.context`` tokens anew for each one; nothing is cached. It ends
     after ``count`` tokens, or when the model ends the document.
@@ -57,12 +56,28 @@ def generate(
     Raises:
         DataError: the prompt cannot be encoded.
     """
+    # Before the first piece is asked for: what cannot be encoded is refused at once.
+    tokens = [tokenizer.document_start, *tokenizer.encode(prompt).tolist()]
+    return _pieces(model, config, tokenizer, tokens, count, temperature, top_k, seed)
+
+
+@torch.no_grad()
+def _pieces(
+    model: GPT2,
+    config: GPT2Config,
+    tokenizer: Tokenizer,
+    tokens: list[int],
+    count: int,
+    temperature: float,
+    top_k: int | None,
+    seed: int,
+) -> Iterator[str]:
+    """Yield pieces of text, and add their tokens to those that there are."""
     model.eval()
     # FlexAttention would be compiled anew for each length.
     model.attend_by(attend_dense)
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
-    tokens = [tokenizer.document_start, *tokenizer.encode(prompt).tolist()]
     begin, said = len(tokens), ""
     for _ in range(count):
         read = torch.tensor([tokens[-config.context :]], device=device)
@@ -93,5 +108,6 @@ def _draw(logits: Tensor, temperature: float, top_k: int | None, generator: torc
     if top_k is not None and top_k < len(logits):
         kept = logits.topk(top_k)
         logits = torch.full_like(logits, -torch.inf).scatter(0, kept.indices, kept.values)
-    chances = torch.softmax(logits / temperature, dim=0)
+    # However low the temperature, the likeliest stays at 0 and nothing becomes infinite less infinite.
+    chances = torch.softmax((logits - logits.max()).double() / temperature, dim=0)
     return int(torch.multinomial(chances, 1, generator=generator))
