@@ -67,7 +67,8 @@ def sentence(bound: BoundPlan, content: Mapping[str, Any]) -> str | None:
     elif final["runs"] == 1:
         said += "; one seed has no standard error: train two or more"
     if final["diverged"]:
-        said += f". {_seeds(final['diverged'])} diverged and are not in the mean"
+        are = "is" if final["diverged"] == 1 else "are"
+        said += f". {_seeds(final['diverged'])} diverged and {are} not in the mean"
     return said + "."
 
 
