@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 from test_proposals import bound
 
+from paretune.driver import assignment_of
+from paretune.queue import TrialQueue
 from paretune.rungs import marks_of, rungs_of
 from paretune.stopping import RungScheduler, make_scheduler
 
@@ -112,6 +115,35 @@ def test_trial_that_goes_on_after_its_target_is_compared_with_and_never_stopped(
     assert report(asha, "solved", 100, 0.5, steps_to_target=50) == "CONTINUE"
     assert dict(asha._brackets[0]._rungs)[100] == {"other": 1.0, "solved": 0.5}
     assert report(asha, "late", 100, 0.5) == "STOP"
+
+
+def test_baseline_is_compared_with_and_never_stopped():
+    asha = scheduler()
+    report(asha, "strong", 100, 1.0)
+    baseline = trial("baseline")
+    baseline.config["may_stop_early"] = False
+    asha.on_trial_add(None, baseline)
+    for step in (100, 200, 400, 800):
+        assert asha.on_trial_result(None, baseline, {"step": step, "exact_match": 0.3}) == "CONTINUE"
+    rungs = dict(asha._brackets[0]._rungs)
+    assert rungs[100] == {"strong": 1.0, "baseline": 0.3}
+    assert rungs[800] == {"baseline": 0.3}
+    assert report(asha, "weak", 100, 0.2) == "STOP"
+
+
+def test_baselines_are_the_only_trials_that_may_not_be_stopped():
+    plan = bound(
+        early_stopping=RULE,
+        fixed={"steps": 1000},
+        baselines={"narrow": {"d_model": 4}, "wide": {"d_model": 16}},
+        try_first=[{"d_model": 8}],
+        search={"trials": 8, "seeds": 2},
+    )
+    queue = TrialQueue(plan)
+    specs = [queue.next() for _ in range(8)]
+    told = [assignment_of(plan, spec, Path("results/x"))["may_stop_early"] for spec in specs]
+    assert [spec.configuration for spec in specs] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert told == [False] * 4 + [True] * 4
 
 
 # Rungs at shares of each trial's own steps
