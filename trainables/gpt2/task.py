@@ -27,7 +27,7 @@ class GPT2Task:
             name=VALIDATION_LOSS,
             direction="min",
             unit="nats/token",
-            description="mean cross-entropy of the next token, on the first tokens of the validation text",
+            description="mean cross-entropy of the next token, on a part of the validation text",
             best=0.0,
             worst=20.0,  # guessing among 50,304 tokens gives 10.83
         ),
