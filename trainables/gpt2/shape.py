@@ -46,7 +46,7 @@ class GPT2Shape(BaseModel):
     attention_scale: float | None = Field(
         None,
         gt=0,
-        description="Factor of the attention's products; by default 1 over the root of the width.",
+        description="Factor of the attention's products; by default 1 over the root of a head's width.",
     )
     attention_gates: bool = Field(
         False, description="Each head's output times a gate between 0 and 1, read from its token."
@@ -64,8 +64,8 @@ class GPT2Shape(BaseModel):
     )
     initialisation: Literal["gpt2", "fan_in"] = Field(
         "gpt2",
-        description="Normal with deviation 0.02 everywhere; or uniform by the number of inputs, with "
-        "embeddings of unit size, as in the published run.",
+        description="Normal with deviation 0.02, and less where blocks write into the stream; or uniform by "
+        "the number of inputs, with embeddings of unit size, as in the published run.",
     )
     embedding_mixing: bool = Field(
         False, description="Each block first mixes the stream with the embedding, by two learned weights."
