@@ -37,7 +37,7 @@ def frontier(rows: SearchRows, cost: str = PARAMS) -> Frontier:
 
     A configuration's cost is its parameter count, or the mean of a metric over the seeds that have it.
     A configuration's accuracy is its mean over seeds, without diverged and failed trials. One with
-    trials that were stopped early has a lower bound instead of a value; its column
+    trials that were stopped early has a bound instead of a value; its column
     ``stopped_early`` tells.
     """
     table = configurations(rows)

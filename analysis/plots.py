@@ -37,6 +37,8 @@ def draw_frontier(
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     points, others = front.points, front.others
+    # What was stopped could have become better only.
+    bound = "a lower bound" if front.direction == "max" else "an upper bound"
     if target is not None:
         axes.axhline(target, color=_TARGET, linestyle="--", linewidth=1, label=f"target {target:g}", zorder=1)
     if len(others):
@@ -48,7 +50,7 @@ def draw_frontier(
         whole = points["stopped_early"] == 0
         for chosen, face, label in (
             (points[whole], _ON, "frontier"),
-            (points[~whole], "white", "frontier, stopped early: a lower bound"),
+            (points[~whole], "white", f"frontier, stopped early: {bound}"),
         ):
             if len(chosen):
                 axes.scatter(
@@ -64,6 +66,7 @@ def draw_frontier(
     if front.direction == "min":
         # The best is at the bottom, and below it and to its left a label.
         axes.margins(x=0.12, y=0.16)
+        _cut_off_far_out(axes, front, target)
     _mark_baselines(axes, front)
     _label_cheapest_at_target(axes, front, target, cost_unit)
     axes.xaxis.set_major_formatter(FuncFormatter(_with_thousands))
@@ -132,6 +135,38 @@ def save_figure(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
+def _cut_off_far_out(axes: Axes, front: Frontier, target: float | None) -> None:
+    """Mark losses that are far out at the upper edge, so that they do not squeeze all others flat.
+
+    Far out is what lies more than three interquartile ranges above the third quartile (Tukey, Exploratory
+    Data Analysis, 1977). The frontier, the target and named configurations are always shown where they are.
+    """
+    table = pd.concat([front.points, front.others])
+    values = table[front.metric].dropna()
+    first, third = values.quantile([0.25, 0.75]) if len(values) else (0.0, 0.0)
+    if third == first:
+        return
+    named = table["baseline"].notna() if "baseline" in table.columns else pd.Series(False, index=table.index)
+    shown = [*front.points[front.metric], *table[named][front.metric], *([] if target is None else [target])]
+    edge = max(third + 3 * (third - first), *shown)
+    beyond = table[table[front.metric] > edge]
+    if beyond.empty:
+        return
+    within = [*values[values <= edge], *shown]
+    top = max(within) + 0.16 * (max(within) - min(within))
+    axes.set_ylim(min(within) - (top - max(within)), top)
+    axes.scatter(
+        beyond[front.cost],
+        [top] * len(beyond),
+        s=40,
+        marker="^",
+        color=_OFF,
+        clip_on=False,
+        zorder=4,
+        label=f"{len(beyond)} far above, up to {beyond[front.metric].max():.3g}",
+    )
+
+
 def _mark_baselines(axes: Axes, front: Frontier) -> None:
     """Mark named configurations, whether on the frontier or not, each with its name beside it."""
     named = [
@@ -145,9 +180,8 @@ def _mark_baselines(axes: Axes, front: Frontier) -> None:
     across, up, names = zip(*named, strict=True)
     axes.scatter(across, up, s=64, marker="D", color=_NAMED, label="baselines", zorder=5)
     for x, y, name in zip(across, up, names, strict=True):
-        # To the right, where the other labels are not, and above the frontier's line.
         axes.annotate(
-            name, (x, y), xytext=(6, 6), textcoords="offset points", va="bottom", color=_NAMED, zorder=6
+            name, (x, y), xytext=(0, 7), textcoords="offset points", ha="center", color=_NAMED, zorder=6
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import run_cli
 from test_analysis import METRICS, write_search
 
-from analysis.frontier import frontier
+from analysis.frontier import Frontier, frontier
 from analysis.plots import frontier_figure
 from analysis.ranking import accuracy_objective, ranking
 from analysis.rows import SearchRows
@@ -112,6 +112,42 @@ def test_figure_of_a_loss_has_its_steps_and_its_label_below(tmp_path: Path):
     assert across < 0
     assert up < 0
     assert axes.get_ylim()[0] < 0.1 - 0.1 * (0.5 - 0.1), "room for a label below the best"
+
+
+def front_of(losses: list[float], baseline: float | None = None) -> Frontier:
+    """Return a frontier of the losses of models of 100, 200, ... parameters."""
+    sizes = [100 * (n + 1) for n in range(len(losses))]
+    table = pd.DataFrame({"params": sizes, "val_loss": losses, "stopped_early": 0})
+    table["baseline"] = [("known" if loss == baseline else None) for loss in losses]
+    on = table["val_loss"] < table["val_loss"].cummin().shift(fill_value=float("inf"))
+    return Frontier(table[on], table[~on], "val_loss", "min", diverged=0, failed=0, unfinished=0)
+
+
+def test_a_loss_far_above_all_others_is_marked_at_the_edge_and_counted():
+    losses = [3.0, 2.9, 3.3, 2.8, 3.1, 2.7, 3.2, 13.2, 40.0]
+    axes = frontier_figure(front_of(losses), unit="nats/token", target=2.5, title="Loss").axes[0]
+    low, high = axes.get_ylim()
+    assert low < 2.5 < 3.3 < high < 5
+    labels = axes.get_legend_handles_labels()[1]
+    assert "2 far above, up to 40" in labels
+    (marked,) = [dots for dots in axes.collections if dots.get_label() == "2 far above, up to 40"]
+    assert marked.get_offsets().tolist() == [[800, high], [900, high]]
+
+
+@pytest.mark.parametrize(
+    ("losses", "baseline"),
+    [
+        ([3.0, 2.9, 3.3, 2.8, 3.1, 13.2], 13.2),
+        ([13.2, 2.9, 3.3, 2.8, 3.1, 3.0], None),
+        ([2.0, 2.0, 2.0, 2.0, 2.0, 9.0], None),
+    ],
+    ids=["a baseline", "on the frontier", "no spread to judge by"],
+)
+def test_a_high_loss_that_matters_is_shown_where_it_is(losses: list[float], baseline: float | None):
+    front = front_of(losses, baseline)
+    axes = frontier_figure(front, unit="nats/token", target=None, title="Loss").axes[0]
+    assert axes.get_ylim()[1] > max(losses)
+    assert not [label for label in axes.get_legend_handles_labels()[1] if "far above" in label]
 
 
 # The command

@@ -36,7 +36,9 @@ def test_it_tells_versions_machine_gpu_ray_compiler_engine_and_cache() -> None:
     assert str(cache.cache_folder()) in str(found["addition: compiled kernels"]["state"])
     if not torch.cuda.is_available():
         assert str(found["GPU"]["state"]).startswith("none")
-    assert all(finding["advice"] is None for finding in found.values())
+    # Whether text is here depends on what was built before, not on the machine.
+    machine = {name: finding for name, finding in found.items() if not name.startswith("gpt2")}
+    assert {name: finding["advice"] for name, finding in machine.items() if finding["advice"]} == {}
 
 
 def test_without_a_compiler_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
