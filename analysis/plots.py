@@ -123,7 +123,9 @@ def curves_figure(
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     for axes, (name, unit) in zip(panels, metrics.items(), strict=True):
         draw_curves(axes, reports, name, unit=unit, target=targets.get(name))
-        if name.endswith("loss") and (reports[name].dropna() > 0).all():
+        seen = reports[name].dropna()
+        # Only a loss that falls towards nothing gains by a log scale.
+        if name.endswith("loss") and len(seen) and 0 < 10 * seen.min() < seen.max():
             axes.set_yscale("log")
     panels[0].legend(frameon=False)
     return figure

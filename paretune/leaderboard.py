@@ -63,7 +63,7 @@ def sentence(bound: BoundPlan, content: Mapping[str, Any]) -> str | None:
     said = f"Final {name} {final['mean']:.4f}{error}, mean of {_seeds(final['runs'])}"
     said += f"; target {final['target']:g}"
     if final["p_value"] is not None:
-        said += f", p = {final['p_value']:.2g} that the mean is at or {better} it by chance"
+        said += f", p = {final['p_value']:.2g} by a one-sided t test that the true mean is at or {better} it"
     elif final["runs"] == 1:
         said += "; one seed has no standard error: train two or more"
     if final["diverged"]:

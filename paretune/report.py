@@ -85,7 +85,7 @@ def _markdown(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], content: di
         )
     if (said := leaderboard.sentence(bound, content)) is not None:
         parts += [
-            f"{said} The p-value is that of a one-sided t test.\n",
+            f"{said}\n",
             "## Leaderboard row\n",
             markdown_table(leaderboard.table(content, content["params"])),
             "The clock stands still during validation and compilation; times, tokens and loss are means over "

@@ -15,7 +15,7 @@ from analysis.export import export
 from analysis.frontier import frontier
 from analysis.intervals import wilson
 from analysis.layout import ExportError
-from analysis.plots import frontier_figure, save_figure
+from analysis.plots import curves_figure, frontier_figure, save_figure
 from analysis.ranking import ranking, reaches_target
 from analysis.rows import SearchRows
 
@@ -268,6 +268,13 @@ def test_baseline_is_the_first_configuration_with_its_values_that_is_no_other(tm
 def test_plan_without_baselines_has_no_such_column(rows: SearchRows):
     assert "baseline" not in configurations(rows).columns
     assert "baseline" not in [column.name for column in columns_of(rows)]
+
+
+@pytest.mark.parametrize(("last", "scale"), [(0.01, "log"), (1.6, "linear")])
+def test_a_loss_has_a_log_scale_only_where_it_falls_towards_nothing(last: float, scale: str):
+    reports = pd.DataFrame({"seed": 0, "step": [1, 2], "val_loss": [2.4, last], "accuracy": [0.01, 1.0]})
+    axes = curves_figure(reports, {"val_loss": "nats", "accuracy": "share"}, {}, "Curves").axes
+    assert [panel.get_yscale() for panel in axes] == [scale, "linear"]
 
 
 def test_figure_marks_baselines_whether_others_beat_them_or_not(tmp_path: Path):

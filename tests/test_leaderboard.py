@@ -105,7 +105,7 @@ def test_the_sentence_has_mean_error_target_and_p_value() -> None:
     assert p_value == pytest.approx(mean_against([3.27, 3.25, 3.26], 3.28, "min").p_value)
     assert said == (
         "Final val loss 3.2600 +- 0.0058 (standard error), mean of 3 seeds; target 3.28, "
-        f"p = {p_value:.2g} that the mean is at or below it by chance."
+        f"p = {p_value:.2g} by a one-sided t test that the true mean is at or below it."
     )
 
 
@@ -123,7 +123,7 @@ def test_diverged_seeds_are_told_and_not_averaged() -> None:
     assert content["final"]["mean"] == pytest.approx(3.3)
     said = leaderboard.sentence(plan_of(), content)
     assert said is not None
-    assert said.endswith("by chance. 1 seed diverged and is not in the mean.")
+    assert said.endswith("at or below it. 1 seed diverged and is not in the mean.")
     more = content_of([run_of(3.2), run_of(None, "diverged"), run_of(None, "diverged")])
     assert "2 seeds diverged and are not in the mean." in str(leaderboard.sentence(plan_of(), more))
 
@@ -207,8 +207,7 @@ def test_retraining_states_the_final_loss_and_a_leaderboards_row(search: Search)
     said = f"Final val loss {loss} (standard error), mean of 2 seeds"
     assert said in report
     assert said in " ".join(done.out.split())
-    assert f"p = {final['p_value']:.2g} that the mean is at or below it by chance" in report
-    assert "one-sided t test" in report
+    assert f"p = {final['p_value']:.2g} by a one-sided t test that the true mean is at or below it" in report
     table = report.split("## Leaderboard row")[1].split("## ")[0]
     assert "| hardware | memory | time from step 0 to the final validation | processor time |" in table
     assert f"| 128 | {loss} | 4 | {content['params']:,} |" in table
