@@ -128,8 +128,8 @@ def engine_step(
     optimization = Optimization(workload.parameter_groups(model), config)
 
     def step(number: int) -> None:
-        losses = [loss(model, workload.batch(number))]
-        optimization.step(losses, number=number, rate=config.lr, weight_decay=0.01)
+        optimization.differentiate([loss(model, workload.batch(number))])
+        optimization.step(number=number, rate=config.lr, weight_decay=0.01)
 
     return step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,11 +29,13 @@ def run_trial(assignment: dict[str, Any]) -> None:
     Args:
         assignment: ``label``, ``task``, ``config`` (the task's, seed included), ``target`` (the
             fields of :class:`Target`, or None), ``stop_at_target``, ``report_at`` (steps),
-            ``may_stop_early`` (read by early stopping, not here), ``threads``, ``use_gpu``,
-            ``resume_from`` (folder of a checkpoint, or None), ``trunks`` (a folder, or None).
+            ``may_stop_early`` (read by early stopping, not here), ``cpu`` and ``gpu`` (cores and GPUs,
+            or shares of one, that are this trial's), ``resume_from`` (folder of a checkpoint, or None),
+            ``trunks`` (a folder, or None).
     """
-    torch.set_num_threads(assignment["threads"])
-    if assignment["use_gpu"]:
+    cores, gpus = assignment["cpu"], assignment["gpu"]
+    torch.set_num_threads(max(1, int(cores)))
+    if gpus:
         # The process is reused: what an earlier trial left behind, however it ended, is free by now.
         torch.cuda.empty_cache()
     task = get_task(assignment["task"])
@@ -41,7 +44,9 @@ def run_trial(assignment: dict[str, Any]) -> None:
     train(
         task,
         config,
-        device=torch.device("cuda" if assignment["use_gpu"] else "cpu"),
+        device=torch.device("cuda" if gpus else "cpu"),
+        # Its neighbours plan with the rest.
+        memory_share=min(1.0, gpus or cores / (os.cpu_count() or 1)),
         report=_Reporter(),
         report_at=assignment["report_at"],
         target=target,

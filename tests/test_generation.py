@@ -14,9 +14,10 @@ from conftest import run_cli
 from torch import Tensor
 
 from trainables.checkpoints import load_model, save
+from trainables.gpt2.block_attention import attend_in_blocks
 from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.generation import generate, tokenizer_of
-from trainables.gpt2.masks import Mask, attend_dense, attend_in_blocks
+from trainables.gpt2.masks import Mask, attend_dense
 from trainables.gpt2.model import GPT2
 from trainables.loop import train
 from trainables.tasks import TASKS
@@ -49,9 +50,9 @@ class Script(GPT2):
         self.said = list(said)
         self.shown: list[list[int]] = []
 
-    def forward(self, tokens: Tensor, mask: Mask) -> Tensor:
-        logits = torch.zeros(*tokens.shape, self.shape.vocabulary)
-        logits[0, -1, self.said[len(self.shown)]] = 50.0
+    def next_logits(self, tokens: Tensor, mask: Mask) -> Tensor:
+        logits = torch.zeros(1, self.shape.vocabulary)
+        logits[0, self.said[len(self.shown)]] = 50.0
         self.shown.append(tokens[0].tolist())
         return logits
 
@@ -152,7 +153,7 @@ def test_attention_reaches_back_as_far_as_at_the_last_step() -> None:
 def test_a_model_made_for_blocks_generates_on_a_cpu() -> None:
     model, config = model_of(attention="flex", document_mask=True)
     dense = list(generate(model, config, BYTES, "x", count=6))
-    model.attend_by(attend_in_blocks)
+    model.attend_by(attend_in_blocks(torch.device("cpu")))
     assert list(generate(model, config, BYTES, "x", count=6)) == dense
 
 

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from trainables.gpt2 import block_attention
+from trainables.gpt2.block_attention import attend_in_blocks, kernels_for
 from trainables.gpt2.config import GPT2Config
-from trainables.gpt2.masks import attend_dense, attend_in_blocks, block_mask, dense_mask, documents_of
+from trainables.gpt2.masks import attend_dense, block_mask, dense_mask, documents_of
 from trainables.gpt2.workload import GPT2Workload
 
 CPU = torch.device("cpu")
@@ -97,7 +99,7 @@ def test_attending_in_blocks_equals_attending_by_a_dense_mask(kind: str, length:
     generator = torch.Generator().manual_seed(2)
     query, key, value = (torch.randn(3, 2, length, 8, generator=generator) for _ in range(3))
     dense = attend_dense(query, key, value, dense_mask(length, documents, window, CPU), 0.3)
-    blocks = attend_in_blocks(query, key, value, block_mask(length, documents, window, CPU), 0.3)
+    blocks = attend_in_blocks(CPU)(query, key, value, block_mask(length, documents, window, CPU), 0.3)
     torch.testing.assert_close(blocks, dense, rtol=1e-5, atol=1e-5)
     causal = attend_dense(query, key, value, None, 0.3)
     assert torch.allclose(dense, causal) == (kind == "causal"), "the mask hides something"
@@ -107,9 +109,9 @@ def test_attending_in_blocks_takes_queries_and_keys_more_exact_than_values_as_au
     """On a GPU, autocast norms in float32 what a linear layer gave in bf16, and only values stay in it."""
     query, key, value = (torch.randn(2, 2, 16, 8).bfloat16() for _ in range(3))
     mask = block_mask(16, None, None, CPU)
-    attended = attend_in_blocks(query.float(), key.float(), value, mask, 0.3)
+    attended = attend_in_blocks(CPU)(query.float(), key.float(), value, mask, 0.3)
     assert attended.dtype == torch.bfloat16
-    torch.testing.assert_close(attended, attend_in_blocks(query, key, value, mask, 0.3))
+    torch.testing.assert_close(attended, attend_in_blocks(CPU)(query, key, value, mask, 0.3))
 
 
 def config_of(kind: str, **settings: Any) -> GPT2Config:
@@ -158,6 +160,79 @@ def test_each_kind_of_mask_changes_the_loss() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_auto_attends_by_scaled_dot_products_on_a_cpu(kind: str) -> None:
     assert "scaled-dot-product" in GPT2Workload(config_of(kind), CPU).engine
+
+
+def test_a_model_that_attends_in_blocks_can_be_traced_as_a_whole() -> None:
+    """A compiler that has to stop at attention would compile each block's halves apart."""
+    config = config_of("both", attention="flex")
+    with torch.no_grad():
+        workload, expected, _ = loss_and_logits(config, CPU)
+        torch.manual_seed(0)
+        model = torch.compile(workload.build_model(), backend="eager", fullgraph=True)
+        batch = workload.batch(2)
+        batch.tokens[:, ::17] = workload.data.document_start
+        torch.testing.assert_close(workload.loss(model, batch), expected)
+
+
+CUDA = torch.device("cuda")
+
+
+@pytest.fixture
+def trying(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.dtype, bool]]:
+    """Kernels of a GPU that this machine has not: those with torch's own options ask for too much."""
+    tried: list[tuple[torch.dtype, bool]] = []
+
+    def try_out(device: torch.device, width: int, dtype: torch.dtype, options: Any) -> None:
+        tried.append((dtype, bool(options)))
+        if width >= 512 or (width >= 128 and not options):
+            raise RuntimeError("No valid triton configs. out of resource: shared memory\nRequired: 131072")
+
+    monkeypatch.setattr(block_attention, "_try_out", try_out)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    block_attention.kernels_for.cache_clear()
+    return tried
+
+
+def test_smaller_kernels_are_taken_where_torchs_own_do_not_run(
+    trying: list[tuple[torch.dtype, bool]],
+) -> None:
+    assert kernels_for(CUDA, 64) == ({}, None)
+    assert trying == [(torch.float32, False), (torch.bfloat16, False)]
+    found, reason = kernels_for(CUDA, 128)
+    assert (set(found), reason) == ({torch.float32, torch.bfloat16}, None)
+    assert all(options["BLOCK_M"] == 32 for options in found.values())
+    count = len(trying)
+    kernels_for(CUDA, 128)
+    assert len(trying) == count, "once for each process"
+
+
+def test_auto_says_why_it_does_not_attend_in_blocks_and_flex_fails_at_once(
+    trying: list[tuple[torch.dtype, bool]], caplog: pytest.LogCaptureFixture
+) -> None:
+    wide = {"d_model": 1024, "n_heads": 2, "d_ff": 8}
+    assert "FlexAttention" in GPT2Workload(config_of("both", **wide | {"n_heads": 4}), CUDA).engine
+    assert not caplog.records
+    assert "scaled-dot-product" in GPT2Workload(config_of("both", **wide), CUDA).engine
+    said = "RuntimeError: No valid triton configs. out of resource: shared memory"
+    (record,) = caplog.records
+    assert record.getMessage() == f"FlexAttention does not run on this GPU and is not used: {said}"
+    with pytest.raises(RuntimeError, match=r"state attention: sdpa; RuntimeError: No valid"):
+        _ = GPT2Workload(config_of("both", attention="flex", **wide), CUDA).engine
+
+
+def test_options_of_kernels_change_no_result() -> None:
+    query, key, value = (torch.randn(1, 2, 200, 8) for _ in range(3))
+    mask = block_mask(200, None, torch.tensor([30]), CPU)
+    small = attend_in_blocks(CPU, {torch.float32: block_attention._SMALL})
+    torch.testing.assert_close(
+        small(query, key, value, mask, 0.3), attend_in_blocks(CPU)(query, key, value, mask, 0.3)
+    )
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("width", [16, 64, 128, 256])
+def test_some_kernels_run_on_a_gpu_whatever_the_heads_width(width: int) -> None:
+    assert kernels_for(CUDA, width)[1] is None
 
 
 @pytest.mark.gpu
@@ -231,9 +306,9 @@ def test_a_step_is_attended_to_in_its_window_and_validation_in_the_last() -> Non
     seen: list[Tensor] = []
 
     class Watching(torch.nn.Module):
-        def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        def losses(self, tokens: Tensor, mask: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             seen.append(mask)
-            return torch.zeros(*tokens.shape, config.vocabulary)
+            return torch.zeros(tokens.shape), targets == 0
 
     workload.validate(Watching())
     assert {int(mask.sum(-1).max()) for mask in seen} == {20}

@@ -244,3 +244,35 @@ def test_a_loss_in_parts_is_the_loss_at_once_and_so_are_its_gradients(
     torch.testing.assert_close(in_parts, loss)
     found = torch.autograd.grad(in_parts, weights, allow_unused=True)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("logits_at_a_time", [1, 100, 2**28])
+def test_losses_are_those_of_each_target_and_tell_which_was_the_likeliest(
+    logits_at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = small(**CORRECTED_SWITCHES)
+    model, tokens = model_of(shape), tokens_of(shape)
+    targets = tokens.roll(-1, 1)
+    logits = model(tokens, None)
+    targets[0, 2] = logits[0, 2].argmax()
+    monkeypatch.setattr(gpt2_model, "LOGITS_AT_A_TIME", logits_at_a_time)
+    asked: list[int] = []
+    compute = GPT2._logits
+
+    def counting(self: GPT2, x: Tensor) -> Tensor:
+        asked.append(len(x) * shape.vocabulary)
+        return compute(self, x)
+
+    monkeypatch.setattr(GPT2, "_logits", counting)
+    nats, likeliest = model.losses(tokens, None, targets)
+    expected = -torch.log_softmax(logits, -1).gather(-1, targets[..., None])[..., 0]
+    torch.testing.assert_close(nats, expected.float())
+    assert torch.equal(likeliest, logits.argmax(-1) == targets)
+    assert bool(likeliest[0, 2])
+    assert max(asked) <= max(logits_at_a_time, shape.vocabulary), "no more at a time than there is room for"
+
+
+def test_the_logits_of_what_follows_are_those_of_the_last_place() -> None:
+    for changed in ({}, CORRECTED_SWITCHES):
+        model, tokens = model_of(small(**changed)), tokens_of(small())
+        torch.testing.assert_close(model.next_logits(tokens, None), model(tokens, None)[:, -1])

@@ -44,8 +44,8 @@ def loss_at(step: int, model: GPT2) -> Tensor:
 
 def stepped(optimization: Optimization, model: GPT2, config: GPT2Config, steps: range) -> None:
     for step in steps:
+        optimization.differentiate([loss_at(step, model)])
         optimization.step(
-            [loss_at(step, model)],
             number=step,
             rate=rate_at(step, config),
             weight_decay=config.weight_decay_at(step),
@@ -183,7 +183,8 @@ def test_every_groups_rate_follows_the_schedule(schedule: str) -> None:
         optimization = Optimization(parameter_groups(model, config), config)
         # The gradient of the sum of all weights is 1 everywhere.
         loss = sum((weight.sum() for weight in model.parameters()), torch.zeros(()))
-        optimization.step([loss], number=step, rate=rate_at(step, config), weight_decay=0.0)
+        optimization.differentiate([loss])
+        optimization.step(number=step, rate=rate_at(step, config), weight_decay=0.0)
         expected = {"embedding.weight": 0.6, "head.weight": 0.008, "skips": 0.04, "smear_gate.weight": 0.04}
         moved = {name: before[name] - weight.detach() for name, weight in model.named_parameters()}
         for name, rate in expected.items():
@@ -201,7 +202,9 @@ def test_without_gradients_decay_shrinks_what_decays(optimizer: str) -> None:
         for weight in model.parameters():
             weight.fill_(1.0)
     flat = sum((weight.sum() * 0 for weight in model.parameters()), torch.zeros(()))
-    Optimization(parameter_groups(model, config), config).step([flat], number=1, rate=0.1, weight_decay=0.5)
+    optimization = Optimization(parameter_groups(model, config), config)
+    optimization.differentiate([flat])
+    optimization.step(number=1, rate=0.1, weight_decay=0.5)
     for name, (group, parameters) in groups_of(config).items():
         for parameter in parameters:
             expected = 1 - 0.1 * 0.5 if group.decays else 1.0
@@ -236,7 +239,8 @@ def test_muons_steps_equal_those_written_out_by_hand(shape: tuple[int, int], dec
     for step in range(1, 7):
         direction = torch.randn(*shape, generator=generator)
         rate = 0.1 / step
-        optimization.step([(weight * direction).sum()], number=step, rate=rate, weight_decay=decay)
+        optimization.differentiate([(weight * direction).sum()])
+        optimization.step(number=step, rate=rate, weight_decay=decay)
         momentum = rise.at(step)
         buffer = momentum * buffer + (1 - momentum) * direction
         update = (1 - momentum) * direction + momentum * buffer
@@ -256,7 +260,8 @@ def test_muons_update_has_singular_values_about_one_whatever_the_gradients_are(
         optimization = Optimization(
             [ParameterGroup(name="m", parameters=[weight], optimizer="muon")], config_of(grad_clip=0.0)
         )
-        optimization.step([(weight * direction).sum()], number=1, rate=1.0, weight_decay=0.0)
+        optimization.differentiate([(weight * direction).sum()])
+        optimization.step(number=1, rate=1.0, weight_decay=0.0)
         values = torch.linalg.svdvals(weight.detach()) / max(1, shape[0] / shape[1]) ** 0.5
         assert 0.5 < values.min().item() <= values.max().item() < 1.3
         assert (weight.detach() * direction).sum() < 0, "downhill"

@@ -95,9 +95,9 @@ class Watching(nn.Module):
         self.vocabulary = vocabulary
         self.seen: list[list[int]] = []
 
-    def forward(self, tokens: Tensor, mask: Any) -> Tensor:
+    def losses(self, tokens: Tensor, mask: Any, targets: Tensor) -> tuple[Tensor, Tensor]:
         self.seen += tokens.tolist()
-        return torch.zeros(*tokens.shape, self.vocabulary)
+        return torch.full(tokens.shape, math.log(self.vocabulary)), targets == 0
 
 
 # Learning
@@ -324,7 +324,7 @@ def test_validation_in_parts_is_validation_at_once(monkeypatch: pytest.MonkeyPat
     workload = GPT2Workload(config_of(), CPU)
     model = workload.build_model()
     once = workload.validate(model)
-    monkeypatch.setattr("trainables.gpt2.workload._LOGITS_AT_A_TIME", 3 * 16 * 256)
+    monkeypatch.setattr("trainables.gpt2.workload._LOGITS_TOGETHER", 3 * 16 * 256)
     assert workload.validate(model) == pytest.approx(once, rel=1e-6)
 
 
@@ -385,7 +385,7 @@ def test_auto_divides_a_batch_as_evenly_as_the_room_allows(
     one = bytes_for_backward(workload, model, split(workload.batch(1), 1)[0])
     weights = sum(4 * parameter.numel() for parameter in model.parameters())
     free = int((room * one + 3 * weights) / 0.8) + 1
-    monkeypatch.setattr(memory, "free_memory", lambda device: free)
+    monkeypatch.setattr(memory, "free_memory", lambda device, share: free)
     found = micro_batch_of(config, workload, model, CPU, nullcontext())
     assert found == expected
     assert found * one <= max(room, 1) * one
@@ -439,11 +439,14 @@ def test_the_speed_after_a_stop_is_that_of_what_was_read_since(tmp_path: Path) -
 def test_operations_of_a_token_are_six_for_each_weight_and_twelve_for_each_attended_feature() -> None:
     config = config_of(n_layers=3, without_attention=[1], without_mlp=[2], attention_gates=True)
     products = 2 * (4 * 32 * 32 + 2 * 12) + 2 * (2 * 32 * 64) + 256 * 32
-    assert GPT2Workload(config, CPU).flops_per_token == 6 * products + 12 * 2 * 32 * 16
-    narrow = config.model_copy(update={"window": (2, 5)})
-    assert GPT2Workload(narrow, CPU).flops_per_token == 6 * products + 12 * 2 * 32 * 5
+    assert GPT2Workload(config, CPU).flops_per_token(1) == 6 * products + 12 * 2 * 32 * 16
+    growing = GPT2Workload(config.model_copy(update={"window": (2, 5), "steps": 4}), CPU)
+    assert [growing.flops_per_token(step) for step in (1, 4)] == [
+        6 * products + 12 * 2 * 32 * 2,
+        6 * products + 12 * 2 * 32 * 5,
+    ]
     wide = config.model_copy(update={"window": (2, 500)})
-    assert GPT2Workload(wide, CPU).flops_per_token == 6 * products + 12 * 2 * 32 * 16
+    assert GPT2Workload(wide, CPU).flops_per_token(wide.steps) == 6 * products + 12 * 2 * 32 * 16
 
 
 # Text that does not fit

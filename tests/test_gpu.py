@@ -13,7 +13,7 @@ import torch
 from conftest import run_cli
 
 from analysis.rows import SearchRows
-from trainables.checkpoints import Snapshot, load_model, save
+from trainables.checkpoints import Snapshot, load, load_model, save
 from trainables.contract import Report, parameter_count
 from trainables.loop import train
 from trainables.tasks import get_task
@@ -157,3 +157,64 @@ def test_a_second_pass_with_another_batch_dropout_and_a_finish_go_with_compilati
     assert [report.metrics["samples"] for report in reports] == [5120, 8640, 10560]
     assert all(0 < report.metrics["val_loss"] < 3 for report in reports)
     assert "torch.compile" not in caplog.text
+
+
+LANGUAGE: dict[str, Any] = {
+    "n_layers": 2,
+    "d_model": 768,
+    "n_heads": 6,
+    "d_ff": 1024,
+    "vocabulary": 50_304,
+    "context": 4096,
+    "batch": 4,
+    "micro_batch": "auto",
+    "position": "half_rotary",
+    "qk_norm": True,
+    "tied_head": False,
+    "initialisation": "fan_in",
+    "zero_init": True,
+    "document_mask": True,
+    "window": [64, 1792],
+    "optimizer": "muon",
+    "schedule": "constant_linear",
+    "steps": 4,
+    "eval_every": 2,
+    "val_tokens": 16_384,
+}
+"""Heads, vocabulary and masks of the 124M model, with two blocks and shorter sequences."""
+
+
+def language_model(
+    folder: Path, device: torch.device, resume: Snapshot | None = None, **settings: object
+) -> tuple[list[Report], Snapshot]:
+    """Train it, and return the reports and the checkpoint of step 2."""
+    task = get_task("gpt2")
+    config = task.config_class.model_validate({**LANGUAGE, **settings})
+    task.prepare(config)
+    reports: list[Report] = []
+    path = folder / "middle.pt"
+
+    def report(row: Report, snapshot: Callable[[], Snapshot]) -> None:
+        reports.append(row)
+        if row.step == 2:
+            save(snapshot(), path)
+
+    assert train(task, config, device=device, report=report, resume=resume) == "finished"
+    return reports, load(path)
+
+
+@needs_bf16
+@needs_triton
+def test_a_language_model_trains_in_blocks_and_in_parts_and_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    reports, middle = language_model(tmp_path, DEVICE)
+    assert "FlexAttention" in str(reports[0].engine)
+    losses = [report.metrics["val_loss"] for report in reports]
+    assert 0 < losses[1] < losses[0] < 12
+    assert all(0 < report.metrics["peak_memory"] < 2**17 for report in reports)
+    assert caplog.text == "", "nothing was given up"
+    (resumed,), _ = language_model(tmp_path, DEVICE, resume=middle)
+    assert resumed.metrics["val_loss"] == pytest.approx(losses[1], abs=0.02)
+    by_products, _ = language_model(tmp_path, DEVICE, attention="sdpa", compile="off", micro_batch=1)
+    assert by_products[0].metrics["val_loss"] == pytest.approx(losses[0], abs=0.05)

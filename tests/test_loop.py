@@ -65,8 +65,10 @@ class ScriptedTask:
 
     engine = "PyTorch"
     tokens_per_sample = 3
-    flops_per_token = None
     notes: Mapping[str, Any] = {}
+
+    def flops_per_token(self, step: int) -> None:
+        return None
 
     def prepare(self, config: TrainingConfig) -> None:
         raise NotImplementedError

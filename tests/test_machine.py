@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from trainables.config import TrainingConfig
 from trainables.machine import CompiledModel, forward_context, why_not_compile
+from trainables.optimization import Optimization
 from trainables.tasks import TASKS
 
 
@@ -222,9 +223,9 @@ def test_a_compiler_that_fails_is_given_up_once_with_one_line(
     model = nn.Linear(1, 1)
     compiled = CompiledModel(model, config_with(compile="on"), CPU)
     assert compiled.module is not model
-    assert compiled.give_up(error)
+    compiled.give_up(error)
     assert compiled.module is model
-    assert not compiled.give_up(error), "without a compiler there is nothing to give up"
+    assert not compiled.is_compiled
     messages = [record.getMessage() for record in caplog.records]
     assert messages == [f"torch.compile failed and is not used: {told}"]
     assert "\n" not in messages[0]
@@ -291,6 +292,33 @@ def test_a_step_whose_backward_pass_fails_is_taken_again_as_if_it_had_not_been_t
     _, reports, snapshots = trained_adder(adder(compile="on", **config), tmp_path)
     assert same_tensors(snapshots[4]["model"], expected_snapshots[4]["model"])
     assert without_times(reports[-1].metrics) == without_times(expected[-1].metrics)
+
+
+def test_a_model_that_does_not_fit_is_not_tried_again_without_a_compiler(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As it is, it needs more; and the compiler is not what is to blame."""
+    compiled_by(monkeypatch, lambda model: FailsAtCall(model, 3, torch.OutOfMemoryError("out of memory")))
+    with pytest.raises(torch.OutOfMemoryError):
+        run(TASKS["addition"], adder(compile="on", steps=4, eval_every=2))
+    assert not caplog.records
+
+
+def test_a_step_that_the_optimizer_fails_at_is_not_taken_twice(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[int] = []
+
+    def failing(self: Optimization, *, number: int, **given: float) -> None:
+        calls.append(number)
+        raise RuntimeError("a wrong step")
+
+    compiled_by(monkeypatch, lambda model: FailsAtCall(model, 0, RuntimeError()))
+    monkeypatch.setattr(Optimization, "step", failing)
+    with pytest.raises(RuntimeError, match="a wrong step"):
+        run(TASKS["addition"], adder(compile="on", steps=4, eval_every=2))
+    assert calls == [1]
+    assert not caplog.records
 
 
 def test_an_error_of_the_model_itself_is_raised_whether_compiled_or_not(

@@ -48,9 +48,8 @@ def whole(model: nn.Module, config: TrainingConfig) -> Optimization:
 
 def stepped(optimization: Optimization, model: nn.Module, steps: range) -> None:
     for step in steps:
-        optimization.step(
-            [loss_at(step, model)], number=step, rate=rate_of(step), weight_decay=decay_of(step)
-        )
+        optimization.differentiate([loss_at(step, model)])
+        optimization.step(number=step, rate=rate_of(step), weight_decay=decay_of(step))
 
 
 def stepped_by_hand(model: nn.Module, config: TrainingConfig, steps: int) -> None:
@@ -108,7 +107,9 @@ def test_clipping_bounds_the_norm_of_the_whole_gradient_after_its_slow_part_was_
     for gain in (0.0, 5.0):
         model = small_model()
         config = TrainingConfig(grad_clip=0.25, slow_gradient_gain=gain)
-        whole(model, config).step([loss_at(1, model)], number=1, rate=0.1, weight_decay=0.0)
+        optimization = whole(model, config)
+        optimization.differentiate([loss_at(1, model)])
+        optimization.step(number=1, rate=0.1, weight_decay=0.0)
         norm = math.sqrt(sum(float((w.grad**2).sum()) for w in model.parameters() if w.grad is not None))
         assert norm == pytest.approx(0.25, rel=1e-5)
 
@@ -117,8 +118,10 @@ def test_a_gradient_is_that_of_its_own_step_alone() -> None:
     """Without clearing, the second step would see the sum of two."""
     model = small_model()
     optimization = whole(model, TrainingConfig(grad_clip=0))
-    optimization.step([loss_at(1, model)], number=1, rate=0.0, weight_decay=0.0)
-    optimization.step([loss_at(2, model)], number=2, rate=0.0, weight_decay=0.0)
+    optimization.differentiate([loss_at(1, model)])
+    optimization.step(number=1, rate=0.0, weight_decay=0.0)
+    optimization.differentiate([loss_at(2, model)])
+    optimization.step(number=2, rate=0.0, weight_decay=0.0)
     expected = torch.autograd.grad(loss_at(2, model), list(model.parameters()))
     for weight, gradient in zip(model.parameters(), expected, strict=True):
         assert weight.grad is not None
@@ -132,7 +135,8 @@ def test_without_a_gradient_weight_decay_alone_shrinks_the_weights(rate: float) 
     optimization = whole(model, TrainingConfig())
     for decay in (0.25, 0.0, 0.5):
         flat = sum((weight.sum() * 0 for weight in model.parameters()), torch.zeros(()))
-        optimization.step([flat], number=1, rate=rate, weight_decay=decay)
+        optimization.differentiate([flat])
+        optimization.step(number=1, rate=rate, weight_decay=decay)
     for weight, was in zip(model.parameters(), before, strict=True):
         torch.testing.assert_close(weight, was * (1 - rate * 0.25) * (1 - rate * 0.5))
 
@@ -143,7 +147,9 @@ def test_every_parameter_is_decayed_biases_and_norms_too() -> None:
     nn.init.ones_(model[1].bias)
     before = [weight.detach().clone() for weight in model.parameters()]
     flat = sum((weight.sum() * 0 for weight in model.parameters()), torch.zeros(()))
-    whole(model, TrainingConfig()).step([flat], number=1, rate=0.5, weight_decay=0.5)
+    optimization = whole(model, TrainingConfig())
+    optimization.differentiate([flat])
+    optimization.step(number=1, rate=0.5, weight_decay=0.5)
     for weight, was in zip(model.parameters(), before, strict=True):
         torch.testing.assert_close(weight.detach(), was * 0.75)
 

@@ -243,7 +243,6 @@ def test_assignment_is_plain_and_complete():
     assert json.loads(json.dumps(assignment)) == assignment
     assert assignment["report_at"] == [150, 300, 600]
     assert assignment["config"]["seed"] == 0
-    assert assignment["threads"] == 2
-    assert assignment["use_gpu"] is False
+    assert (assignment["cpu"], assignment["gpu"]) == (2, 0)
     assert (assignment["target"]["value"], assignment["target"]["hold"]) == (0.99, 3)
     assert assignment["stop_at_target"] is False

@@ -141,9 +141,8 @@ class Workload(Protocol):
         """How many tokens a model reads of one sample in training."""
         ...
 
-    @property
-    def flops_per_token(self) -> float | None:
-        """Arithmetic operations of a step per token read, forward and backward; None if not known."""
+    def flops_per_token(self, step: int) -> float | None:
+        """Return a step's arithmetic operations per token read, forward and backward; None if not known."""
         ...
 
     @property
@@ -262,7 +261,7 @@ LOOP_METRICS: tuple[Metric, ...] = (
         name="peak_memory",
         direction="min",
         unit="MiB",
-        description="most memory in use so far: of the GPU, or of the whole process on a CPU",
+        description="most memory in use so far in training steps: of the GPU, or of the process on a CPU",
         is_cost=True,
     ),
     Metric(

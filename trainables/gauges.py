@@ -70,7 +70,7 @@ class Clock:
 
 
 class PeakMemory:
-    """The most memory that was in use since this was made.
+    """The most memory that was in use in the stretches between :meth:`restart` and :meth:`look`.
 
     Of a GPU, what torch's allocator held; on a CPU, what the whole process held (Linux; elsewhere
     that cannot be told of a stretch of a process's life).
@@ -78,17 +78,26 @@ class PeakMemory:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
+        self._most: float | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a stretch: what was needed between the stretches, or by an earlier trial, does not count."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
         else:
-            # A worker trains one trial after the other: what an earlier one needed is not this one's.
             with suppress(OSError):
                 Path("/proc/self/clear_refs").write_text("5")
 
-    def as_metrics(self) -> dict[str, float]:
-        """Return the peak in MiB as a metric; nothing where it cannot be told."""
+    def look(self) -> None:
+        """Take note of the stretch since the last restart."""
         peak = self._mebibytes()
-        return {} if peak is None else {"peak_memory": peak}
+        if peak is not None:
+            self._most = max(peak, self._most or 0.0)
+
+    def as_metrics(self) -> dict[str, float]:
+        """Return the peak of all stretches in MiB as a metric; nothing where it cannot be told."""
+        return {} if self._most is None else {"peak_memory": self._most}
 
     def _mebibytes(self) -> float | None:
         if self._device.type == "cuda":
@@ -108,16 +117,20 @@ class Speed:
         self._peak = peak_flops(device)
         self._tokens, self._seconds = tokens, seconds
 
-    def since_last(self, tokens: int, seconds: float) -> dict[str, float]:
-        """Return the metrics of the stretch since the last call, from ``tokens`` and ``seconds`` in all."""
+    def since_last(self, step: int, tokens: int, seconds: float) -> dict[str, float]:
+        """Return the metrics of the stretch since the last call.
+
+        Args:
+            step: the last one of the stretch.
+            tokens: read in all, up to now.
+            seconds: spent in all, up to now.
+        """
         read, took = tokens - self._tokens, seconds - self._seconds
         self._tokens, self._seconds = tokens, seconds
         if took <= 0:
             return {}
         speed = read / took
-        if self._flops_per_token is None or self._peak is None:
+        flops = self._flops_per_token(step)
+        if flops is None or self._peak is None:
             return {"tokens_per_second": speed}
-        return {
-            "tokens_per_second": speed,
-            "flops_utilisation": speed * self._flops_per_token / self._peak,
-        }
+        return {"tokens_per_second": speed, "flops_utilisation": speed * flops / self._peak}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,7 @@ def train(
     stop_when_solved: bool = True,
     resume: Snapshot | None = None,
     trunks: Trunks | None = None,
+    memory_share: float = 1.0,
 ) -> Ending:
     """Train one configuration with one seed until it ends by itself, and return how.
 
@@ -60,6 +62,7 @@ def train(
         stop_when_solved: end as soon as that is so, instead of using the whole budget.
         resume: a checkpoint of the same configuration to go on from.
         trunks: states of runs with other horizons to go on from, and to leave this run's in.
+        memory_share: share of the device's memory that this run may plan with, up to 1.
 
     Returns:
         "diverged" if a loss was not finite, else "solved" if the target was reached and held at any
@@ -68,7 +71,15 @@ def train(
     branched = None
     if trunks is not None and resume is None and config.start_from is None:
         branched = trunks.newest(task, config)
-    run = _Run(task, config, device, target, stop_when_solved=stop_when_solved, resume=resume or branched)
+    run = _Run(
+        task,
+        config,
+        device,
+        target,
+        stop_when_solved=stop_when_solved,
+        resume=resume or branched,
+        memory_share=memory_share,
+    )
     if branched is not None:
         run.note(f"began at step {branched['step']:,} of a shared trunk")
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
@@ -77,11 +88,11 @@ def train(
         if run.progress.step in evaluate_at or run.is_finishing or run.has_diverged():
             row = run.evaluate()
             report(row, partial(run.snapshot, row.metrics))
-            run.restart_clock()
+            run.restart_gauges()
         if trunks is not None and run.progress.step == config.trunk_steps and run.ending is None:
-            run.count_time()
+            run.pause_gauges()
             trunks.keep(task, config, run.snapshot({}))
-            run.restart_clock()
+            run.restart_gauges()
     return ending
 
 
@@ -97,6 +108,7 @@ class _Run:
         *,
         stop_when_solved: bool,
         resume: Snapshot | None,
+        memory_share: float,
     ) -> None:
         self._task = task
         self._config = config
@@ -114,6 +126,10 @@ class _Run:
             load_weights(self._model, Path(config.start_from))
         self._training_model = CompiledModel(self._model, config, device)
         self._forward_context = forward_context(self._model, config, device)
+        # Before the optimizer has its averages: they are planned for.
+        self._micro_batch = micro_batch_of(
+            config, self._workload, self._model, device, self._forward_context, memory_share
+        )
         self._optimization = self._new_optimization()
         self._finish: Finish | None = None
         if self.progress.finish_begun is not None:
@@ -121,12 +137,11 @@ class _Run:
         elif resume is not None:
             self._optimization.load_state_dict(resume["optimizer"])
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
-        self._micro_batch = micro_batch_of(config, self._workload, self._model, device, self._forward_context)
         self._losses = RunningLoss(device)
         # Before the clock starts: preparing an engine or compiling is no training step.
         self._engine: str | None = self._workload.engine  # said in the first report
-        if self._training_model.is_compiled and not self.is_finishing:
-            self._compile()
+        if not self.is_finishing and (self._training_model.is_compiled or device.type == "cuda"):
+            self._warm_up()
         self._memory = PeakMemory(device)
         self._speed = Speed(self._workload, device, self.progress.tokens, self.progress.wall_seconds)
         self._clock = Clock(device)
@@ -174,8 +189,8 @@ class _Run:
     def evaluate(self) -> Report:
         """Validate, take note of how far the run is, and return the report."""
         progress = self.progress
-        self.count_time()
-        speed = self._speed.since_last(progress.tokens, progress.wall_seconds)
+        self.pause_gauges()
+        speed = self._speed.since_last(progress.step, progress.tokens, progress.wall_seconds)
         spent = {**speed, **self._memory.as_metrics()}
         measured = {"train_loss": self._losses.mean()}
         if math.isfinite(measured["train_loss"]):
@@ -200,13 +215,15 @@ class _Run:
         """Add to what the first report says of how the steps are computed."""
         self._engine = f"{self._engine}; {text}"
 
-    def count_time(self) -> None:
-        """Add the time since the clock was restarted to what has been spent."""
+    def pause_gauges(self) -> None:
+        """Add the time since the gauges were restarted to what has been spent, and look at the memory."""
         self.progress.cpu_seconds += self._clock.cpu_seconds()
         self.progress.wall_seconds += self._clock.wall_seconds()
+        self._memory.look()
 
-    def restart_clock(self) -> None:
+    def restart_gauges(self) -> None:
         """Leave out what happened since the evaluation began: validation, reporting, checkpoints."""
+        self._memory.restart()
         self._clock.restart()
 
     def snapshot(self, metrics: Mapping[str, float]) -> Snapshot:
@@ -224,29 +241,37 @@ class _Run:
         )
 
     def _learn(self, step: int) -> None:
+        self._losses.add(self._differentiate(step))
+        self._optimization.step(
+            number=step,
+            rate=rate_at(step, self._config),
+            weight_decay=self._config.weight_decay_at(step),
+        )
+
+    def _differentiate(self, step: int) -> list[Tensor]:
+        """Leave the gradients of a step's loss in the parameters, and return the loss in parts."""
+        batch = self._workload.batch(step)
+        if self._training_model.is_compiled:
+            try:
+                return self._pass_through(step, batch)
+            except torch.OutOfMemoryError:
+                raise  # as it is, the model needs more
+            except Exception as error:
+                # Compilers fail in many ways, forward or backward; what the model itself cannot do fails
+                # again without one.
+                self._training_model.give_up(error)
+        return self._pass_through(step, batch)
+
+    def _pass_through(self, step: int, batch: Any) -> list[Tensor]:
         if self._has_dropout:
             # Drawn from the step, as batches are: a resumed run drops what it would have dropped.
             torch.manual_seed((self._config.seed * 1_000_003 + step) % 2**63)
         losses: list[Tensor] = []
-        try:
-            self._optimization.step(
-                self._losses_of(step, losses),
-                number=step,
-                rate=rate_at(step, self._config),
-                weight_decay=self._config.weight_decay_at(step),
-            )
-        except Exception as error:
-            # Compilers fail in many ways, forward or backward; what the model itself cannot do fails
-            # again without one.
-            if not self._training_model.give_up(error):
-                raise
-            self._learn(step)
-        else:
-            self._losses.add(losses)
+        self._optimization.differentiate(self._losses_of(step, batch, losses))
+        return losses
 
-    def _losses_of(self, step: int, seen: list[Tensor]) -> Iterator[Tensor]:
+    def _losses_of(self, step: int, batch: Any, seen: list[Tensor]) -> Iterator[Tensor]:
         """Yield the step's loss in parts that sum to it, and leave them in ``seen`` without their graphs."""
-        batch = self._workload.batch(step)
         parts = [batch] if self._micro_batch is None else split(batch, self._micro_batch)
         for part in parts:
             with self._forward_context:
@@ -256,13 +281,9 @@ class _Run:
             seen.append(loss.detach())
             yield loss
 
-    def _compile(self) -> None:
-        """Run the first step's forward and backward pass, in which compilers do their work."""
-        try:
-            for loss in self._losses_of(1, []):
-                torch.autograd.backward(loss)
-        except Exception as error:
-            self._training_model.give_up(error)
+    def _warm_up(self) -> None:
+        """Run a step's forward and backward pass, in which compilers do their work."""
+        self._differentiate(min(self.progress.step + 1, self._config.steps))
         self._model.zero_grad(set_to_none=True)
 
     def _new_optimization(self) -> Optimization:

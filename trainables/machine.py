@@ -64,9 +64,11 @@ class CompiledModel:
         if reason is not None and config.compile == "on":
             log.warning("torch.compile is not used: %s", reason)
         self._compiled: nn.Module | None = None
-        if reason is None:
-            # A worker trains one model after the other; dynamo would stop compiling at the ninth.
+        if reason is None or device.type == "cuda":
+            # A worker trains one model after the other; dynamo would stop compiling at the ninth. On a
+            # GPU the model may have compiled parts of its own.
             torch.compiler.reset()
+        if reason is None:
             self._compiled = cast("nn.Module", torch.compile(model))
 
     @property
@@ -79,11 +81,8 @@ class CompiledModel:
         """What to call now: a module with the same interface as the model."""
         return self._model if self._compiled is None else self._compiled
 
-    def give_up(self, error: Exception) -> bool:
-        """Use the model as it is from now on; False if that was so already, and the error is another."""
-        if self._compiled is None:
-            return False
+    def give_up(self, error: Exception) -> None:
+        """Use the model as it is from now on, and say why in one line."""
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
         log.warning("torch.compile failed and is not used: %s: %s", type(error).__name__, first_line)
         self._compiled = None
-        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -20,7 +21,12 @@ _USED = 0.8
 
 
 def micro_batch_of(
-    config: TrainingConfig, workload: Workload, model: nn.Module, device: torch.device, forward: Context
+    config: TrainingConfig,
+    workload: Workload,
+    model: nn.Module,
+    device: torch.device,
+    forward: Context,
+    share: float = 1.0,
 ) -> int | None:
     """Return how many samples pass through the model at a time; None if all of a step's do.
 
@@ -34,10 +40,11 @@ def micro_batch_of(
         model: the model as it is, not compiled, which takes more.
         device: where the model lives.
         forward: the context of training's forward pass, such as mixed precision.
+        share: share of the device's memory to plan with, where others train on it too.
     """
     if config.micro_batch != "auto":
         return config.micro_batch
-    free = free_memory(device)
+    free = free_memory(device, share)
     if free is None:
         return None
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
@@ -82,14 +89,23 @@ def samples_in(batch: Any) -> int:
     return len(batch) if isinstance(batch, Tensor) else samples_in(batch[0])
 
 
-def free_memory(device: torch.device) -> int | None:
-    """Return the bytes that a process may still take on a device; None where that cannot be told."""
+def free_memory(device: torch.device, share: float = 1.0) -> int | None:
+    """Return the bytes that a process may still take on a device; None where that cannot be told.
+
+    Args:
+        device: a GPU, or the CPU.
+        share: share of all of the device's memory that is this process's.
+    """
     if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        allowed = total * torch.cuda.get_per_process_memory_fraction(device)
-        return int(min(free, allowed - torch.cuda.memory_allocated(device)))
+        index = torch.cuda.current_device() if device.index is None else device.index
+        # What earlier models of this process left behind is free, but its allocator keeps it.
+        gc.collect()
+        torch.cuda.empty_cache()
+        free, total = torch.cuda.mem_get_info(index)
+        return int(min(free, share * total - torch.cuda.memory_reserved(index)))
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
         return None
-    return next((int(line.split()[1]) * 2**10 for line in lines if line.startswith("MemAvailable:")), None)
+    known = {name: int(rest.split()[0]) * 2**10 for name, _, rest in (line.partition(":") for line in lines)}
+    return int(min(known["MemAvailable"], share * known["MemTotal"]))

@@ -68,20 +68,26 @@ class Optimization:
         if config.slow_gradient_gain > 0:
             self._slow = SlowGradients(config.slow_gradient_gain, config.slow_gradient_decay)
 
-    def step(self, losses: Iterable[Tensor], *, number: int, rate: float, weight_decay: float) -> None:
-        """Change the parameters by the gradients of the sum of ``losses``.
+    def differentiate(self, losses: Iterable[Tensor]) -> None:
+        """Give the parameters the gradients of the sum of ``losses`` in place of those that they have.
 
         Args:
             losses: scalars; each is differentiated before the next is asked for, so that an iterator
                 needs the memory of one.
-            number: the step's number, counted from 1.
-            rate: its learning rate, of groups with a ratio of 1.
-            weight_decay: its decoupled weight decay, of groups that decay.
         """
         for optimizer in self._optimizers.values():
             optimizer.zero_grad(set_to_none=True)
         for loss in losses:
             torch.autograd.backward(loss)
+
+    def step(self, *, number: int, rate: float, weight_decay: float) -> None:
+        """Change the parameters by their gradients.
+
+        Args:
+            number: the step's number, counted from 1.
+            rate: its learning rate, of groups with a ratio of 1.
+            weight_decay: its decoupled weight decay, of groups that decay.
+        """
         if self._slow is not None:
             self._slow.amplify([p.grad for p in self._parameters if p.grad is not None])
         if self._clip > 0:

@@ -84,7 +84,7 @@ def _pieces(
         window = None
         if config.window is not None:
             window = torch.tensor([config.window[1]], device=device)
-        logits = model(read, dense_mask(read.shape[1], None, window, device))[0, -1].float().cpu()
+        logits = model.next_logits(read, dense_mask(read.shape[1], None, window, device))[0].float().cpu()
         # A padded table has rows that stand for no token.
         token = _draw(logits[: tokenizer.vocabulary], temperature, top_k, generator)
         if token == tokenizer.document_start:

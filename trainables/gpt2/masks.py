@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 
 Mask = Tensor | BlockMask | None
 """True where a query may look, shape (B or 1, 1, T, T); or FlexAttention's own form; None is causal."""
@@ -44,7 +42,7 @@ def dense_mask(length: int, documents: Tensor | None, window: Tensor | None, dev
 
 
 def block_mask(length: int, documents: Tensor | None, window: Tensor | None, device: torch.device) -> Mask:
-    """Return the same mask for :func:`attend_in_blocks`; arguments as of :func:`dense_mask`."""
+    """Return the same mask for :mod:`trainables.gpt2.block_attention`; arguments as of :func:`dense_mask`."""
 
     def may_look(b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
         allowed = query >= key
@@ -68,20 +66,3 @@ def attend_dense(query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: f
     return F.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=mask is None, scale=scale
     )
-
-
-def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float) -> Tensor:
-    """Attend by FlexAttention, which leaves out the blocks that the mask hides; shapes as above."""
-    assert isinstance(mask, BlockMask)
-    # Autocast does not reach FlexAttention: after a norm, which it does in float32, types would differ.
-    query, key = query.to(value.dtype), key.to(value.dtype)
-    attended: Tensor = _flex(query.device.type)(query, key, value, block_mask=mask, scale=scale)
-    return attended
-
-
-@lru_cache(maxsize=2)
-def _flex(device_type: str) -> Callable[..., Any]:
-    """Return FlexAttention, compiled on a GPU: as it is, it computes every product."""
-    if device_type != "cuda":
-        return cast("Callable[..., Any]", flex_attention)
-    return torch.compile(flex_attention, dynamic=False)

@@ -15,8 +15,8 @@ from trainables.gpt2.shape import GPT2Shape
 
 ROTARY_BASE = 10_000.0
 
-LOGITS_AT_A_TIME = 2**28
-"""Logits that a loss holds at a time: 1 GiB in float32."""
+LOGITS_AT_A_TIME = 2**26
+"""Logits that a loss holds at a time: 256 MiB in float32, of which it needs a handful."""
 
 
 def rms_norm(x: Tensor) -> Tensor:
@@ -202,7 +202,7 @@ class GPT2(nn.Module):
         """Return logits of shape (B, T, vocabulary), or with ``targets`` the mean cross-entropy.
 
         Logits of long sequences and a large vocabulary would fill a GPU. With targets they are computed
-        a part at a time, and in the backward pass again, wherever they are more than 2**28 numbers.
+        a part at a time, and in the backward pass again, wherever they are more than 2**26 numbers.
 
         Args:
             tokens: of shape (B, T), at most ``context`` of them.
@@ -212,13 +212,33 @@ class GPT2(nn.Module):
         x = self._stream(tokens, mask)
         if targets is None:
             return self._logits(x)
-        at_a_time = max(1, LOGITS_AT_A_TIME // self.shape.vocabulary)
-        hidden = torch.split(x.flatten(0, 1), at_a_time)
-        parts = list(zip(hidden, torch.split(targets.flatten(), at_a_time), strict=True))
+        parts = self._parts(x, targets)
         if len(parts) == 1:
             return self._nats(*parts[0]) / targets.numel()
         nats = [checkpoint(self._nats, *part, use_reentrant=False) for part in parts]
         return torch.stack(nats).sum() / targets.numel()
+
+    def losses(self, tokens: Tensor, mask: Mask, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return each target's cross-entropy in float32 and whether it was the likeliest, both (B, T).
+
+        Logits are computed a part at a time, as in :meth:`forward`; this is for use without gradients.
+        """
+        nats, likeliest = [], []
+        for x, part in self._parts(self._stream(tokens, mask), targets):
+            logits = self._logits(x).float()
+            nats.append(F.cross_entropy(logits, part, reduction="none"))
+            likeliest.append(logits.argmax(-1) == part)
+        return torch.cat(nats).view_as(targets), torch.cat(likeliest).view_as(targets)
+
+    def next_logits(self, tokens: Tensor, mask: Mask) -> Tensor:
+        """Return the logits of what follows the last token, of shape (B, vocabulary)."""
+        return self._logits(self._stream(tokens, mask)[:, -1])
+
+    def _parts(self, x: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Divide a stream (B, T, d) and targets (B, T) into parts of so many logits, flat over B and T."""
+        at_a_time = max(1, LOGITS_AT_A_TIME // self.shape.vocabulary)
+        hidden = torch.split(x.flatten(0, 1), at_a_time)
+        return list(zip(hidden, torch.split(targets.flatten(), at_a_time), strict=True))
 
     def _nats(self, x: Tensor, targets: Tensor) -> Tensor:
         """Return the sum of cross-entropies in float32, of stream (n, d) and targets (n,)."""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.contract import VALIDATION_LOSS, Examination, Table
+from trainables.gpt2.block_attention import attend_in_blocks, kernels_for
 from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.locating import locate, require_text
-from trainables.gpt2.masks import Mask, attend_dense, attend_in_blocks, block_mask, dense_mask, documents_of
+from trainables.gpt2.masks import Attend, Mask, attend_dense, block_mask, dense_mask, documents_of
 from trainables.gpt2.model import GPT2
 from trainables.gpt2.optimizers import parameter_groups
 from trainables.gpt2.stream import TextBatch, TextStream, read_tokens
 from trainables.optimization import ParameterGroup
 from trainables.text.dataset import Dataset
 
-_LOGITS_AT_A_TIME = 2**24
-"""Numbers in the logits of sequences that are validated together: 64 MiB."""
+log = logging.getLogger(__name__)
+
+_LOGITS_TOGETHER = 2**24
+"""Logits of the sequences that are validated together; of longer sequences it is one."""
 
 
 class GPT2Workload:
@@ -31,10 +34,6 @@ class GPT2Workload:
     def __init__(self, config: GPT2Config, device: torch.device) -> None:
         self._config = config
         self._device = device
-        self._has_mask = config.document_mask or config.window is not None
-        self._flex = config.attention == "flex" or (
-            config.attention == "auto" and device.type == "cuda" and self._has_mask
-        )
 
     @cached_property
     def data(self) -> Dataset:
@@ -46,7 +45,7 @@ class GPT2Workload:
     @property
     def engine(self) -> str:
         """What computes losses and gradients here."""
-        if self._flex:
+        if self._attends_in_blocks:
             return "PyTorch with FlexAttention"
         return "PyTorch with scaled-dot-product attention"
 
@@ -55,11 +54,14 @@ class GPT2Workload:
         """Tokens of a sequence."""
         return self._config.context
 
-    @property
-    def flops_per_token(self) -> float:
-        """Operations of a step per token, as PaLM counts them: 6 per weight, 12 per attended feature."""
+    def flops_per_token(self, step: int) -> float:
+        """Return operations per token as PaLM counts them: 6 per weight, 12 per attended feature.
+
+        Attention is taken to reach back as far as the step's window for every token: what the causal
+        mask and documents hide counts too.
+        """
         config = self._config
-        reach = config.context if config.window is None else min(config.context, config.window[1])
+        reach = min(config.context, config.window_at(step))
         return 6 * config.active_parameters + 12 * len(config.attention_layers) * config.d_model * reach
 
     @property
@@ -70,7 +72,7 @@ class GPT2Workload:
 
     def build_model(self) -> GPT2:
         """Return a newly initialised model on the device."""
-        return GPT2(self._config, attend_in_blocks if self._flex else attend_dense).to(self._device)
+        return GPT2(self._config, self._attend).to(self._device)
 
     def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
         """Return the parameters by optimizer and rate."""
@@ -97,7 +99,7 @@ class GPT2Workload:
         if self._config.document_mask:
             documents = documents_of(tokens, self.data.document_start)
         limit = None if self._config.window is None else window
-        make = block_mask if self._flex else dense_mask
+        make = block_mask if self._attends_in_blocks else dense_mask
         return make(tokens.shape[1], documents, limit, tokens.device)
 
     @torch.no_grad()
@@ -151,6 +153,27 @@ class GPT2Workload:
             ),
         )
 
+    @property
+    def _attends_in_blocks(self) -> bool:
+        return self._attend is not attend_dense
+
+    @cached_property
+    def _attend(self) -> Attend:
+        """How to attend. Found out when it is needed: on a GPU kernels are compiled for it."""
+        config, on_gpu = self._config, self._device.type == "cuda"
+        has_mask = config.document_mask or config.window is not None
+        if config.attention == "sdpa" or (config.attention == "auto" and not (on_gpu and has_mask)):
+            return attend_dense
+        if not on_gpu:
+            return attend_in_blocks(self._device)
+        kernels, reason = kernels_for(self._device, config.head_width)
+        if reason is None:
+            return attend_in_blocks(self._device, kernels)
+        if config.attention == "flex":
+            raise RuntimeError(f"FlexAttention does not run on this GPU, state attention: sdpa; {reason}")
+        log.warning("FlexAttention does not run on this GPU and is not used: %s", reason)
+        return attend_dense
+
     @cached_property
     def _stream(self) -> TextStream:
         return TextStream(self._config, self.data, self._device)
@@ -169,14 +192,12 @@ class GPT2Workload:
     def _losses(self, model: nn.Module, begins: list[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (B, T) losses of validation text, and whether the likeliest token was right, in order."""
         config = self._config
-        at_a_time = max(1, _LOGITS_AT_A_TIME // (config.context * config.vocabulary))
+        together = max(1, _LOGITS_TOGETHER // (config.context * config.vocabulary))
         window = config.context if config.window is None else config.window[1]
-        for start in range(0, len(begins), at_a_time):
-            part = begins[start : start + at_a_time]
+        for start in range(0, len(begins), together):
+            part = begins[start : start + together]
             tokens = torch.stack([read_tokens(self.data, "val", begin, config.context + 1) for begin in part])
             tokens = tokens.to(self._device)
             inputs, targets = tokens[:, :-1], tokens[:, 1:]
             reach = torch.full((len(part),), window, device=self._device)
-            logits = model(inputs, self.mask(inputs, reach)).float()
-            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-            yield loss.view_as(targets), logits.argmax(-1) == targets
+            yield cast("GPT2", model).losses(inputs, self.mask(inputs, reach), targets)
