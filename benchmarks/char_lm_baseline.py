@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LAYERS, HEADS, WIDTH, BLOCK, BATCH = 4, 4, 128, 64, 12
-STEPS, WARMUP, PEAK, LEAST, EVERY = 2000, 100, 1e-3, 1e-4, 50
+STEPS, WARMUP, PEAK, LEAST, EVERY = 2000, 100, 1e-3, 1e-4, 25
 
 
 class NanoBlock(nn.Module):
