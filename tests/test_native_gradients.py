@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import textwrap
 from pathlib import Path
@@ -30,7 +31,9 @@ from trainables.addition.native.kernel_shape import shape_header
 
 pytestmark = needs_compiler
 
-DRAWN = 200
+DRAWN = int(os.environ.get("PARETUNE_DRAWN_KERNELS", "100"))
+"""Two compilations each, which are a sixth of the time of all tests; the environment may ask for more."""
+
 FLOAT64 = 1e-9
 """Largest error in float64, relative to the largest gradient of the same parameter or, where that is tiny
 beside the others', to a millionth of the largest of all."""

@@ -177,9 +177,11 @@ def test_a_full_disk_leaves_nothing_and_the_old_one_as_it_was(dataset: Dataset) 
 
 
 SLOW_BUILD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from test_text_dataset import *
+# Tests that run in the background of a script inherit that SIGINT is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def slowly(done, total):
     print("working", flush=True)
     time.sleep(60)
