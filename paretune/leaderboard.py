@@ -52,18 +52,17 @@ def as_json(bound: BoundPlan, runs: Sequence[SeedRun]) -> dict[str, Any]:
     }
 
 
-def sentence(bound: BoundPlan, content: Mapping[str, Any]) -> str | None:
-    """Say what the mean of the final values is, and how sure it is at the target; None without a test."""
+def sentence(content: Mapping[str, Any]) -> str | None:
+    """Say what the mean of the final values is beside the target, and how it tests; None without a test."""
     if "final" not in content:
         return None
     final = content["final"]
-    better = "below" if bound.metrics[final["metric"]].direction == "min" else "above"
     name = final["metric"].replace("_", " ")
     error = "" if final["standard_error"] is None else f" +- {final['standard_error']:.4f} (standard error)"
     said = f"Final {name} {final['mean']:.4f}{error}, mean of {_seeds(final['runs'])}"
     said += f"; target {final['target']:g}"
     if final["p_value"] is not None:
-        said += f", p = {final['p_value']:.2g} by a one-sided t test that the true mean is at or {better} it"
+        said += f", p = {final['p_value']:.2g} (one-sided t test against a true mean at the target)"
     elif final["runs"] == 1:
         said += "; one seed has no standard error: train two or more"
     if final["diverged"]:

@@ -83,7 +83,7 @@ def _markdown(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], content: di
             f"{_hold(bound.plan.target_hold)} "
             f"(success rate's 95 % interval {success['low']:.0%} to {success['high']:.0%}).\n"
         )
-    if (said := leaderboard.sentence(bound, content)) is not None:
+    if (said := leaderboard.sentence(content)) is not None:
         parts += [
             f"{said}\n",
             "## Leaderboard row\n",

@@ -100,17 +100,27 @@ def test_equal_runs_have_no_error_and_no_p_value() -> None:
 
 def test_the_sentence_has_mean_error_target_and_p_value() -> None:
     content = content_of([run_of(3.27), run_of(3.25), run_of(3.26)])
-    said = leaderboard.sentence(plan_of(), content)
+    said = leaderboard.sentence(content)
     p_value = content["final"]["p_value"]
     assert p_value == pytest.approx(mean_against([3.27, 3.25, 3.26], 3.28, "min").p_value)
     assert said == (
         "Final val loss 3.2600 +- 0.0058 (standard error), mean of 3 seeds; target 3.28, "
-        f"p = {p_value:.2g} by a one-sided t test that the true mean is at or below it."
+        f"p = {p_value:.2g} (one-sided t test against a true mean at the target)."
     )
 
 
+def test_a_mean_that_misses_the_target_reads_as_what_was_tested() -> None:
+    """A p-value is of runs at the target: it is no chance that the mean is on either side of it."""
+    content = content_of([run_of(3.30), run_of(3.31), run_of(3.29)])
+    assert content["final"]["p_value"] > 0.9
+    said = leaderboard.sentence(content)
+    assert said is not None
+    assert "mean of 3 seeds; target 3.28, p = 0.96 (one-sided t test against a true mean" in said
+    assert "below" not in said
+
+
 def test_one_seed_says_what_it_lacks() -> None:
-    said = leaderboard.sentence(plan_of(), content_of([run_of(3.27)]))
+    said = leaderboard.sentence(content_of([run_of(3.27)]))
     assert said == (
         "Final val loss 3.2700, mean of 1 seed; target 3.28; one seed has no standard "
         "error: train two or more."
@@ -121,11 +131,11 @@ def test_diverged_seeds_are_told_and_not_averaged() -> None:
     content = content_of([run_of(3.2), run_of(None, "diverged"), run_of(3.4)])
     assert (content["final"]["runs"], content["final"]["diverged"]) == (2, 1)
     assert content["final"]["mean"] == pytest.approx(3.3)
-    said = leaderboard.sentence(plan_of(), content)
+    said = leaderboard.sentence(content)
     assert said is not None
-    assert said.endswith("at or below it. 1 seed diverged and is not in the mean.")
+    assert said.endswith("at the target). 1 seed diverged and is not in the mean.")
     more = content_of([run_of(3.2), run_of(None, "diverged"), run_of(None, "diverged")])
-    assert "2 seeds diverged and are not in the mean." in str(leaderboard.sentence(plan_of(), more))
+    assert "2 seeds diverged and are not in the mean." in str(leaderboard.sentence(more))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +151,7 @@ def test_diverged_seeds_are_told_and_not_averaged() -> None:
 def test_where_there_is_nothing_to_test_nothing_is_said(bound: BoundPlan, runs: list[SeedRun]) -> None:
     assert leaderboard.final_test(bound, runs) is None
     assert leaderboard.as_json(bound, runs) == {}
-    assert leaderboard.sentence(bound, {}) is None
+    assert leaderboard.sentence({}) is None
 
 
 def test_the_row_has_means_of_what_was_spent_and_the_most_memory() -> None:
@@ -207,7 +217,7 @@ def test_retraining_states_the_final_loss_and_a_leaderboards_row(search: Search)
     said = f"Final val loss {loss} (standard error), mean of 2 seeds"
     assert said in report
     assert said in " ".join(done.out.split())
-    assert f"p = {final['p_value']:.2g} by a one-sided t test that the true mean is at or below it" in report
+    assert f"p = {final['p_value']:.2g} (one-sided t test against a true mean at the target)" in report
     table = report.split("## Leaderboard row")[1].split("## ")[0]
     assert "| hardware | memory | time from step 0 to the final validation | processor time |" in table
     assert f"| 128 | {loss} | 4 | {content['params']:,} |" in table

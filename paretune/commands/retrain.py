@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from paretune.binding import BoundPlan
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.runs import RunFolder
@@ -107,11 +106,11 @@ def retrain(
     if best is None:
         console.print(f"Every seed diverged; see {place / REPORT_FILE}.", style="red")
         return OUR_FAILURE
-    _say_best(console, bound, content, best, place)
+    _say_best(console, content, best, place)
     return INTERRUPTED if interrupted else OK
 
 
-def _say_best(console: Any, bound: BoundPlan, content: dict[str, Any], best: Any, place: Path) -> None:
+def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> None:
     from paretune.examining import headline
     from paretune.leaderboard import sentence
     from paretune.report import REPORT_FILE
@@ -122,7 +121,7 @@ def _say_best(console: Any, bound: BoundPlan, content: dict[str, Any], best: Any
             f"\n{success['solved']} of {success['seeds']} fresh seeds reached the target "
             f"(95 % interval {success['low']:.0%} to {success['high']:.0%})."
         )
-    if (said := sentence(bound, content)) is not None:
+    if (said := sentence(content)) is not None:
         console.print(said)
     console.print(f"Best by validation, seed {best.seed}: {headline(best.examination)}.", style="bold")
     console.print(f"report:     {place / REPORT_FILE}\ncheckpoint: {best.checkpoint}", soft_wrap=True)
