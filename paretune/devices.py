@@ -21,3 +21,8 @@ def pick_device(name: str) -> torch.device:
     if name not in ("cpu", "cuda"):
         raise InputError(f"--device: got {name!r}; accepted: auto, cpu, cuda")
     return torch.device(name)
+
+
+def gpu_name(device: torch.device) -> str | None:
+    """Return the model of a GPU, one of perhaps several in the machine; None for the processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None

@@ -73,8 +73,9 @@ def sentence(content: Mapping[str, Any]) -> str | None:
 
 def table(content: Mapping[str, Any], params: int) -> Table:
     """Return the leaderboard's row."""
-    row, final, machine = content["leaderboard"], content["final"], content["hardware"]
-    hardware = machine["cpu"] if content["device"] == "cpu" else ", ".join(machine["gpus"])
+    row, final = content["leaderboard"], content["final"]
+    # One of the machine's GPUs, if it has several: the others did nothing.
+    hardware = content["gpu"] or content["hardware"]["cpu"]
     memory = "unknown" if row["peak_memory"] is None else f"{row['peak_memory'] / 1024:.2f} GiB"
     error = "" if final["standard_error"] is None else f" +- {final['standard_error']:.4f}"
     return Table(

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from analysis.intervals import wilson
 from analysis.plots import curves_figure, save_figure
 from paretune import leaderboard
 from paretune.binding import BoundPlan
+from paretune.devices import gpu_name
 from paretune.examining import as_json, estimate, headline, markdown_table
 from paretune.provenance import describe_session
 from paretune.retraining import Chosen, SeedRun, best_run, config_of
@@ -21,10 +23,11 @@ REPORT_FILE = "report.md"
 
 
 def write_report(
-    folder: Path, search: str, bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], device: str
+    folder: Path, search: str, bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], device: torch.device
 ) -> dict[str, Any]:
     """Write ``report.md``, ``report.json``, ``curves.png`` and ``curves.svg``; return the JSON's content."""
-    content = {"search": search, "device": device, **_content(bound, chosen, runs)}
+    trained_on = {"device": str(device), "gpu": gpu_name(device)}
+    content = {"search": search, **trained_on, **_content(bound, chosen, runs)}
     (folder / "report.json").write_text(json.dumps(content, indent=2) + "\n")
     rows = [{"seed": run.seed, **row} for run in runs for row in run.reports]
     panels = {metric.name: metric.unit for metric in bound.task.metrics}
@@ -160,7 +163,7 @@ def _seeds_table(bound: BoundPlan, runs: list[SeedRun]) -> Table:
 def _where(content: dict[str, Any], runs: list[SeedRun]) -> str:
     machine = content["hardware"]
     gpus = ", ".join(machine["gpus"]) or "no GPU"
-    used = f"trained on {content['device']}"
+    used = f"trained on {content['gpu'] or content['device']}"
     packages = ", ".join(f"{name} {version}" for name, version in content["packages"].items())
     return (
         f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {gpus}; "

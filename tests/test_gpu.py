@@ -218,3 +218,25 @@ def test_a_language_model_trains_in_blocks_and_in_parts_and_goes_on(
     assert resumed.metrics["val_loss"] == pytest.approx(losses[1], abs=0.02)
     by_products, _ = language_model(tmp_path, DEVICE, attention="sdpa", compile="off", micro_batch=1)
     assert by_products[0].metrics["val_loss"] == pytest.approx(losses[0], abs=0.05)
+
+
+def test_a_retraining_says_which_gpu_it_was_on(tmp_path: Path):
+    space = tmp_path / "space.yaml"
+    space.write_text("""
+name: small-text
+task: gpt2
+objectives: [{metric: val_loss, direction: min}]
+target: {val_loss: 1.0}
+fixed: {n_layers: 1, n_heads: 2, d_model: 32, d_ff: 64, context: 32, batch: 4, steps: 4, eval_every: 2,
+  val_tokens: 256, compile: "off"}
+only: [{lr: 0.01}]
+""")
+    results = tmp_path / "results"
+    assert run_cli("search", space, "--results", results).code == 0
+    retrained = ["retrain", "small-text", "--configuration", "0", "--seeds", "2", "--problems", "5"]
+    done = run_cli(*retrained, "--results", results, "--device", "cuda")
+    assert done.code == 0, done.err
+    place = results / "small-text" / "retrain" / "c000"
+    content = json.loads((place / "report.json").read_text())
+    assert (content["device"], content["gpu"]) == ("cuda", torch.cuda.get_device_name(DEVICE))
+    assert f"\n| {content['gpu']} |" in (place / "report.md").read_text()

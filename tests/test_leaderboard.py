@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from conftest import Search, run_cli
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,8 @@ from scipy.stats import t as student
 from analysis.intervals import mean_against
 from paretune import leaderboard
 from paretune.binding import BoundPlan, bind
-from paretune.retraining import SeedRun
+from paretune.report import write_report
+from paretune.retraining import Chosen, SeedRun
 from search_spaces.plan import Plan
 from trainables.contract import Ending
 
@@ -157,8 +160,8 @@ def test_where_there_is_nothing_to_test_nothing_is_said(bound: BoundPlan, runs: 
 def test_the_row_has_means_of_what_was_spent_and_the_most_memory() -> None:
     runs = [run_of(3.2, wall_seconds=60.0), run_of(3.4, wall_seconds=180.0, peak_memory=2048.0)]
     content = content_of(runs) | {
-        "device": "cpu",
-        "hardware": {"cpu": "A Processor", "gpus": []},
+        "gpu": None,
+        "hardware": {"cpu": "A Processor", "gpus": ["G", "H"]},
         "command": "paretune retrain x",
     }
     assert content["leaderboard"]["tokens_per_second"] == pytest.approx((4000 / 60 + 4000 / 180) / 2)
@@ -175,15 +178,27 @@ def test_the_row_has_means_of_what_was_spent_and_the_most_memory() -> None:
         "parameters": "123,456",
         "command": "`paretune retrain x`",
     }
-    on_gpus = leaderboard.table(content | {"device": "cuda", "hardware": {"cpu": "A", "gpus": ["G", "H"]}}, 1)
-    assert on_gpus.rows[0][0] == "G, H"
+    on_a_gpu = leaderboard.table(content | {"gpu": "H"}, 1)
+    assert on_a_gpu.rows[0][0] == "H", "the one that trained, not all of the machine's"
 
 
 def test_memory_that_is_not_known_is_said_to_be_so() -> None:
     run = run_of(3.2)
     del run.reports[-1]["peak_memory"]
-    content = content_of([run]) | {"device": "cpu", "hardware": {"cpu": "A"}, "command": "c"}
+    content = content_of([run]) | {"gpu": None, "hardware": {"cpu": "A"}, "command": "c"}
     assert leaderboard.table(content, 1).rows[0][1] == "unknown"
+
+
+def test_the_report_names_the_gpu_that_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = torch.device("cuda", 1)
+    names = {second: "The Second"}
+    monkeypatch.setattr(torch.cuda, "get_device_name", names.__getitem__)
+    chosen = Chosen(number=0, values={"lr": 0.01}, why="it was asked for")
+    content = write_report(tmp_path, "x", plan_of(), chosen, [run_of(3.2), run_of(3.4)], second)
+    assert (content["device"], content["gpu"]) == ("cuda:1", "The Second")
+    report = (tmp_path / "report.md").read_text()
+    assert "\n| The Second | 0.50 GiB |" in report
+    assert "; trained on The Second\n" in report
 
 
 # A real retraining
@@ -206,6 +221,7 @@ def test_retraining_states_the_final_loss_and_a_leaderboards_row(search: Search)
     place = search.folder / "retrain" / "c000"
     content = json.loads((place / "report.json").read_text())
     final, row = content["final"], content["leaderboard"]
+    assert (content["device"], content["gpu"]) == ("cpu", None)
     assert (final["metric"], final["target"], final["runs"], final["diverged"]) == ("val_loss", 9.0, 2, 0)
     assert 4 < final["mean"] < 7
     assert final["standard_error"] > 0

@@ -98,7 +98,7 @@ def retrain(
         console.print(f"Interrupted; the report is on {len(runs)} of {seeds} seeds.", style="yellow")
     if not runs:
         return INTERRUPTED
-    content = write_report(place, folder.name, bound, chosen, runs, str(torch_device))
+    content = write_report(place, folder.name, bound, chosen, runs, torch_device)
     content |= {"report": str(place / REPORT_FILE)}
     best = best_run(bound.task, runs)
     if as_json:
