@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import no_file_larger_than
 
 from trainables import checkpoints
 from trainables.addition.config import AdditionConfig
@@ -166,6 +167,20 @@ def test_a_write_that_fails_leaves_the_older_file_and_nothing_else(
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
     assert load(path)["step"] == 3
+
+
+@pytest.mark.parametrize("size", [0, 1000, 10_000])
+def test_a_full_disk_is_an_error_of_the_system_wherever_it_is_met(
+    size: int, snapshot: dict[str, Any], path: Path
+) -> None:
+    """Of a write that fails, torch.save makes an error of its archive."""
+    save(snapshot, path)
+    before = path.read_bytes()
+    larger = {**snapshot, "notes": {"weights": torch.zeros(10_000)}}
+    with no_file_larger_than(size), pytest.raises(OSError, match="File too large"):
+        save(larger, path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_first_write_that_fails_leaves_nothing(

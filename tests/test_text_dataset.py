@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import no_file_larger_than
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -163,15 +163,8 @@ def test_an_error_in_the_middle_leaves_nothing_and_names_the_document(tmp_path: 
 
 def test_a_full_disk_leaves_nothing_and_the_old_one_as_it_was(dataset: Dataset) -> None:
     before = content_of(dataset.folder)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
-        with pytest.raises(OSError, match="File too large"):
-            build(dataset.folder, overwrite=True, shard_tokens=5000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
+    with no_file_larger_than(2000), pytest.raises(OSError, match="File too large"):
+        build(dataset.folder, overwrite=True, shard_tokens=5000)
     assert content_of(dataset.folder) == before
     assert [path.name for path in dataset.folder.parent.iterdir()] == ["stories"]
 

@@ -82,6 +82,11 @@ def save(snapshot: Snapshot, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except RuntimeError as error:
+        # After a write that failed, torch.save raises that its archive could not be ended.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
