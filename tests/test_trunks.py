@@ -12,6 +12,7 @@ from test_loop import same_tensors, without_times
 from trainables.checkpoints import Snapshot
 from trainables.contract import Report, Target
 from trainables.loop import train
+from trainables.schedules import rate_at
 from trainables.tasks import TASKS
 from trainables.trunks import Trunks
 
@@ -66,6 +67,22 @@ def test_a_run_branches_from_the_furthest_trunk_before_its_own_cooldown(tmp_path
     reports, _ = trained(trunks, steps=20)
     assert "began at step 8 of" in str(reports[0].engine)
     assert sorted(int(path.stem) for path in tmp_path.glob("*/*.pt")) == [4, 8, 10, 12]
+
+
+def test_a_cooldown_of_less_than_a_step_is_one_step_long_here_too(tmp_path: Path) -> None:
+    """Else a run would go on from a trunk at its own last step, and end without a report."""
+    short = {"steps": 8, "cooldown": 0.05}
+    config = TASK.config_class(**SMALL | short)
+    assert config.trunk_steps == 7
+    assert [rate_at(step, config) for step in (7, 8)] == [config.peak_lr, 0.0]
+    assert TASK.config_class(**SMALL | {"steps": 1}).trunk_steps == 0
+    trunks = Trunks(tmp_path)
+    alone, weights = trained(trunks, **short)
+    branched, branched_weights = trained(trunks, **short)
+    assert [report.step for report in branched] == [8]
+    assert "began at step 7" in str(branched[0].engine)
+    assert same_tensors(branched_weights, weights)
+    assert branched[-1].metrics["val_loss"] == alone[-1].metrics["val_loss"]
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"muon_lr": 0.01}, {"batch": 3}, {"eval_every": 3}], ids=str)

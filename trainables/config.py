@@ -134,10 +134,11 @@ class TrainingConfig(BaseModel):
 
     @property
     def trunk_steps(self) -> int:
-        """First steps that are the same whatever ``steps`` is; 0 where there are none."""
+        """First steps, not all of them, that are the same whatever ``steps`` is; 0 where there are none."""
         if self.schedule != "constant_linear" or self.warmup or self.second_pass is not None:
             return 0
-        return self.steps - round(self.cooldown * self.steps)
+        # The last step has the last rate, however short the cooldown.
+        return self.steps - max(1, round(self.cooldown * self.steps))
 
     @property
     def peak_lr(self) -> float:
