@@ -123,6 +123,18 @@ def test_what_depends_on_the_horizon_from_the_first_step_on_has_no_trunk(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_starts_from_a_checkpoint_has_no_trunk(tmp_path: Path) -> None:
+    """Its file can be replaced between two runs; and where none is looked for, none is kept."""
+    begun = Trunks(tmp_path / "begun")
+    trained(begun, steps=8)
+    (start,) = (tmp_path / "begun").glob("*/4.pt")
+    trunks = Trunks(tmp_path / "trunks")
+    for steps in (8, 16):
+        reports, _ = trained(trunks, steps=steps, start_from=str(start))
+        assert "trunk" not in str(reports[0].engine)
+    assert not (tmp_path / "trunks").exists()
+
+
 def test_adders_share_trunks_unless_their_problems_change_along_the_way() -> None:
     adder = TASKS["addition"].config_class
     stated: dict[str, Any] = {"steps": 100, "schedule": "constant_linear", "warmup": 0.0}

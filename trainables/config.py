@@ -137,6 +137,8 @@ class TrainingConfig(BaseModel):
         """First steps, not all of them, that are the same whatever ``steps`` is; 0 where there are none."""
         if self.schedule != "constant_linear" or self.warmup or self.second_pass is not None:
             return 0
+        if self.start_from is not None:
+            return 0  # its file may be another by the time that a longer run begins
         # The last step has the last rate, however short the cooldown.
         return self.steps - max(1, round(self.cooldown * self.steps))
 

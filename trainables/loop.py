@@ -69,7 +69,7 @@ def train(
         time, else "finished".
     """
     branched = None
-    if trunks is not None and resume is None and config.start_from is None:
+    if trunks is not None and resume is None:
         branched = trunks.newest(task, config)
     run = _Run(
         task,
