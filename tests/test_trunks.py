@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import no_file_larger_than
 from test_loop import same_tensors, without_times
 
 from trainables.checkpoints import Snapshot
@@ -151,3 +152,26 @@ def test_a_damaged_trunk_is_passed_over(tmp_path: Path) -> None:
     newest.write_bytes(newest.read_bytes()[:100])
     reports, _ = trained(trunks, steps=24)
     assert "began at step 4 of" in str(reports[0].engine)
+
+
+@pytest.mark.parametrize("disk", ["full", "no folder"])
+def test_a_trunk_that_cannot_be_kept_is_told_once_and_costs_no_run(
+    disk: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alone, weights = trained(steps=8)
+    folder = tmp_path / "trunks"
+    if disk == "full":
+        with no_file_larger_than(1000):
+            reports, kept = trained(Trunks(folder), steps=8)
+        reason = "File too large"
+    else:
+        folder.write_text("a file where the folder should be")
+        reports, kept = trained(Trunks(folder), steps=8)
+        reason = "Not a directory"
+    assert same_tensors(kept, weights)
+    assert [without_times(now.metrics) for now in reports] == [without_times(then.metrics) for then in alone]
+    (message,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert message.startswith(f"the shared trunk {folder}")
+    assert "/4.pt is not kept" in message
+    assert reason in message
+    assert not [path for path in folder.rglob("*") if path.is_file()]

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 
 from trainables.checkpoints import Snapshot, load, save
 from trainables.config import TrainingConfig
 from trainables.contract import CheckpointError, Task
+
+log = logging.getLogger(__name__)
 
 _OF_THE_COOLDOWN = frozenset({"steps", "cooldown", "final_lr"})
 """Fields that change nothing before the cooldown begins."""
@@ -40,11 +43,17 @@ class Trunks:
         return None
 
     def keep(self, task: Task, config: TrainingConfig, snapshot: Snapshot) -> None:
-        """Save the state of a run whose cooldown is about to begin, unless it is there."""
+        """Save the state of a run whose cooldown is about to begin, unless it is there.
+
+        Where it cannot be written, as on a full disk, that is logged: a trunk saves time only.
+        """
         path = self._place(task, config) / f"{snapshot['step']}.pt"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save(snapshot, path)
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save(snapshot, path)
+        except OSError as error:
+            log.warning("the shared trunk %s is not kept: %s", path, error)
 
     def _place(self, task: Task, config: TrainingConfig) -> Path:
         same = config.model_dump(mode="json", exclude=set(_OF_THE_COOLDOWN))
