@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.configurations import configurations
-from analysis.ranking import accuracy_objective
+from analysis.ranking import accuracy_objective, reaches_target
 from analysis.rows import PARAMS, SearchRows
 
 
@@ -29,16 +29,17 @@ class Frontier:
     cost: str = PARAMS
     """The column that accuracy is set against."""
     without_cost: int = 0
-    """Configurations left out because none of their seeds has this cost."""
+    """Configurations left out because they have no such cost, or reached its target by luck only."""
 
 
 def frontier(rows: SearchRows, cost: str = PARAMS) -> Frontier:
     """Return the configurations that no other beats in both a cost and accuracy.
 
-    A configuration's cost is its parameter count, or the mean of a metric over the seeds that have it.
-    A configuration's accuracy is its mean over seeds, without diverged and failed trials. One with
-    trials that were stopped early has a bound instead of a value; its column
-    ``stopped_early`` tells.
+    A configuration's cost is its parameter count, or the mean of a metric over the seeds that have it. A
+    cost of reaching the target is that of a configuration which reached it, with more than half of its
+    seeds: one lucky seed would be the cheapest of all. A configuration's accuracy is its mean over seeds,
+    without diverged and failed trials. One with trials that were stopped early has a bound instead of a
+    value; its column ``stopped_early`` tells.
     """
     table = configurations(rows)
     metric, direction = accuracy_objective(rows)
@@ -46,9 +47,10 @@ def frontier(rows: SearchRows, cost: str = PARAMS) -> Frontier:
     # Also where no trial has reported either of them yet.
     table = table.reindex(columns=list(dict.fromkeys([*table.columns, metric, cost])))
     valued = table[table[metric].notna()]
-    known = valued[valued[cost].notna()].sort_values(
-        [cost, metric], ascending=[True, direction == "min"], kind="stable"
-    )
+    counts = valued[cost].notna()
+    if rows.is_of_target(cost):
+        counts &= reaches_target(rows, valued)
+    known = valued[counts].sort_values([cost, metric], ascending=[True, direction == "min"], kind="stable")
     values = known[metric] if direction == "max" else -known[metric]
     # Sorted by cost, a configuration is on the frontier if it beats all cheaper ones.
     best_before = values.cummax().shift(fill_value=float("-inf"))

@@ -38,8 +38,9 @@ def ranking(rows: SearchRows) -> pd.DataFrame:
     """Return configurations, best first, with a column ``rank`` from 1.
 
     Those that reached the target with more than half of their seeds come first, by the first cost
-    objective of the plan: the smallest of them on top, or the fastest, by the mean over its seeds that
-    reached it. The others follow by the accuracy objective, and those without any value come last.
+    objective of the plan: the smallest of them on top, or the fastest. A cost of reaching the target is
+    the mean over the seeds that reached it, one of training the mean over all with a value. The others
+    follow by the accuracy objective, and those without any value come last.
     """
     table = configurations(rows)
     if table.empty:

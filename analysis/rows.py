@@ -46,6 +46,10 @@ class SearchRows:
         """The costs that the plan wants small, in its order; ``params`` if it names none."""
         return [o.metric for o in self.plan.objectives if o.metric in self.costs] or [PARAMS]
 
+    def is_of_target(self, cost: str) -> bool:
+        """Tell whether a cost is one of reaching the target, which a trial without it does not have."""
+        return self.metrics.get(cost, {}).get("spent") is not None
+
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial: the last one written. Columns: results/README.md."""

@@ -23,8 +23,9 @@ _HELP = """Show the frontier of parameters against accuracy, export it, and draw
 
 The frontier holds the configurations that no other beats in both. Diverged and failed trials are
 left out and counted. Where the plan's objectives name other costs, such as seconds_to_target, there
-is a frontier for each; what has no such cost is left out and counted. The figure is written to
-results/NAME/frontier.png and .svg.
+is a frontier for each. On that of a cost of reaching the target only those configurations stand that
+reached it with more than half of their seeds; the others are left out and counted. The figure is
+written to results/NAME/frontier.png and .svg.
 
 \b
 Examples:
