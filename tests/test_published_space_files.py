@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from ruamel.yaml import YAML
 from paretune.binding import BoundPlan
 from paretune.cli import app
 from paretune.commands.options import load_bound, search_overrides
+from search_spaces.dimensions import Choice
 from search_spaces.loader import SpaceFile
-from search_spaces.plan import Values
+from search_spaces.plan import Plan, Values
 from trainables.addition.config import AdditionConfig
 from trainables.addition.task import AdditionTask
 from trainables.contract import parameter_count
@@ -59,6 +61,14 @@ def table_rows(pattern: str) -> list[tuple[str, ...]]:
     return rows
 
 
+def most(plan: Plan, name: str) -> int:
+    """Return the largest value that a configuration of the plan can have."""
+    dimension = plan.space.get(name)
+    if dimension is None:
+        return int(plan.fixed[name])
+    return int(max(dimension.values) if isinstance(dimension, Choice) else dimension.high)
+
+
 def written(cell: str) -> Any:
     return YAML(typ="safe", pure=True).load(cell.strip("`"))
 
@@ -87,6 +97,18 @@ def test_command_is_accepted(line: str):
     space = SpaceFile(ROOT / given["space"])
     plan = load_bound(space, search_overrides(*(given[name] for name in options)), given["budget"]).plan
     assert given["trials"] in (None, plan.trials)
+
+
+@pytest.mark.parametrize("stem", ["gpt2_124m", "gpt2_frontier"])
+def test_shards_to_fetch_are_as_many_as_the_largest_trial_reads(stem: str):
+    """A shard has 100 million tokens and 200 MB; one more is for validation."""
+    plan = bound_of(stem).plan
+    assert plan.fixed["order"] == "sequential"
+    tokens = most(plan, "steps") * most(plan, "batch") * most(plan, "context")
+    shards = math.ceil(tokens / 100_000_000)
+    header = (ROOT / "search_spaces" / f"{stem}.yaml").read_text().partition("\nname:")[0]
+    assert f"`paretune data fineweb --shards {shards}` ({(shards + 1) * 0.2:.1f} GB)" in header
+    assert f"paretune data fineweb --shards {shards}\nparetune search search_spaces/{stem}.yaml\n" in PAGE
 
 
 # Counts
