@@ -6,9 +6,14 @@ import torch
 
 _PEAK_TFLOPS = {
     "H200": 989.0,
+    "H200 NVL": 835.5,
+    "H100 80GB HBM3": 989.0,
+    "H100 NVL": 835.5,
     "H100 PCIe": 756.0,
-    "H100": 989.0,
-    "A100": 312.0,
+    "A100-SXM4-40GB": 312.0,
+    "A100-SXM4-80GB": 312.0,
+    "A100-PCIE-40GB": 312.0,
+    "A100 80GB PCIe": 312.0,
     "L40S": 362.0,
     "RTX 5090": 209.5,
     "RTX 4090": 165.2,
@@ -16,7 +21,11 @@ _PEAK_TFLOPS = {
     "RTX 3090": 71.0,
     "RTX 3080": 59.5,
 }
-"""Dense bf16 products with float32 sums, in 10**12 operations a second, from the makers' data sheets."""
+"""Dense bf16 products with float32 sums, in 10**12 operations a second, from the maker's data sheets.
+
+By whole names, without maker and brand: one with "Ti", "D", "NVL" or "Laptop GPU" behind it is another GPU,
+as is a part of one (MIG), and so may be one with another memory. A missing figure is better than a wrong one.
+"""
 
 
 def peak_flops(device: torch.device) -> float | None:
@@ -28,4 +37,5 @@ def peak_flops(device: torch.device) -> float | None:
 
 def peak_flops_of(name: str) -> float | None:
     """Return the peak of a GPU by its name, as ``nvidia-smi`` shows it."""
-    return next((tflops * 1e12 for part, tflops in _PEAK_TFLOPS.items() if part in name), None)
+    tflops = _PEAK_TFLOPS.get(name.removeprefix("NVIDIA ").removeprefix("GeForce "))
+    return None if tflops is None else tflops * 1e12
