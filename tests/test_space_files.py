@@ -274,6 +274,17 @@ def test_budget_sets_the_steps_and_scales_the_rungs(load: Load):
     assert summarise(after).rungs[:3] == [10, 20, 40]
 
 
+def test_budget_leaves_what_else_is_stated_in_steps(load: Load):
+    """As the documentation of the option says."""
+    text = HEAD.replace("task: addition", "task: gpt2").replace(
+        "exact_match, direction: max", "val_loss, direction: min"
+    )
+    stated = {"steps": 400, "eval_every": 40, "finish_steps": 30, "momentum_warmup": 200}
+    text = text.replace("{digits: 3, steps: 400}", str(stated))
+    after = load(text + "space:\n  d_model: {type: choice, values: [16, 32]}\n", budget=100)
+    assert after.plan.fixed == stated | {"steps": 100}
+
+
 def test_rungs_at_shares_need_no_scaling_when_the_budget_changes(load: Load):
     stopping = "early_stopping: {metric: val_loss, direction: min, at: [0.25, 0.5]}\n"
     after = load(HEAD + SPACE + stopping, budget=100)

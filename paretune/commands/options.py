@@ -33,7 +33,7 @@ Budget = Annotated[
     typer.Option(
         "--budget",
         min=1,
-        help="Steps of the longest trial, instead of the file's; other steps and rungs scale with it.",
+        help="Steps of the longest trial, instead of the file's; other trials' and rungs' scale with it.",
     ),
 ]
 SearchSeed = Annotated[
@@ -105,9 +105,10 @@ def search_overrides(
 
 
 def _with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
-    """Give the longest trial ``budget`` steps, and move everything that is stated in steps along with it.
+    """Give the longest trial ``budget`` steps, and move the others' and the rungs' steps along with it.
 
-    Where steps differ between configurations, they keep their ratios.
+    Where steps differ between configurations, they keep their ratios. A task's other numbers of steps, such
+    as those between two evaluations, stay as they are.
     """
     plan = bound.plan
     scale = budget / largest_budget(bound)
