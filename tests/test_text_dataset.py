@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainables.text.building import Document, build_dataset, check_free, split_documents
-from trainables.text.dataset import SPLITS, Dataset, Split, open_dataset
+from trainables.text.dataset import SPLITS, Dataset, Split, open_dataset, write_description
 from trainables.text.errors import DataError
 from trainables.text.python_text import MAX_BYTES, documents, find_dataset, python_dataset
 from trainables.text.shards import open_shard, write_shard
@@ -167,6 +167,30 @@ def test_a_full_disk_leaves_nothing_and_the_old_one_as_it_was(dataset: Dataset) 
         build(dataset.folder, overwrite=True, shard_tokens=5000)
     assert content_of(dataset.folder) == before
     assert [path.name for path in dataset.folder.parent.iterdir()] == ["stories"]
+
+
+@pytest.mark.parametrize("size", [0, 150, 500])
+def test_a_description_that_does_not_fit_on_the_disk_leaves_the_old_one(dataset: Dataset, size: int) -> None:
+    """As when more shards are fetched into a folder that trials are reading."""
+    before = content_of(dataset.folder)
+    lengths = np.full(dataset.vocabulary, 7, dtype=np.uint8)
+    with no_file_larger_than(size), pytest.raises(OSError, match="File too large"):
+        write_description(dataset.folder, dataset.description, lengths)
+    after = content_of(dataset.folder)
+    assert after.keys() == before.keys()
+    changed = [name for name in before if before[name] != after[name]]
+    assert changed == (["token_bytes.npy"] if size > 128 + dataset.vocabulary else [])
+    assert len(open_dataset(dataset.folder).token_bytes) == dataset.vocabulary
+
+
+def test_who_reads_a_description_while_it_is_written_reads_the_old_one(dataset: Dataset) -> None:
+    before = content_of(dataset.folder)
+    with (dataset.folder / "token_bytes.npy").open("rb", buffering=0) as lengths:
+        first = lengths.read(130)
+        longer = dataset.description.model_copy(update={"name": "another", "vocabulary": 300})
+        write_description(dataset.folder, longer, np.full(300, 7, dtype=np.uint8))
+        assert first + lengths.read() == before["token_bytes.npy"]
+    assert open_dataset(dataset.folder).token_bytes.tolist() == [7] * 300
 
 
 SLOW_BUILD = """

@@ -7,6 +7,7 @@ and the shards that ``dataset.json`` names. Nothing in it is code, and nothing i
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -245,12 +246,18 @@ def open_dataset(folder: Path) -> Dataset:
 
 
 def write_description(folder: Path, description: Description, lengths: NDArray[np.uint8]) -> None:
-    """Write ``token_bytes.npy``, from ``lengths`` of shape (vocabulary,), then ``dataset.json``."""
+    """Write ``token_bytes.npy``, from ``lengths`` of shape (vocabulary,), then ``dataset.json``.
+
+    Each is written whole or not at all: trials may be reading them.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; an older file stays as it was.
+    """
     assert lengths.shape == (description.vocabulary,)
-    np.save(folder / TOKEN_BYTES_FILE, lengths, allow_pickle=False)
-    partial = folder / f".{DESCRIPTION_FILE}.partial"
-    partial.write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / DESCRIPTION_FILE)
+    array = io.BytesIO()
+    np.save(array, lengths, allow_pickle=False)
+    _put(folder / TOKEN_BYTES_FILE, array.getvalue())
+    _put(folder / DESCRIPTION_FILE, (description.model_dump_json(indent=2) + "\n").encode())
 
 
 def count_contents(
@@ -276,6 +283,16 @@ def count_contents(
             documents += int(np.count_nonzero(chunk == document_start))
             digest.update(chunk.data)
     return Contents(files=files, tokens=tokens, bytes=size, documents=documents, sha256=digest.hexdigest())
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Put a file in its place, whole."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _refuse_missing(folder: Path) -> NoReturn:
