@@ -118,12 +118,18 @@ def _value(bound: BoundPlan, path: KeyPath, name: str, value: Any) -> Iterator[M
     if name == CHECKPOINT_FIELD and isinstance(value, str) and not Path(value).is_file():
         yield Mistake(path, f"got {value!r}, but there is no such file; retrain writes checkpoint.pt files")
     try:
-        bound.task.config_class.model_validate({name: value})
+        alone = bound.task.config_class.model_validate({name: value})
     except ValidationError as error:
         for detail in error.errors():
             # Findings about several fields at once depend on values that are not known here.
             if detail["loc"][:1] == (name,):
                 yield Mistake((*path, *detail["loc"][1:]), finding(detail))
+        return
+    if bound.plan.resources.gpu == 0 and alone.needs_gpu is not None:
+        yield Mistake(
+            path,
+            f"got {value!r}, but trials get no GPU ({alone.needs_gpu}); take another, or state resources.gpu",
+        )
 
 
 def _unknown(bound: BoundPlan, path: KeyPath, name: str) -> Mistake | None:

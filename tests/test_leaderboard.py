@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +238,22 @@ def test_retraining_states_the_final_loss_and_a_leaderboards_row(search: Search)
     table = report.split("## Leaderboard row")[1].split("## ")[0]
     assert "| hardware | memory | time from step 0 to the final validation | processor time |" in table
     assert f"| 128 | {loss} | 4 | {content['params']:,} |" in table
+
+
+def test_what_learns_on_a_gpu_only_is_neither_retrained_nor_resumed_without_one(
+    search: Search, tmp_path: Path
+) -> None:
+    """Of a search on a GPU, whose results were brought to a machine without one."""
+    shutil.copytree(search.folder, tmp_path / "tiny-text")
+    for path, key in (("plan.json", '"fixed": {'), ("trials.jsonl", '"values": {')):
+        file = tmp_path / "tiny-text" / path
+        file.write_text(file.read_text().replace(key, f'{key}"attention": "flex", '))
+    before = sorted(tmp_path.rglob("*"))
+    flex = "attention: flex learns on a GPU only, auto and sdpa everywhere"
+    done = run_cli("retrain", "tiny-text", "--results", tmp_path, "--device", "cpu")
+    assert done.code == 2
+    assert f"configuration 0 cannot be trained on a processor ({flex})" in done.err
+    done = run_cli("search", "--resume", "tiny-text", "--results", tmp_path, "--gpu", "0")
+    assert done.code == 2
+    assert f"fixed.attention: got 'flex', but trials get no GPU ({flex})" in done.err
+    assert sorted(tmp_path.rglob("*")) == before

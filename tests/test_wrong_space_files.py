@@ -853,6 +853,52 @@ def test_values_from_the_command_line_are_checked_like_those_of_the_file(file: P
     assert "got -1.0" in str(refusal_of(file, cpu=-1.0))
 
 
+TEXT = """\
+name: tiny-text
+task: gpt2
+objectives: [{metric: val_loss, direction: min}]
+fixed: {attention: flex}
+space: {d_model: {type: choice, values: [64, 128]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (TEXT, "fixed.attention"),
+        (
+            TEXT.replace("{attention: flex}", "{}").replace(
+                "space: {", "space: {attention: {type: choice, values: [sdpa, flex]}, "
+            ),
+            "space.attention.values.1",
+        ),
+        (
+            TEXT.replace("{attention: flex}", "{}").replace(
+                "space: {d_model: {type: choice, values: [64, 128]}}",
+                "only: [{d_model: 64}, {attention: flex}]",
+            ),
+            "only.1.attention",
+        ),
+    ],
+    ids=["fixed", "searched", "listed"],
+)
+def test_what_learns_on_a_gpu_only_is_refused_where_trials_get_none(file: Path, text: str, key: str):
+    """A file may be checked where there is no GPU; what counts is what it asks for."""
+    file.write_text(text)
+    (mistake,) = refusal_of(file).mistakes
+    assert dotted(mistake.path) == key
+    assert mistake.message == (
+        "got 'flex', but trials get no GPU (attention: flex learns on a GPU only, auto and sdpa everywhere); "
+        "take another, or state resources.gpu"
+    )
+    assert load(file, gpu=0.25).plan.resources.gpu == 0.25
+    file.write_text(text + "resources: {gpu: 1}\n")
+    assert load(file).plan.resources.gpu == 1
+    assert "got 'flex'" in str(refusal_of(file, gpu=0.0))
+    file.write_text(text.replace("flex", "auto"))
+    load(file)
+
+
 @pytest.mark.parametrize(
     ("dimension", "scaled"),
     [

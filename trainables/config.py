@@ -143,6 +143,11 @@ class TrainingConfig(BaseModel):
         return self.steps - max(1, round(self.cooldown * self.steps))
 
     @property
+    def needs_gpu(self) -> str | None:
+        """What of this configuration learns on a GPU only, and what would elsewhere; None if nothing does."""
+        return None
+
+    @property
     def peak_lr(self) -> float:
         """The peak rate that groups of parameters state theirs as a multiple of."""
         return self.lr

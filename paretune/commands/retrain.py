@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
+from paretune.errors import InputError
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.runs import RunFolder
 
@@ -68,6 +69,12 @@ def retrain(
     console = make_console(to_stderr=as_json)
     bound = bind(folder.plan)
     torch_device = pick_device(device)
+    needs_gpu = bound.config(chosen.values).needs_gpu
+    if needs_gpu is not None and torch_device.type == "cpu":
+        raise InputError(
+            f"configuration {chosen.number} cannot be trained on a processor ({needs_gpu}); retrain it on a "
+            "machine with a GPU, with --device cuda"
+        )
     torch.set_num_threads(max(1, int(bound.plan.resources.cpu)))
     place = _new_folder(folder.path / RETRAIN_FOLDER, f"c{chosen.number:03d}")
     params = bound.params(chosen.values)

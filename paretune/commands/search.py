@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from paretune.binding import BoundPlan, bind, first_message
+from paretune.checks import mistakes_in_keys
 from paretune.commands.options import (
     DEFAULT_RESULTS,
     AsJson,
@@ -133,7 +134,11 @@ def _go_on(
     }
     extended = _changed(plan, {"search": {"trials": trials}})
     console.print(f"Going on with {folder.path}.")
-    return folder, bind(_changed(extended, only_now)), extended
+    bound = bind(_changed(extended, only_now))
+    # Other resources than before may not do for what is searched.
+    if mistakes := mistakes_in_keys(bound):
+        raise InputError("\n".join(map(str, mistakes)))
+    return folder, bound, extended
 
 
 def _changed(plan: Plan, changes: Mapping[str, Mapping[str, Any]]) -> Plan:

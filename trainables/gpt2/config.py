@@ -73,6 +73,13 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         return 0 if self.window is not None else super().trunk_steps
 
     @property
+    def needs_gpu(self) -> str | None:
+        """FlexAttention has no backward pass on a processor."""
+        if self.attention == "flex":
+            return "attention: flex learns on a GPU only, auto and sdpa everywhere"
+        return None
+
+    @property
     def peak_lr(self) -> float:
         """The rate that the groups' rates are multiples of: that of the matrices."""
         return self.muon_lr if self.optimizer == "muon" else self.lr
