@@ -26,7 +26,12 @@ def mistakes_in(bound: BoundPlan) -> list[Mistake]:
     mistakes = mistakes_in_keys(bound)
     if mistakes:
         return mistakes
-    return [*_explicit_configurations(bound), *_nothing_to_train(bound), *_rungs(bound)]
+    return [
+        *_explicit_configurations(bound),
+        *_nothing_to_train(bound),
+        *_rungs(bound),
+        *_nothing_to_share(bound),
+    ]
 
 
 def mistakes_in_keys(bound: BoundPlan) -> list[Mistake]:
@@ -190,6 +195,22 @@ def _rungs(bound: BoundPlan) -> Iterator[Mistake]:
             ("early_stopping", "grace_period"),
             f"got {rule.grace_period}, which no trial can be stopped after; the budget is {longest} steps",
         )
+
+
+def _nothing_to_share(bound: BoundPlan) -> Iterator[Mistake]:
+    plan = bound.plan
+    if not plan.share_trunks:
+        return
+    rng = random.Random(0)
+    drawn = [fill(plan, given, rng) for given in plan.tried_first.values()]
+    drawn += [{**plan.fixed, **given} for given in plan.only] or [draw(plan, rng) for _ in range(DRAWS)]
+    if any(bound.refusal(values) is None and bound.config(values).trunk_steps for values in drawn):
+        return
+    yield Mistake(
+        ("share_trunks",),
+        "got true, but no trial shares its first steps with one of another length: that needs "
+        "schedule constant_linear, warmup 0, and nothing else that goes by a trial's length",
+    )
 
 
 def step_at(share: float, steps: int) -> int:

@@ -167,3 +167,28 @@ def test_float_step_larger_than_the_range(file):
 def test_number_of_failing_draws_is_not_that_of_one_wording(file):
     file.write_text(changed("max: 5000", "max: 10", WITHOUT_TRY_FIRST))
     assert "of 4 looked at, none may be" in str(refusal_of(file))
+
+
+SHARING = """
+name: shared
+task: addition
+objectives: [{metric: exact_match, direction: max}]
+fixed: {digits: 2, schedule: constant_linear, warmup: 0.0}
+space:
+  steps: {type: choice, values: [100, 200]}
+share_trunks: true
+"""
+
+
+def test_trunks_that_no_trial_can_share_are_refused(file: Path):
+    file.write_text(SHARING)
+    load(file)
+    # Left out, warmup has a default: it is easily forgotten, and nothing would be shared without a word.
+    for wrong in (", warmup: 0.0", "schedule: constant_linear, "):
+        file.write_text(SHARING.replace(wrong, ""))
+        (mistake,) = refusal_of(file).mistakes
+        assert mistake.path == ("share_trunks",)
+        assert "schedule constant_linear, warmup 0" in str(mistake)
+    some = "  warmup: {type: choice, values: [0.0, 0.1]}\nshare_trunks"
+    file.write_text(SHARING.replace(", warmup: 0.0", "").replace("share_trunks", some))
+    load(file)
