@@ -9,6 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch._dynamo.testing import CompileCounter
+from torch.nn.attention.flex_attention import create_block_mask
 
 from trainables.gpt2 import block_attention
 from trainables.gpt2.block_attention import attend_in_blocks, kernels_for
@@ -162,16 +164,23 @@ def test_auto_attends_by_scaled_dot_products_on_a_cpu(kind: str) -> None:
     assert "scaled-dot-product" in GPT2Workload(config_of(kind), CPU).engine
 
 
-def test_a_model_that_attends_in_blocks_can_be_traced_as_a_whole() -> None:
-    """A compiler that has to stop at attention would compile each block's halves apart."""
-    config = config_of("both", attention="flex")
+def test_a_model_that_attends_in_blocks_is_compiled_as_a_whole_and_once_for_all_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a GPU both it and the making of masks are, and each step has another mask."""
+    models, masks = CompileCounter(), CompileCounter()
+    making = torch.compile(create_block_mask, backend=masks)
+    monkeypatch.setattr("trainables.gpt2.masks.create_block_mask", making)
+    workload = GPT2Workload(config_of("both", attention="flex", steps=9), CPU)
+    as_it_is = workload.build_model()
+    model = torch.compile(as_it_is, backend=models, fullgraph=True)
     with torch.no_grad():
-        workload, expected, _ = loss_and_logits(config, CPU)
-        torch.manual_seed(0)
-        model = torch.compile(workload.build_model(), backend="eager", fullgraph=True)
-        batch = workload.batch(2)
-        batch.tokens[:, ::17] = workload.data.document_start
-        torch.testing.assert_close(workload.loss(model, batch), expected)
+        for step in (1, 2, 5, 9):
+            batch = workload.batch(step)
+            batch.tokens[:, ::17] = workload.data.document_start
+            torch.testing.assert_close(workload.loss(model, batch), workload.loss(as_it_is, batch))
+    assert models.frame_count == 1
+    assert masks.frame_count == 1
 
 
 CUDA = torch.device("cuda")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -55,9 +57,14 @@ def block_mask(length: int, documents: Tensor | None, window: Tensor | None, dev
     # Heads have the same mask. Without documents and window all sequences have.
     different = documents if documents is not None else window
     sequences = None if different is None else len(different)
-    return create_block_mask(
-        may_look, sequences, None, length, length, device=str(device), _compile=device.type == "cuda"
-    )
+    create = _compiled() if device.type == "cuda" else create_block_mask
+    return create(may_look, sequences, None, length, length, device=str(device))
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> Callable[..., BlockMask]:
+    """Return what makes block masks, compiled: as it is, it has the whole mask in memory."""
+    return cast("Callable[..., BlockMask]", torch.compile(create_block_mask))
 
 
 def attend_dense(query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float) -> Tensor:
