@@ -58,19 +58,20 @@ class LiveDisplay:
     def _draw(self) -> RenderableType:
         metrics = self._bound.task.metrics
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("trial")
-        table.add_column("parameters", justify="right")
-        table.add_column("step", justify="right")
+        # Where it is narrow, the configuration gives way: its texts are cut, and nothing else is.
+        table.add_column("trial", no_wrap=True)
+        table.add_column("parameters", justify="right", no_wrap=True)
+        table.add_column("step", justify="right", no_wrap=True)
         for metric in metrics:
-            table.add_column(metric.name.replace("_", " "), justify="right")
-        table.add_column("configuration", overflow="ellipsis", no_wrap=True)
+            table.add_column(metric.name.replace("_", " "), justify="right", no_wrap=True)
+        table.add_column("configuration", min_width=13)
         for trial in list(self._board.running.values()):
             table.add_row(
                 trial.spec.label,
                 f"{trial.spec.params:,}",
                 f"{trial.step:,} of {trial.steps:,}",
                 *(number(trial.last.get(metric.name)) for metric in metrics),
-                configuration_text(self._bound, trial.spec),
+                Text(configuration_text(self._bound, trial.spec), no_wrap=True, overflow="ellipsis"),
             )
         return Group(Text(headline(self._board), style="bold"), *map(Text, details(self._board)), table)
 

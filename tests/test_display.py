@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 from test_proposals import bound
 
+from paretune.binding import bind
 from paretune.board import Board
 from paretune.display import LineDisplay, LiveDisplay, details, headline
 from paretune.outcomes import SeedOutcome
 from paretune.queue import PastTrial, TrialQueue
 from paretune.text import duration, values_text
+from search_spaces.loader import load_space
 
 
 class Clock:
@@ -85,6 +89,29 @@ def test_live_table_shows_running_trials_with_their_metrics():
     assert "0.75" in shown
     assert "d_model=" in shown
     assert "RuntimeError: out of memory" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_the_live_table_keeps_its_numbers_whatever_a_configuration_has_to_say(width: int):
+    """Thirty values are searched here, which would fill any line."""
+    plan = bind(load_space(Path(__file__).parent.parent / "search_spaces" / "gpt2_laptop.yaml"))
+    board, queue = Board(plan, [], Clock()), TrialQueue(plan)
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    display = LiveDisplay(board, plan, console)
+    for loss in (2.345, 1.987):
+        spec = queue.next()
+        board.started(spec)
+        board.reported(spec, {"step": 250, "val_loss": loss, "bits_per_byte": 3.456})
+    with console.capture() as capture:
+        console.print(display._draw())
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    rows = [line.split() for line in lines if line.startswith("c00")]
+    assert [row[:6] for row in rows] == [
+        ["c000-s0", "834,304", "250", "of", "500", "2.345"],
+        ["c001-s0", "851,968", "250", "of", "500", "1.987"],
+    ]
+    assert all(row[6] == "3.456" and row[7].startswith("steps=500") for row in rows)
+    assert max(map(len, lines)) <= width
 
 
 def test_lines_for_pipes_hold_no_colour_and_everything_else():

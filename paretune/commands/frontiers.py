@@ -12,7 +12,8 @@ from analysis.frontier import Frontier, frontier
 from analysis.layout import Column
 from analysis.plots import cost_name, frontier_figure, frontiers_figure
 from analysis.rows import PARAMS, SearchRows
-from paretune.commands.printing import configuration_rows, left_out, print_rows
+from paretune.commands.printing import left_out
+from paretune.commands.tables import print_configurations
 from paretune.errors import InputError
 from search_spaces.wording import accepted
 
@@ -53,10 +54,7 @@ def print_frontiers(console: Console, rows: SearchRows, fronts: list[Frontier], 
             metric = front.metric.replace("_", " ")
             console.print(f"\nFrontier of {cost_name(front.cost)} against {metric}:", style="bold")
         if not front.points.empty:
-            headers, cells = configuration_rows(
-                rows, front.points, first=["configuration"], costs=[front.cost]
-            )
-            print_rows(console, headers, cells)
+            print_configurations(console, rows, front.points, first=["configuration"], costs=[front.cost])
         elif has_heading or not titled:
             has_others = front.without_cost > 0
             console.print("No configuration has this cost." if has_others else "No trial has a result yet.")

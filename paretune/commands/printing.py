@@ -24,9 +24,6 @@ _WIDTH_OF_FILES = 1000
 _TIMES_TO_TARGET = {"steps_to_target": "steps", "cpu_seconds_to_target": "s"}
 """Costs that tables show wherever there is a target, and their units."""
 
-_MIN_WIDTHS = {"solved": 6, "values": 16}
-"""On a narrow terminal the longest columns are folded; these only down to here."""
-
 
 def make_console(*, to_stderr: bool = False) -> Console:
     """Return a console; colour and live tables only on a terminal, wide lines in files and pipes."""
@@ -42,19 +39,38 @@ def print_json(content: Any) -> None:
 
 
 def print_rows(
-    console: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = ""
+    console: Console,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    title: str = "",
+    *,
+    folds_cells: bool = True,
 ) -> None:
-    """Print rows as a table, numbers to the right."""
+    """Print rows as a table, numbers to the right; headers, and if wanted cells, are folded between words."""
     if title:
         # Rich would fold a table's own title to the width of its columns.
         console.print(title, style="italic")
     table = Table(box=None, pad_edge=False, header_style="bold")
+    unfolded = sum(
+        max(len(_text(line[index])) for line in (columns, *rows)) + 2 for index in range(len(columns))
+    )
+    is_tight = not folds_cells and unfolded > console.width
     for index, name in enumerate(columns):
         is_number = bool(rows) and all(_is_number(row[index]) or row[index] in ("-", "") for row in rows)
-        table.add_column(name, justify="right" if is_number else "left", min_width=_MIN_WIDTHS.get(name))
+        least = max((len(word) for word in name.split()), default=0)
+        cells = [len(_text(row[index])) for row in rows]
+        # Rich would take too little from some columns and cut off the last.
+        width = max([least, *cells]) if is_tight else None
+        table.add_column(name, justify="right" if is_number else "left", min_width=least, width=width)
     for row in rows:
         table.add_row(*map(_text, row))
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    # In a file, the blanks that fill up the last column would be kept.
+    with console.capture() as printed:
+        console.print(table)
+    console.print("\n".join(line.rstrip() for line in printed.get().splitlines()), soft_wrap=True)
 
 
 def configuration_rows(
@@ -77,7 +93,7 @@ def configuration_rows(
     always = ["params", *(_TIMES_TO_TARGET if with_rate else [])]
     costs = [cost for cost in costs if cost not in always]
     headers += [cost.replace("_", " ") for cost in costs]
-    headers += ["solved", "95 % interval", "steps to target", "CPU time"] if with_rate else []
+    headers += ["solved", "95 % interval", "steps to target", "CPU to target"] if with_rate else []
     headers += ["other endings", "values"]
     cells = []
     for _, row in table.iterrows():
@@ -88,10 +104,14 @@ def configuration_rows(
         line += [cost_text(row.get(cost), rows.metrics[cost]["unit"]) for cost in costs]
         if with_rate:
             line += [*_success(row), *_time_to_target(row)]
-        searched = {name: row[name] for name in rows.plan.searched_names if not _is_missing(row[name])}
-        line += [_endings(row), values_text(searched)]
+        line += [_endings(row), values_text(searched_values(rows, row))]
         cells.append(line)
     return headers, cells
+
+
+def searched_values(rows: SearchRows, row: pd.Series[Any]) -> dict[str, Any]:
+    """Return what is special about a configuration: the values of the searched parameters that it has."""
+    return {name: row[name] for name in rows.plan.searched_names if not _is_missing(row[name])}
 
 
 def left_out(front: Frontier) -> str:

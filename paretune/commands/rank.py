@@ -41,7 +41,8 @@ def rank(
     from analysis.export import records
     from analysis.ranking import ranking
     from analysis.rows import SearchRows
-    from paretune.commands.printing import configuration_rows, make_console, print_json, print_rows
+    from paretune.commands.printing import make_console, print_json
+    from paretune.commands.tables import print_configurations
 
     folder = RunFolder.open(results, name)
     folder.require_rows()
@@ -52,10 +53,7 @@ def rank(
         print_json(records(shown))
         return OK
     console = make_console()
-    headers, cells = configuration_rows(
-        rows, shown, first=["rank", "configuration"], costs=rows.cost_objectives
-    )
-    print_rows(console, headers, cells)
+    print_configurations(console, rows, shown, first=["rank", "configuration"], costs=rows.cost_objectives)
     if len(shown) < len(table):
         console.print(f"... and {len(table) - len(shown)} more")
     return OK
