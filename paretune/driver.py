@@ -24,7 +24,6 @@ from paretune.endings import TrialEnding
 from paretune.errors import InputError
 from paretune.events import Listener
 from paretune.monitor import Monitor
-from paretune.preparing import prepare
 from paretune.provenance import describe_session, read_sessions, write_sessions
 from paretune.queue import PastTrial, TrialQueue, TrialSpec
 from paretune.recorder import Recorder, read_past, settle_past
@@ -56,14 +55,13 @@ def run_search(
 
     Args:
         folder: where rows, curves and Ray's files go.
-        bound: the plan, checked.
+        bound: the plan, checked and prepared.
         console: where progress is shown: a live table on a terminal, lines elsewhere.
         address: ``local``, or the address of a Ray cluster.
         extended: the folder's plan with more trials, to be kept once it is clear that it can run.
 
     Raises:
         InputError: the machine or cluster cannot run a single trial, or the folder is in use.
-        DataError: what trials are to be trained on is not there, or not right.
         OSError: rows cannot be written any more; what was written stays.
     """
     with folder.locked():
@@ -76,7 +74,6 @@ def run_search(
         session = {"session": len(sessions) + 1, "began": _now(), "address": address, **describe_session()}
         write_sessions(folder.path, [*sessions, session])
         board = Board(bound, past)
-        prepare(bound)
         with ray_session(address) as nodes:
             concurrency = concurrency_of(bound, nodes)
             require_gpu(bound, address)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 from pydantic import ValidationError
 
 from paretune.binding import BoundPlan
 from search_spaces.sampling import draw, fill
+from trainables.config import TrainingConfig
 
 _DRAWS = 200
 """Configurations that stand for a space: what they share, such as their data, has few values."""
@@ -19,12 +21,26 @@ def prepare(bound: BoundPlan) -> None:
     Raises:
         DataError: it is not there, or damaged, or not what a configuration needs.
     """
+    for config in _configurations(bound):
+        bound.task.prepare(config)
+
+
+def missing(bound: BoundPlan) -> list[str]:
+    """Let the task check what is here of what the plan's trials need; return what is not, each once.
+
+    Raises:
+        DataError: something is here, but damaged, or not what a configuration needs.
+    """
+    said = (bound.task.missing(config) for config in _configurations(bound))
+    return list(dict.fromkeys(words for words in said if words is not None))
+
+
+def _configurations(bound: BoundPlan) -> Iterator[TrainingConfig]:
     plan, rng = bound.plan, random.Random(0)
     first = [fill(plan, given, rng) for given in (*plan.baselines.values(), *plan.try_first)]
     listed = [plan.fixed | given for given in plan.only]
     for values in (*first, *listed, *(draw(plan, rng) for _ in range(_DRAWS))):
         try:
-            config = bound.config(values)
+            yield bound.config(values)
         except ValidationError:
             continue  # it is never trained
-        bound.task.prepare(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def refused(place: Path, *said: str, options: tuple[str, ...] = ()) -> None:
     for words in said:
         assert words in error
     assert "Traceback" not in done.err
+    assert "Starting Ray" not in done.out + done.err
     assert not (place / "results" / "on-text").exists()
 
 
@@ -97,6 +99,69 @@ def test_a_search_that_goes_on_is_refused_too_and_loses_no_row(place: Path) -> N
     assert again.code == 2
     assert "there is no data set" in " ".join(again.err.split())
     assert (place / "results" / "on-text" / "trials.jsonl").read_text() == before
+
+
+# What check says
+
+
+def checked(place: Path, *options: str) -> tuple[int, str]:
+    done = run_cli("check", "space.yaml", *options, cwd=place)
+    assert "Traceback" not in done.err
+    return done.code, " ".join((done.out + done.err).split())
+
+
+def test_check_says_which_data_are_elsewhere_and_that_the_file_is_right(place: Path) -> None:
+    code, said = checked(place)
+    assert (code, "this machine" in said) == (0, False)
+    (place / "data" / "stories").rename(place / "data" / "others")
+    code, said = checked(place)
+    assert code == 0
+    assert "space.yaml is right" in said
+    command = "paretune data text FILE... --tokenizer bytes --folder data/stories"
+    note = f"data: data/stories is not on this machine; make it with `{command}`"
+    assert said.endswith(note)
+    assert said.count("is not on this machine") == 1
+    assert json.loads(checked(place, "--json")[1])["not_here"] == [note]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ("vocabulary: 100", "state vocabulary: 256 or more"),
+        ("val_tokens: 1000000", "leaves none to examine trained models on"),
+    ],
+)
+def test_check_refuses_what_does_not_fit_data_that_are_here(place: Path, changed: str, words: str) -> None:
+    without = SPACE.replace(", val_tokens: 256", "")
+    (place / "space.yaml").write_text(without.replace("steps: 3", f"steps: 3, {changed}"))
+    code, said = checked(place)
+    assert code == 2
+    assert said.startswith("space.yaml: ")
+    assert words in said
+    assert "is right" not in said
+    code, said = checked(place, "--json")
+    assert code == 2
+    assert words in json.loads(said)["mistakes"][0]["message"]
+
+
+def test_check_refuses_damaged_data(place: Path) -> None:
+    shard = place / "data" / "stories" / "train_000001.bin"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    code, said = checked(place)
+    assert code == 2
+    assert shard.name in said
+
+
+def test_check_neither_builds_nor_misses_the_default_text(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = place / "cache"
+    cache.mkdir(mode=0o700)
+    monkeypatch.setenv("PARETUNE_CACHE", str(cache))
+    (place / "space.yaml").write_text(SPACE.replace("data/stories", "python"))
+    code, said = checked(place)
+    assert (code, "this machine" in said) == (0, False)
+    assert not list(cache.rglob("dataset.json"))
 
 
 # Which configurations are looked at

@@ -204,6 +204,17 @@ class Task(Protocol):
         """
         ...
 
+    def missing(self, config: TrainingConfig) -> str | None:
+        """Check what is here of that already, make nothing, and say what is not here and what makes it.
+
+        None if all is here, or if ``prepare`` makes it. A space file may be checked on one machine and
+        searched on another, so what is not here is no mistake.
+
+        Raises:
+            DataError: what is here is damaged, or not what the configuration needs.
+        """
+        ...
+
     def diagnose(self) -> Sequence[Diagnosis]:
         """Try out what the task can use on this machine, and say how that went."""
         ...

@@ -19,9 +19,11 @@ from paretune.commands.options import (
 )
 from paretune.commands.printing import make_console, print_json, print_rows
 from paretune.exits import OK, WRONG_INPUT
+from paretune.preparing import missing
 from paretune.summary import PlanSummary, summarise
 from search_spaces.loader import SpaceFile
-from search_spaces.mistakes import SpaceFileError, dotted
+from search_spaces.mistakes import Mistake, SpaceFileError, dotted
+from trainables.text.errors import DataError
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +35,8 @@ _SHORT = "Check a space file and say what it means."
 _HELP = """Check a space file and say what it means, without training anything.
 
 Prints the number of dimensions, the parameter counts that the space can produce, the budget, and
-what a trial needs. If something is wrong, prints every mistake with its line and what would be
+what a trial needs. Data that are on this machine are checked too; data that are not are no mistake,
+as a search may run elsewhere. If something is wrong, prints every mistake with its line and what would be
 accepted, and exits with 2.
 
 \b
@@ -55,7 +58,13 @@ def check(
     """Check a space file; see the help text."""
     try:
         overrides = search_overrides(trials, seeds, None, None, cpu, gpu)
-        summary = summarise(load_bound(SpaceFile(space), overrides, budget))
+        file = SpaceFile(space)
+        bound = load_bound(file, overrides, budget)
+        try:
+            not_here = missing(bound)
+        except DataError as error:
+            raise file.error([Mistake((), str(error))]) from error
+        summary = summarise(bound)
     except SpaceFileError as error:
         if not as_json:
             raise
@@ -66,11 +75,13 @@ def check(
         print_json({"valid": False, "mistakes": mistakes})
         return WRONG_INPUT
     if as_json:
-        print_json({"valid": True, **asdict(summary)})
+        print_json({"valid": True, **asdict(summary), "not_here": not_here})
     else:
         console = make_console()
         console.print(f"{space} is right.", style="green")
         print_rows(console, ("", ""), sentences(summary))
+        for words in not_here:
+            console.print(words, style="yellow")
     return OK
 
 

@@ -32,6 +32,7 @@ from paretune.commands.printing import (
 )
 from paretune.errors import InputError
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
+from paretune.preparing import prepare
 from paretune.runs import RunFolder
 from paretune.text import duration
 from search_spaces.loader import SpaceFile
@@ -99,11 +100,12 @@ def search(
         folder = RunFolder.create(results, bound, file.text)
         _say_name(console, bound, folder)
 
-    # Ray and torch take seconds to import; a mistake in the file should not wait for them.
-    console.print("Starting Ray ...", style="dim")
-    from paretune.driver import run_search
-
     try:
+        # Ray and torch take seconds to import; a mistake in the file or its data should not wait for them.
+        prepare(bound)
+        console.print("Starting Ray ...", style="dim")
+        from paretune.driver import run_search
+
         outcome = run_search(folder, bound, console, address=address, extended=extended)
     except (InputError, DataError, ConnectionError):
         if resume is None:

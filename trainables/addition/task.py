@@ -53,6 +53,9 @@ class AdditionTask:
     def prepare(self, config: TrainingConfig) -> None:
         """Do nothing: problems are drawn, not read."""
 
+    def missing(self, config: TrainingConfig) -> str | None:
+        """Return None: problems are drawn, not read."""
+
     def diagnose(self) -> Sequence[Diagnosis]:
         """Say whether there is a native engine here, and what it has compiled so far."""
         from trainables.addition.native.diagnosis import diagnose

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from trainables.contract import Diagnosis
 from trainables.gpt2.config import PYTHON, GPT2Config
 from trainables.gpt2.locating import locate, require_text
-from trainables.text.errors import DataError
+from trainables.text.errors import DataError, MissingDataError
 from trainables.text.gpt2 import missing_vocabulary
+from trainables.text.python_text import is_built
 
 
 def check_data(config: GPT2Config) -> None:
@@ -21,6 +23,27 @@ def check_data(config: GPT2Config) -> None:
     data = locate(config.data)
     require_text(config, data)
     _check_tokens(config.data, config.vocabulary)
+
+
+def missing_data(config: GPT2Config) -> str | None:
+    """Check a configuration's data set as far as it is on this machine, and make nothing.
+
+    Returns:
+        What is not here, and what makes it; None if all is, or is made without being asked for.
+
+    Raises:
+        DataError: what is here is damaged, or not what the configuration needs.
+    """
+    if config.data == PYTHON and not is_built():
+        return None
+    try:
+        check_data(config)
+    except MissingDataError as error:
+        folder, here = Path(config.data), Path.cwd()
+        shown = str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
+        command = error.command.replace(str(folder), shown)
+        return f"data: {shown} is not on this machine; make it with `{command}`"
+    return None
 
 
 def diagnose() -> Sequence[Diagnosis]:

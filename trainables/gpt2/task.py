@@ -51,6 +51,12 @@ class GPT2Task:
 
         check_data(cast("GPT2Config", config))
 
+    def missing(self, config: TrainingConfig) -> str | None:
+        """Check the data set if it is here."""
+        from trainables.gpt2.checking import missing_data
+
+        return missing_data(cast("GPT2Config", config))
+
     def diagnose(self) -> Sequence[Diagnosis]:
         """Say which text there is without a network."""
         from trainables.gpt2.checking import diagnose

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trainables.text.errors import DataError
+from trainables.text.errors import DataError, MissingDataError
 from trainables.text.shards import Shard, Tokens, check_tokens, open_shard
 from trainables.text.tokenizers import Tokenizer, tokenizer_from_json
 
@@ -221,7 +221,8 @@ def open_dataset(folder: Path) -> Dataset:
     """Return the data set in a folder. Only ``dataset.json`` is read; shards are opened when needed.
 
     Raises:
-        DataError: there is none, or ``dataset.json`` is not right.
+        MissingDataError: there is no such folder.
+        DataError: it is no data set, or ``dataset.json`` is not right.
     """
     path = folder / DESCRIPTION_FILE
     try:
@@ -302,5 +303,8 @@ def _refuse_missing(folder: Path) -> NoReturn:
         command = f"paretune data fineweb --shards 1 --folder {folder}"
     else:
         command = f"paretune data text FILE... --tokenizer bytes --folder {folder}"
-    what = f"has no {DESCRIPTION_FILE}, so it is no data set" if folder.is_dir() else "there is no data set"
-    raise DataError(f"{folder}: {what}; make one with `{command}`")
+    if folder.is_dir():
+        raise DataError(
+            f"{folder}: has no {DESCRIPTION_FILE}, so it is no data set; make one with `{command}`"
+        )
+    raise MissingDataError(f"{folder}: there is no data set; make one with `{command}`", command)

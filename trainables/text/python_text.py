@@ -78,13 +78,12 @@ def python_dataset(progress: Progress | None = None) -> Path:
         DataError: there is no place for it, or what lies there is no data set.
     """
     try:
-        root = cache_folder("datasets")
+        folder = _cached()
     except NoCacheError as error:
         raise DataError(str(error)) from error
-    folder = root / f"python-{platform.python_version()}"
     if (folder / DESCRIPTION_FILE).is_file():
         return folder
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         build_python_dataset(folder, progress=progress)
     except (OSError, DataError):
@@ -94,6 +93,14 @@ def python_dataset(progress: Progress | None = None) -> Path:
     return folder
 
 
+def is_built() -> bool:
+    """Say whether the default data set is in the cache already."""
+    try:
+        return (_cached() / DESCRIPTION_FILE).is_file()
+    except NoCacheError:
+        return False
+
+
 def find_dataset(data: str) -> Dataset:
     """Return the data set that ``data`` names: ``python``, the default one, or a folder.
 
@@ -101,6 +108,10 @@ def find_dataset(data: str) -> Dataset:
         DataError: there is none, and what makes it.
     """
     return open_dataset(python_dataset() if data == DEFAULT else Path(data))
+
+
+def _cached() -> Path:
+    return cache_folder("datasets") / f"python-{platform.python_version()}"
 
 
 def _sources() -> Iterator[Document]:
