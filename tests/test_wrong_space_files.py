@@ -259,7 +259,7 @@ FIXED = [
         "unknown parameter",
         changed("  digits: 3", "  n_digits: 3"),
         "fixed.n_digits",
-        "is not a parameter of addition ... did you mean digits? ... d_model",
+        "is not a parameter of addition ... did you mean digits?",
     ),
     case("word for a number", changed("400", "many"), "fixed.steps", "'many' ... integer"),
     case("fraction for a whole number", changed("400", "400.5"), "fixed.steps", "400.5 ... integer"),
