@@ -288,7 +288,7 @@ def test_a_window_grows_evenly_from_its_first_to_its_last() -> None:
 @settings(deadline=None, max_examples=200)
 @given(steps=st.integers(2, 400), first=st.integers(1, 100), growth=st.integers(0, 2000))
 def test_a_windows_growth_is_rounded_up_and_nothing_else(steps: int, first: int, growth: int) -> None:
-    config = GPT2Config(window=(first, first + growth), steps=steps)
+    config = GPT2Config(window=(first, first + growth), steps=steps, context=128)
     reach = [config.window_at(step) for step in range(1, steps + 1)]
     assert (reach[0], reach[-1]) == (first, first + growth)
     assert reach == sorted(reach)
@@ -306,6 +306,12 @@ def test_no_rounding_adds_a_token_to_a_window() -> None:
 def test_a_window_that_cannot_be_is_refused(window: Any) -> None:
     with pytest.raises(ValueError, match="window"):
         GPT2Config(window=window)
+
+
+def test_a_window_that_limits_nothing_is_refused_and_one_that_does_so_at_first_is_not() -> None:
+    with pytest.raises(ValueError, match=r"begin below context.*window=\[32, 64\], context=32"):
+        GPT2Config(window=(32, 64), context=32)
+    assert GPT2Config(window=(31, 64), context=32).window_at(1) == 31
 
 
 def test_a_step_is_attended_to_in_its_window_and_validation_in_the_last() -> None:

@@ -124,6 +124,15 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         return self
 
     @model_validator(mode="after")
+    def _window_limits(self) -> Self:
+        if self.window is not None and self.window[0] >= self.context:
+            raise ValueError(
+                "window must begin below context, or it never limits anything, but got "
+                f"(window={list(self.window)}, context={self.context})"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _validation_has_a_sequence(self) -> Self:
         if self.val_tokens < self.context:
             raise ValueError(
