@@ -204,12 +204,15 @@ def _nothing_to_share(bound: BoundPlan) -> Iterator[Mistake]:
     rng = random.Random(0)
     drawn = [fill(plan, given, rng) for given in plan.tried_first.values()]
     drawn += [{**plan.fixed, **given} for given in plan.only] or [draw(plan, rng) for _ in range(DRAWS)]
-    if any(bound.refusal(values) is None and bound.config(values).trunk_steps for values in drawn):
+    configs = [bound.config(values) for values in drawn if bound.refusal(values) is None]
+    if any(config.trunk_steps for config in configs):
         return
+    reasons = Counter(" and ".join(config.against_trunks) or "cooldown takes all steps" for config in configs)
+    most = f"; here {reasons.most_common(1)[0][0]}" if reasons else ""
     yield Mistake(
         ("share_trunks",),
         "got true, but no trial shares its first steps with one of another length: that needs "
-        "schedule constant_linear, warmup 0, and nothing else that goes by a trial's length",
+        f"schedule constant_linear, warmup 0, and nothing else that goes by a trial's length{most}",
     )
 
 

@@ -184,11 +184,22 @@ def test_trunks_that_no_trial_can_share_are_refused(file: Path):
     file.write_text(SHARING)
     load(file)
     # Left out, warmup has a default: it is easily forgotten, and nothing would be shared without a word.
-    for wrong in (", warmup: 0.0", "schedule: constant_linear, "):
-        file.write_text(SHARING.replace(wrong, ""))
+    for wrong, instead, reason in (
+        (", warmup: 0.0", "", "here warmup is 0.05 (its default)"),
+        ("schedule: constant_linear, ", "", "here schedule is warmup_cosine (its default)"),
+        (
+            "constant_linear, warmup: 0.0",
+            "warmup_cosine",
+            "is warmup_cosine and warmup is 0.05 (its default)",
+        ),
+        ("0.0}", "0.0, chain_share: 0.5}", "here chain_share is above 0"),
+        ("0.0}", "0.0, cooldown: 1.0}", "here cooldown takes all steps"),
+    ):
+        file.write_text(SHARING.replace(wrong, instead))
         (mistake,) = refusal_of(file).mistakes
         assert mistake.path == ("share_trunks",)
         assert "schedule constant_linear, warmup 0" in str(mistake)
+        assert str(mistake).endswith(reason)
     some = "  warmup: {type: choice, values: [0.0, 0.1]}\nshare_trunks"
     file.write_text(SHARING.replace(", warmup: 0.0", "").replace("share_trunks", some))
     load(file)

@@ -135,12 +135,27 @@ class TrainingConfig(BaseModel):
     @property
     def trunk_steps(self) -> int:
         """First steps, not all of them, that are the same whatever ``steps`` is; 0 where there are none."""
-        if self.schedule != "constant_linear" or self.warmup or self.second_pass is not None:
+        if self.against_trunks:
             return 0
-        if self.start_from is not None:
-            return 0  # its file may be another by the time that a longer run begins
         # The last step has the last rate, however short the cooldown.
         return self.steps - max(1, round(self.cooldown * self.steps))
+
+    @property
+    def against_trunks(self) -> list[str]:
+        """What makes the first steps depend on how many there are, in words for people."""
+        reasons = []
+        if self.schedule != "constant_linear":
+            reasons.append(f"schedule is {self.schedule}{self._if_default('schedule')}")
+        if self.warmup:
+            reasons.append(f"warmup is {self.warmup:g}{self._if_default('warmup')}")
+        if self.second_pass is not None:
+            reasons.append("there is a second_pass")
+        if self.start_from is not None:  # its file may be another by the time that a longer run begins
+            reasons.append("start_from is stated")
+        return reasons
+
+    def _if_default(self, field: str) -> str:
+        return "" if field in self.model_fields_set else " (its default)"
 
     @property
     def needs_gpu(self) -> str | None:

@@ -94,9 +94,10 @@ class AdditionConfig(TransformerShape, TrainingConfig):
     val_problems: int = Field(2000, ge=1, description="Validation problems in every evaluation.")
 
     @property
-    def trunk_steps(self) -> int:
-        """First steps that are the same whatever ``steps`` is; none where the problems change along them."""
-        return 0 if self.curriculum or self.chain_share else super().trunk_steps
+    def against_trunks(self) -> list[str]:
+        """Problems that change along the steps too."""
+        reasons = super().against_trunks + ["there is a curriculum"] * bool(self.curriculum)
+        return reasons + ["chain_share is above 0"] * bool(self.chain_share)
 
     @property
     def layout(self) -> Layout:

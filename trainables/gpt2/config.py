@@ -68,9 +68,9 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     )
 
     @property
-    def trunk_steps(self) -> int:
-        """First steps that are the same whatever ``steps`` is; none with a window, which grows with them."""
-        return 0 if self.window is not None else super().trunk_steps
+    def against_trunks(self) -> list[str]:
+        """A window too: it grows along with the steps."""
+        return super().against_trunks + ["there is a window"] * (self.window is not None)
 
     @property
     def needs_gpu(self) -> str | None:
