@@ -97,7 +97,7 @@ def test_a_mark_of_windows_is_no_text(tmp_path: Path) -> None:
     [
         (None, (), "there is no such file"),
         (b"caf\xe9 au lait", (), "byte 3 is no UTF-8; convert the file, for example with `iconv"),
-        (b" \n\n", (), "there is no text in any of the documents"),
+        (b" \n\n", (), "error: some.txt: there is no text in it; name files that have some"),
         (b"", ("--tokenizer", "chars"), "needs at least one; the text is empty"),
         (b"some text", ("--val-share", "1.5"), "more than 0 and less than 1, but is 1.5"),
         (b"some text", ("--folder", "."), "is no data set, so nothing is written to it"),
@@ -115,6 +115,24 @@ def test_what_cannot_be_made_is_refused(
     assert words in done.err
     assert "Traceback" not in done.err
     assert {path.name for path in tmp_path.rglob("*")} <= {"some.txt", "data"}
+
+
+def test_of_several_files_without_text_the_first_is_named(tmp_path: Path) -> None:
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / name).write_text(" \n")
+    done = run_cli("data", "text", "one.txt", "two.txt", "--tokenizer", "bytes", cwd=tmp_path)
+    assert done.code == 2
+    assert "error: one.txt: there is no text in it or in any other; name files" in done.err
+
+
+def test_show_suggests_the_data_set_of_that_name_where_data_sets_are(poem: Path, tmp_path: Path) -> None:
+    assert (
+        run_cli("data", "text", poem, "--tokenizer", "bytes", "--folder", "data/mine", cwd=tmp_path).code == 0
+    )
+    done = run_cli("data", "show", "mine", cwd=tmp_path)
+    assert done.code == 2
+    assert done.err == "error: mine: there is no data set; did you mean data/mine?\n"
+    assert "make one with" in run_cli("data", "show", "other", cwd=tmp_path).err
 
 
 def test_a_folder_is_no_file_of_text(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from paretune.commands.options import AsJson
 from paretune.exits import OK
+from trainables.text.errors import DataError, MissingDataError
 
 if TYPE_CHECKING:
     from trainables.text.dataset import Dataset
@@ -179,9 +180,17 @@ def show(
 ) -> int:
     """Check a data set; see the help text."""
     from paretune.commands.printing import print_json
+    from trainables.text.dataset import DESCRIPTION_FILE
     from trainables.text.python_text import find_dataset
 
-    dataset = find_dataset(folder)
+    try:
+        dataset = find_dataset(folder)
+    except MissingDataError as error:
+        # Where `data text` puts a data set by itself, and what it calls it.
+        usual = _FOLDER / folder
+        if not (usual / DESCRIPTION_FILE).is_file():
+            raise
+        raise DataError(f"{folder}: there is no data set; did you mean {usual}?") from error
     dataset.verify()
     if as_json:
         print_json({"folder": str(dataset.folder), **dataset.description.model_dump(mode="json")})

@@ -113,9 +113,12 @@ def split_documents(documents: Iterable[Document], val_share: float) -> Document
     """
     if not 0 < val_share < 1:
         raise DataError(f"the share of validation must be more than 0 and less than 1, but is {val_share}")
-    kept = [document for document in documents if document.text.strip()]
+    given = list(documents)
+    kept = [document for document in given if document.text.strip()]
     if not kept:
-        raise DataError("there is no text in any of the documents; name files that have some")
+        place = f"{given[0].name}: " if given else ""
+        others = " or in any other" if len(given) > 1 else ""
+        raise DataError(f"{place}there is no text in it{others}; name files that have some")
     texts = {hashlib.sha256(utf8(document.text)).digest(): document.text for document in kept}
     if len(texts) == 1:
         return _cut(kept, val_share)
