@@ -38,9 +38,10 @@ def ranking(rows: SearchRows) -> pd.DataFrame:
     """Return configurations, best first, with a column ``rank`` from 1.
 
     Those that reached the target with more than half of their seeds come first, by the first cost
-    objective of the plan: the smallest of them on top, or the fastest. A cost of reaching the target is
-    the mean over the seeds that reached it, one of training the mean over all with a value. The others
-    follow by the accuracy objective, and those without any value come last.
+    objective of the plan: the smallest of them on top, or the fastest, and of two that cost the same the
+    more accurate one. A cost of reaching the target is the mean over the seeds that reached it, one of
+    training the mean over all with a value. The others follow by the accuracy objective, and those
+    without any value come last.
     """
     table = configurations(rows)
     if table.empty:
@@ -55,7 +56,7 @@ def ranking(rows: SearchRows) -> pd.DataFrame:
         {
             "reached": ~reached,
             "cost": table[cost].where(reached, 0),
-            "value": (-table[metric] if direction == "max" else table[metric]).where(~reached, 0),
+            "value": -table[metric] if direction == "max" else table[metric],
             "size": table["params"],
         }
     )

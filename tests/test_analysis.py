@@ -18,6 +18,7 @@ from analysis.layout import ExportError
 from analysis.plots import curves_figure, frontier_figure, save_figure
 from analysis.ranking import ranking, reaches_target
 from analysis.rows import SearchRows
+from paretune.retraining import choose
 
 PLAN = {
     "name": "by-hand",
@@ -133,6 +134,19 @@ def test_ranking_puts_small_configurations_that_reach_the_target_first(rows: Sea
     # Number 1 solved only half of its seeds: one lucky seed is no finding.
     assert ranked["configuration"].tolist() == [0, 1, 4, 2, 5, 3]
     assert ranked["rank"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(("direction", "better"), [("max", [1, 2, 0, 3]), ("min", [0, 2, 1, 3])])
+def test_of_equal_cost_the_more_accurate_comes_first(tmp_path: Path, direction: str, better: list[int]):
+    """Nobody wants the worse of two models of the same size, and it is the first that is retrained."""
+    trials = [
+        (number, params, ["solved", "solved"], [value, value])
+        for number, params, value in [(0, 100, 0.990), (1, 100, 0.999), (2, 100, 0.995), (3, 200, 1.0)]
+    ]
+    objectives = [{"metric": "exact_match", "direction": direction}, PLAN["objectives"][1]]
+    rows = write_search(tmp_path / "equal", trials, objectives=objectives)
+    assert ranking(rows)["configuration"].tolist() == better
+    assert choose(rows, None).number == better[0]
 
 
 def test_unfinished_configuration_has_not_reached_the_target(tmp_path: Path):

@@ -19,9 +19,9 @@ def register(app: typer.Typer) -> None:
 _SHORT = "Rank configurations by cost and accuracy."
 _HELP = """Rank the configurations of a search by parameter count and accuracy, best first.
 
-Those that reached the target with more than half of their seeds come first, the smallest on top;
-the others follow by accuracy. If the first cost among the plan's objectives is another one, such as
-seconds_to_target, those with the least of it are on top.
+Those that reached the target with more than half of their seeds come first, the smallest on top,
+and of the same size the most accurate; the others follow by accuracy. If the first cost among the
+plan's objectives is another one, such as seconds_to_target, those with the least of it are on top.
 "solved" is the success rate over seeds, with its 95 % interval.
 
 \b
