@@ -65,8 +65,9 @@ def choose(rows: SearchRows, number: int | None) -> Chosen:
         )
     if not reaches_target(rows, ranked).iloc[0]:
         metric, _ = accuracy_objective(rows)
+        ((name, value),) = rows.plan.target.items()
         raise InputError(
-            f"no configuration reached the target {rows.plan.target} with more than half of its seeds; "
+            f"no configuration reached the target {name} {value:g} with more than half of its seeds; "
             f"the best is number {int(best['configuration'])} with {metric} {best[metric]:.4g}. "
             f"Retrain it all the same with --configuration {int(best['configuration'])}"
         )

@@ -149,6 +149,13 @@ def test_of_equal_cost_the_more_accurate_comes_first(tmp_path: Path, direction: 
     assert choose(rows, None).number == better[0]
 
 
+def test_where_none_reached_the_target_retrain_names_the_best(tmp_path: Path):
+    trials = [(0, 100, ["finished", "finished"], [0.5, 0.5]), (1, 200, ["finished", "finished"], [0.7, 0.7])]
+    rows = write_search(tmp_path / "none", trials)
+    with pytest.raises(ValueError, match=r"reached the target exact_match 0\.99 with .*--configuration 1$"):
+        choose(rows, None)
+
+
 def test_unfinished_configuration_has_not_reached_the_target(tmp_path: Path):
     """One seed solved, two to go: that one may be the lucky one."""
     search = PLAN["search"] | {"seeds": 3}

@@ -35,7 +35,7 @@ def test_terminal_shows_each_ending_and_the_frontier(every_ending: Search):
     assert "6,144" in out
     assert "Not considered: trials that ended otherwise: 1 diverged, 1 failed." in out
     # The folder lies outside ./results, where its name alone would not find it.
-    assert f"paretune retrain {every_ending.folder}" in out
+    assert out.endswith(f"    paretune retrain {every_ending.folder}\n")
 
 
 def test_nothing_but_our_own_words_is_printed(every_ending: Search):
@@ -90,6 +90,34 @@ def test_solved_trial_leaves_a_checkpoint_that_can_be_evaluated(every_ending: Se
     assert done.code == 0, done.err
     assert json.loads(done.out)["share"] >= 0.97
 
+
+def test_what_to_do_next_is_a_command_that_works(tmp_path: Path):
+    """Where nothing reached the target, retrain wants a configuration to be named: the best."""
+    space = tmp_path / "short.yaml"
+    space.write_text(SHORT)
+    results = tmp_path / "results"
+    done = run_cli("search", space, "--results", results)
+    assert done.code == 0, done.out + done.err
+    last = done.out.splitlines()[-1]
+    number = int(json.loads(run_cli("rank", "short", "--results", results, "--json").out)[0]["configuration"])
+    assert last.endswith(f"    paretune retrain {results / 'short'} --configuration {number}")
+    arguments = last.split("paretune ")[-1].split()
+    retrained = run_cli(*arguments, "--seeds", "1", "--problems", "100")
+    assert retrained.code == 0, retrained.out + retrained.err
+    assert f"Configuration {number}, " in retrained.out
+
+
+SHORT = """
+name: short
+task: addition
+objectives: [{metric: exact_match, direction: max}, {metric: params, direction: min}]
+target: {exact_match: 0.99}
+fixed: {digits: 3, batch: 32, eval_every: 20, lr: 0.01}
+only:
+  - {d_model: 4, d_ff: 8, steps: 20}
+  - {d_model: 16, d_ff: 32, steps: 40}
+search: {concurrency: 2}
+"""
 
 SLOW = """
 name: slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -38,6 +38,9 @@ from paretune.text import duration
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan
 from trainables.text.errors import DataError
+
+if TYPE_CHECKING:
+    from analysis.rows import SearchRows
 
 
 def register(app: typer.Typer) -> None:
@@ -204,12 +207,29 @@ def _conclude(
             style="yellow",
         )
     name = folder.shown
-    console.print(f"\nNext:  paretune rank {name}    paretune watch {name}    paretune retrain {name}")
+    commands = [f"paretune rank {name}", f"paretune watch {name}", *_retrain_command(rows, name)]
+    console.print(f"\nNext:  {'    '.join(commands)}", soft_wrap=True)
     failed = endings["failed"]
     if failed and failed == len(rows.trials):
         console.print("Every trial failed; the errors are above and in trials.jsonl.", style="red")
         return OUR_FAILURE
     return OK
+
+
+def _retrain_command(rows: SearchRows, name: str) -> list[str]:
+    """Return the command that retrains the best: none if no configuration has a result.
+
+    Without a configuration that reached the target, retrain wants one to be named.
+    """
+    from analysis.ranking import accuracy_objective, ranking, reaches_target
+
+    ranked = ranking(rows)
+    metric, _ = accuracy_objective(rows)
+    if ranked.empty or ranked[metric].isna().iloc[0]:
+        return []
+    chosen_by_itself = reaches_target(rows, ranked).iloc[0]
+    named = "" if chosen_by_itself else f" --configuration {int(ranked['configuration'].iloc[0])}"
+    return [f"paretune retrain {name}{named}"]
 
 
 def _resume_command(folder: RunFolder) -> str:
