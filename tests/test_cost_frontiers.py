@@ -189,6 +189,16 @@ def test_command_shows_a_frontier_for_each_cost(both: Path):
     assert {"frontier.png", "frontier.svg"} <= {path.name for path in (both / "both").iterdir()}
 
 
+def test_figure_against_one_cost_leaves_that_of_the_objectives_as_it_is(both: Path):
+    assert run_cli("frontier", "both", "--results", both).code == 0
+    before = (both / "both" / "frontier.svg").read_bytes()
+    done = run_cli("frontier", "both", "--results", both, "--against", "params")
+    assert done.code == 0, done.err
+    assert (both / "both" / "frontier.svg").read_bytes() == before
+    assert (both / "both" / "frontier-params.svg").read_text().count('id="axes_') == 1
+    assert "frontier-params.png, " in done.out
+
+
 def test_json_lists_the_frontiers_with_their_costs(both: Path):
     several = json.loads(run_cli("frontier", "both", "--results", both, "--json").out)
     told = {

@@ -25,7 +25,8 @@ The frontier holds the configurations that no other beats in both. Diverged and 
 left out and counted. Where the plan's objectives name other costs, such as seconds_to_target, there
 is a frontier for each. On that of a cost of reaching the target only those configurations stand that
 reached it with more than half of their seeds; the others are left out and counted. The figure is
-written to results/NAME/frontier.png and .svg.
+written to results/NAME/frontier.png and .svg; with --against METRIC to frontier-METRIC.png and .svg, so
+that the figure of the plan's own objectives stays.
 
 \b
 Examples:
@@ -76,7 +77,8 @@ def frontier(
     console = make_console(to_stderr=as_json)
     written = [] if export is None else export_table(*table_of(rows, fronts), export)
     drawing = figure_of(rows, fronts, folder.name)
-    for path in [figure] if figure else [folder.path / f"frontier.{ending}" for ending in ("png", "svg")]:
+    stem = "frontier" if against is None else f"frontier-{against}"
+    for path in [figure] if figure else [folder.path / f"{stem}.{ending}" for ending in ("png", "svg")]:
         save_figure(drawing, path)
         written.append(path)
     if as_json:
