@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,10 +102,13 @@ def retrain(
                 progress.seed_ended(run)
         except KeyboardInterrupt:
             interrupted = True
+    if not runs:
+        # A checkpoint that no report names is of no use to anybody.
+        shutil.rmtree(place)
+        console.print("Interrupted before a seed was done; there is nothing to report.", style="yellow")
+        return INTERRUPTED
     if interrupted:
         console.print(f"Interrupted; the report is on {len(runs)} of {seeds} seeds.", style="yellow")
-    if not runs:
-        return INTERRUPTED
     content = write_report(place, folder.name, bound, chosen, runs, torch_device)
     content |= {"report": str(place / REPORT_FILE)}
     best = best_run(bound.task, runs)
