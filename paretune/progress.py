@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -12,6 +15,13 @@ from paretune.retraining import SeedRun, config_of
 from paretune.text import duration, number
 from search_spaces.plan import Values
 from trainables.contract import Report
+
+
+def examining_status(console: Console) -> AbstractContextManager[object]:
+    """Say on a terminal, until left, that a model is examined: a language model takes 20 s and more."""
+    if not console.is_terminal:
+        return nullcontext()
+    return console.status("examining on held-out problems ...")
 
 
 class SeedProgress:
@@ -50,6 +60,16 @@ class SeedProgress:
             self._console.print(text, style="dim", markup=False, highlight=False)
         value = f"{self._metric.replace('_', ' ')} {number(report.metrics.get(self._metric))}"
         self._bar.update(self._row, completed=report.step, value=value)
+
+    @contextmanager
+    def examining(self) -> Iterator[None]:
+        """Say that the model is examined, in the place of the bar, which would stand still meanwhile."""
+        self._bar.stop()
+        try:
+            with examining_status(self._console):
+                yield
+        finally:
+            self._bar.start()
 
     def seed_ended(self, run: SeedRun) -> None:
         """Say how a seed ended, and turn to the next."""

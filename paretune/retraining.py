@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def retrain_seed(
     device: torch.device,
     problems: int,
     progress: Callable[[Report], None],
+    examining: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> SeedRun:
     """Train one configuration with one fresh seed at full budget, then examine its best checkpoint.
 
@@ -97,6 +99,7 @@ def retrain_seed(
         device: where to train.
         problems: how many held-out problems to examine on.
         progress: called with every report.
+        examining: makes what is entered while the checkpoint is examined, to say so.
     """
     config = bound.config(values, seed=fresh_seed(bound, seed_index))
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +122,8 @@ def retrain_seed(
     )
     if keeper.best is not None:
         run.checkpoint = keeper.path
-        run.examination = examine(keeper.path, device, problems=problems, seed=0)
+        with examining():
+            run.examination = examine(keeper.path, device, problems=problems, seed=0)
     return run
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import CLI
+import pytest
+from conftest import CLI, run_cli
 
 from paretune.binding import bind
 from paretune.runs import RunFolder
@@ -64,3 +68,59 @@ def test_interrupted_before_a_seed_was_done_leaves_nothing_behind(tmp_path: Path
     assert out.endswith("Interrupted before a seed was done; there is nothing to report.\n")
     assert [path.name for path in (folder / "retrain").iterdir()] == ["c000"]
     assert (earlier / "report.md").exists()
+
+
+def on_a_terminal(*arguments: str | Path) -> tuple[str, str]:
+    """Run a command with standard output and standard error on a terminal each; return what they got."""
+    ours, theirs = zip(*(pty.openpty() for _ in range(2)), strict=True)
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    command = [*CLI, *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=theirs[0], stderr=theirs[1], env=environment)
+    for end in theirs:
+        os.close(end)
+    # Both at once: a terminal's buffer holds some thousand characters, and who fills it waits.
+    with ThreadPoolExecutor(2) as pool:
+        out, err = pool.map(_all_of, ours)
+    assert process.wait(timeout=60) == 0, out + err
+    return out, err
+
+
+def _all_of(end: int) -> str:
+    got = b""
+    while True:
+        try:
+            part = os.read(end, 4096)
+        except OSError:
+            # What Linux says where the other end is closed.
+            part = b""
+        if not part:
+            os.close(end)
+            return got.decode()
+        got += part
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return search_of_one(tmp_path_factory.mktemp("results"), steps=40)
+
+
+def test_examining_is_said_on_a_terminal_and_nowhere_else(searched: Path):
+    """A language model takes 20 s and more, in which nothing else is to be seen."""
+    said = "examining on held-out problems"
+    options = ("--configuration", "0", "--seeds", "2", "--device", "cpu")
+    out, _ = on_a_terminal("retrain", searched, *options)
+    # The bar comes back for the next seed, after the status.
+    assert out.index("seed 1 of 2") < out.index(said) < out.index("seed 2 of 2") < out.rindex(said)
+    piped = run_cli("retrain", searched, *options)
+    assert piped.code == 0, piped.err
+    assert said not in piped.out + piped.err
+
+    checkpoint = searched / "retrain" / "c000" / "seed-0" / "checkpoint.pt"
+    out, err = on_a_terminal("evaluate", checkpoint)
+    assert said in err
+    assert said not in out
+    assert "held-out problems" in out
+    assert said not in "".join(on_a_terminal("evaluate", checkpoint, "--json"))
+    quiet = run_cli("evaluate", checkpoint)
+    assert (quiet.code, quiet.err) == (0, "")
+    assert said not in quiet.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -42,13 +43,17 @@ def evaluate(
     from paretune.devices import pick_device
     from paretune.examining import as_json as to_json
     from paretune.examining import headline
+    from paretune.progress import examining_status
     from paretune.retraining import examine
 
-    exam = examine(checkpoint, pick_device(device), problems=problems, seed=seed)
+    # On standard error, and only where a person reads both.
+    console = make_console()
+    is_watched = console.is_terminal and not as_json
+    with examining_status(make_console(to_stderr=True)) if is_watched else nullcontext():
+        exam = examine(checkpoint, pick_device(device), problems=problems, seed=seed)
     if as_json:
         print_json({"checkpoint": str(checkpoint), **to_json(exam)})
         return OK
-    console = make_console()
     console.print(headline(exam), style="bold")
     console.print(f"drawn uniformly from {exam.drawn_from}")
     for table in exam.tables:

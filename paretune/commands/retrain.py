@@ -97,6 +97,7 @@ def retrain(
                     device=torch_device,
                     problems=problems,
                     progress=progress.report,
+                    examining=progress.examining,
                 )
                 runs.append(run)
                 progress.seed_ended(run)
