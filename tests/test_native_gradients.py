@@ -31,8 +31,8 @@ from trainables.addition.native.kernel_shape import shape_header
 
 pytestmark = needs_compiler
 
-DRAWN = int(os.environ.get("PARETUNE_DRAWN_KERNELS", "100"))
-"""Two compilations each, which are a sixth of the time of all tests; the environment may ask for more."""
+DRAWN = int(os.environ.get("PARETUNE_DRAWN_KERNELS", "50"))
+"""Two compilations each, of two seconds; always the same ones. The environment may ask for more."""
 
 FLOAT64 = 1e-9
 """Largest error in float64, relative to the largest gradient of the same parameter or, where that is tiny

@@ -56,6 +56,8 @@ def test_interrupted_before_a_seed_was_done_leaves_nothing_behind(tmp_path: Path
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that run in the background of a script inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not (folder / "retrain" / "c000-2" / "seed-0" / "checkpoint.pt").exists():
