@@ -109,7 +109,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_examining_is_said_on_a_terminal_and_nowhere_else(searched: Path):
     """A language model takes 20 s and more, in which nothing else is to be seen."""
     said = "examining on held-out problems"
-    options = ("--configuration", "0", "--seeds", "2", "--device", "cpu")
+    options = ("--configuration", "0", "--seeds", "2", "--device", "cpu", "--problems", "200")
     out, _ = on_a_terminal("retrain", searched, *options)
     # The bar comes back for the next seed, after the status.
     assert out.index("seed 1 of 2") < out.index(said) < out.index("seed 2 of 2") < out.rindex(said)
