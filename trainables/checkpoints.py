@@ -8,7 +8,6 @@ A checkpoint is a dict saved by ``torch.save``:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import nn
 
 from trainables.config import TrainingConfig
 from trainables.contract import CheckpointError, Task, Workload
+from trainables.replacing import replacing
 from trainables.tasks import get_task
 
 FORMAT = "paretune-checkpoint"
@@ -75,20 +75,14 @@ def save(snapshot: Snapshot, path: Path) -> None:
     Raises:
         OSError: the disk is full or the folder cannot be written; an older file stays as it was.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
+        with replacing(path) as file:
             torch.save(dict(snapshot), file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except RuntimeError as error:
         # After a write that failed, torch.save raises that its archive could not be ended.
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load(path: Path) -> Snapshot:

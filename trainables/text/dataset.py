@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from trainables.replacing import replacing
 from trainables.text.errors import DataError, MissingDataError
 from trainables.text.shards import Shard, Tokens, check_tokens, open_shard
 from trainables.text.tokenizers import Tokenizer, tokenizer_from_json
@@ -255,10 +256,13 @@ def write_description(folder: Path, description: Description, lengths: NDArray[n
         OSError: the disk is full or the folder cannot be written; an older file stays as it was.
     """
     assert lengths.shape == (description.vocabulary,)
+    # In memory first: of a full disk, what writes an array does not say the system's error.
     array = io.BytesIO()
     np.save(array, lengths, allow_pickle=False)
-    _put(folder / TOKEN_BYTES_FILE, array.getvalue())
-    _put(folder / DESCRIPTION_FILE, (description.model_dump_json(indent=2) + "\n").encode())
+    with replacing(folder / TOKEN_BYTES_FILE) as file:
+        file.write(array.getvalue())
+    with replacing(folder / DESCRIPTION_FILE) as file:
+        file.write((description.model_dump_json(indent=2) + "\n").encode())
 
 
 def count_contents(
@@ -284,16 +288,6 @@ def count_contents(
             documents += int(np.count_nonzero(chunk == document_start))
             digest.update(chunk.data)
     return Contents(files=files, tokens=tokens, bytes=size, documents=documents, sha256=digest.hexdigest())
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Put a file in its place, whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _refuse_missing(folder: Path) -> NoReturn:

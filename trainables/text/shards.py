@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.replacing import replacing
 from trainables.text.errors import DataError
 
 __all__ = ["HEADER_BYTES", "DataError", "Shard", "Tokens", "check_tokens", "open_shard", "write_shard"]
@@ -98,16 +99,9 @@ def write_shard(path: Path, tokens: Tokens) -> None:
     assert len(tokens) <= MAX_TOKENS
     header = np.zeros(256, dtype="<i4")
     header[:3] = MAGIC, VERSION, len(tokens)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(header.tobytes())
-            file.write(np.ascontiguousarray(tokens, dtype="<u2").data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(header.tobytes())
+        file.write(np.ascontiguousarray(tokens, dtype="<u2").data)
 
 
 def check_tokens(shard: Shard, vocabulary: int) -> None:
