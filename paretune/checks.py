@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from paretune.binding import CHECKPOINT_FIELD, RESERVED, BoundPlan
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
-from search_spaces.sampling import corners, draw, fill, listing
+from search_spaces.sampling import corners, draw, examples, fill, listing
 from search_spaces.wording import accepted, finding
 
 DRAWS = 2000
@@ -198,12 +198,9 @@ def _rungs(bound: BoundPlan) -> Iterator[Mistake]:
 
 
 def _nothing_to_share(bound: BoundPlan) -> Iterator[Mistake]:
-    plan = bound.plan
-    if not plan.share_trunks:
+    if not bound.plan.share_trunks:
         return
-    rng = random.Random(0)
-    drawn = [fill(plan, given, rng) for given in plan.tried_first.values()]
-    drawn += [{**plan.fixed, **given} for given in plan.only] or [draw(plan, rng) for _ in range(DRAWS)]
+    drawn = examples(bound.plan, random.Random(0), DRAWS)
     configs = [bound.config(values) for values in drawn if bound.refusal(values) is None]
     if any(config.trunk_steps for config in configs):
         return

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from paretune.binding import BoundPlan
-from search_spaces.sampling import draw, fill
+from search_spaces.sampling import examples
 from trainables.config import TrainingConfig
 
 _DRAWS = 200
@@ -36,10 +36,7 @@ def missing(bound: BoundPlan) -> list[str]:
 
 
 def _configurations(bound: BoundPlan) -> Iterator[TrainingConfig]:
-    plan, rng = bound.plan, random.Random(0)
-    first = [fill(plan, given, rng) for given in (*plan.baselines.values(), *plan.try_first)]
-    listed = [plan.fixed | given for given in plan.only]
-    for values in (*first, *listed, *(draw(plan, rng) for _ in range(_DRAWS))):
+    for values in examples(bound.plan, random.Random(0), _DRAWS):
         try:
             yield bound.config(values)
         except ValidationError:

@@ -49,6 +49,19 @@ def fill(plan: Plan, given: Values, rng: random.Random) -> Values:
     )
 
 
+def examples(plan: Plan, rng: random.Random, draws: int) -> Iterator[Values]:
+    """Yield configurations that stand for a plan, without regard to constraints.
+
+    What is tried first, with what it leaves open drawn; then all of an explicit list, or so many draws.
+    """
+    for given in plan.tried_first.values():
+        yield fill(plan, given, rng)
+    if plan.only:
+        yield from (plan.fixed | given for given in plan.only)
+    else:
+        yield from (draw(plan, rng) for _ in range(draws))
+
+
 def draw_value(dimension: AnyDimension, rng: random.Random) -> JsonValue:
     """Draw one value of a dimension, uniformly on its scale."""
     if isinstance(dimension, Choice):
