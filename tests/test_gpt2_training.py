@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 from gpt2_shapes import CORRECTED_SWITCHES, PUBLISHED_SWITCHES
-from test_loop import same_tensors, without_times
+from test_loop import same_tensors, trained_with_checkpoints, without_times
 from torch import Tensor, nn
 
 from trainables import memory
-from trainables.checkpoints import Snapshot, load, load_model, save
+from trainables.checkpoints import Snapshot, load_model
 from trainables.contract import Report, Target
 from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.locating import locate
@@ -56,16 +55,8 @@ def config_of(**changed: Any) -> GPT2Config:
 
 def trained(config: GPT2Config, folder: Path, **options: Any) -> tuple[list[Report], dict[int, Snapshot]]:
     """Train, and return the reports and every report's checkpoint as read from its file."""
-    reports: list[Report] = []
-    snapshots: dict[int, Snapshot] = {}
-
-    def report(row: Report, snapshot: Callable[[], Snapshot]) -> None:
-        reports.append(row)
-        path = folder / f"{row.step}.pt"
-        save(snapshot(), path)
-        snapshots[row.step] = load(path)
-
-    assert train(get_task("gpt2"), config, device=CPU, report=report, **options) in ("finished", "solved")
+    ending, reports, snapshots = trained_with_checkpoints(get_task("gpt2"), config, folder, **options)
+    assert ending in ("finished", "solved")
     return reports, snapshots
 
 

@@ -13,7 +13,16 @@ from torch import Tensor, nn
 
 from trainables.checkpoints import Snapshot, load, save
 from trainables.config import TrainingConfig
-from trainables.contract import LOOP_METRICS, VALIDATION_LOSS, Ending, Examination, Metric, Report, Target
+from trainables.contract import (
+    LOOP_METRICS,
+    VALIDATION_LOSS,
+    Ending,
+    Examination,
+    Metric,
+    Report,
+    Target,
+    Task,
+)
 from trainables.loop import train
 from trainables.optimization import ParameterGroup, one_group
 from trainables.tasks import TASKS
@@ -330,6 +339,12 @@ def adder(**settings: object) -> TrainingConfig:
 def trained_adder(
     config: TrainingConfig, folder: Path, **options: Any
 ) -> tuple[Ending, list[Report], dict[int, Snapshot]]:
+    return trained_with_checkpoints(TASKS["addition"], config, folder, **options)
+
+
+def trained_with_checkpoints(
+    task: Task, config: TrainingConfig, folder: Path, **options: Any
+) -> tuple[Ending, list[Report], dict[int, Snapshot]]:
     """Train and return the ending, the reports, and every report's checkpoint as read from its file."""
     reports: list[Report] = []
     snapshots: dict[int, Snapshot] = {}
@@ -340,7 +355,7 @@ def trained_adder(
         save(snapshot(), path)
         snapshots[row.step] = load(path)
 
-    ending = train(TASKS["addition"], config, device=CPU, report=report, **options)
+    ending = train(task, config, device=CPU, report=report, **options)
     return ending, reports, snapshots
 
 
