@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis.layout import METRICS_FILE, PLAN_FILE, REPORT_COLUMNS, REPORTS_FILE, TRIAL_COLUMNS, TRIALS_FILE
+from analysis.layout import (
+    DEFAULTS_FILE,
+    METRICS_FILE,
+    PLAN_FILE,
+    REPORT_COLUMNS,
+    REPORTS_FILE,
+    TRIAL_COLUMNS,
+    TRIALS_FILE,
+)
 from analysis.lines import read_lines
 from search_spaces.plan import Plan
 
@@ -18,11 +27,50 @@ PARAMS = "params"
 """The cost that every configuration has, and that is known without training."""
 
 
+_OLDER_COSTS = {
+    "samples": None,
+    "cpu_seconds": None,
+    "wall_seconds": None,
+    "steps_to_target": "step",
+    "cpu_seconds_to_target": "cpu_seconds",
+}
+"""Costs, and what a trial without the target has spent instead, in searches that are older than these
+words."""
+
+
 @dataclass(frozen=True)
 class SearchRows:
-    """What a search left behind, read from its folder."""
+    """What a search left behind, read from its folder; or a part of it, as :meth:`of_configurations` makes
+    it."""
 
     folder: Path
+    _whole: SearchRows | None = field(default=None, kw_only=True, repr=False)
+    _kept: frozenset[int] = field(default=frozenset(), kw_only=True, repr=False)
+
+    @classmethod
+    def of_frames(
+        cls,
+        plan: Plan,
+        metrics: Sequence[dict[str, Any]],
+        trials: pd.DataFrame,
+        reports: pd.DataFrame | None = None,
+        defaults: dict[str, Any] | None = None,
+    ) -> SearchRows:
+        """Return a search that lies in memory and in no folder: a simulated one, or one that still runs."""
+        rows = cls(Path(plan.name))
+        none = pd.DataFrame(columns=[column.name for column in REPORT_COLUMNS])
+        rows.__dict__.update(
+            plan=plan,
+            metrics={metric["name"]: metric for metric in metrics},
+            trials=trials,
+            reports=none if reports is None else reports,
+            defaults=defaults or {},
+        )
+        return rows
+
+    def of_configurations(self, numbers: Iterable[int]) -> SearchRows:
+        """Return the same search, of which only some configurations are looked at."""
+        return SearchRows(self.folder, _whole=self, _kept=frozenset(numbers))
 
     @cached_property
     def plan(self) -> Plan:
@@ -33,11 +81,25 @@ class SearchRows:
     def metrics(self) -> dict[str, dict[str, Any]]:
         """Every metric by name, with its direction, unit and description."""
         listed: list[dict[str, Any]] = json.loads((self.folder / METRICS_FILE).read_text())
-        return {metric["name"]: metric for metric in listed}
+        is_older = not any("is_cost" in metric for metric in listed)
+        older = {
+            name: {"is_cost": True, "spent": spent} if is_older else {}
+            for name, spent in _OLDER_COSTS.items()
+        }
+        return {metric["name"]: {**metric, **older.get(metric["name"], {})} for metric in listed}
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The task's parameters with the values that a configuration has where it states none.
+
+        Empty for searches that are older than the file that holds them.
+        """
+        path = self.folder / DEFAULTS_FILE
+        return dict(json.loads(path.read_text())) if path.exists() else {}
 
     @property
     def costs(self) -> list[str]:
-        """The metrics that are costs, ``params`` first; of searches older than that word, it alone."""
+        """The metrics that are costs, ``params`` first."""
         marked = (name for name, metric in self.metrics.items() if metric.get("is_cost"))
         return list(dict.fromkeys([PARAMS, *marked]))
 
@@ -53,6 +115,9 @@ class SearchRows:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row per trial: the last one written. Columns: results/README.md."""
+        if self._whole is not None:
+            whole = self._whole.trials
+            return whole[whole["configuration"].isin(self._kept)].reset_index(drop=True)
         frame = pd.DataFrame(read_lines(self.folder / TRIALS_FILE))
         if frame.empty:
             return pd.DataFrame(columns=[column.name for column in TRIAL_COLUMNS])
@@ -63,6 +128,9 @@ class SearchRows:
     @cached_property
     def reports(self) -> pd.DataFrame:
         """One row per report. Of steps that were repeated after a resumption, the later one."""
+        if self._whole is not None:
+            whole = self._whole.reports
+            return whole[whole["configuration"].isin(self._kept)].reset_index(drop=True)
         frame = pd.DataFrame(read_lines(self.folder / REPORTS_FILE))
         if frame.empty:
             return pd.DataFrame(columns=[column.name for column in REPORT_COLUMNS])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
 from paretune.errors import InputError
 from search_spaces.mistakes import Mistake
@@ -62,6 +64,16 @@ class BoundPlan:
             stated = [f"{word} {limit:,}" for word, limit in limits.items() if limit is not None]
             return f"params must be within {' and '.join(stated)}, but is {params:,}"
         return None
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The task's parameters that have a default, with it, as plain values."""
+        fields = self.task.config_class.model_fields
+        return {
+            name: to_jsonable_python(field.get_default(call_default_factory=True))
+            for name, field in fields.items()
+            if name not in RESERVED and not field.is_required()
+        }
 
     @property
     def target(self) -> Target | None:

@@ -9,12 +9,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from analysis.text import duration, number, values_text
 from paretune.binding import BoundPlan
 from paretune.board import Best, Board
 from paretune.endings import ENDINGS, TrialEnding
 from paretune.events import Row
 from paretune.queue import TrialSpec
-from paretune.text import duration, number, values_text
 
 
 class LiveDisplay:

@@ -8,9 +8,9 @@ from statistics import fmean
 from typing import Any
 
 from analysis.intervals import MeanTest, mean_against
+from analysis.text import duration
 from paretune.binding import BoundPlan
 from paretune.retraining import SeedRun
-from paretune.text import duration
 from trainables.contract import Table
 
 

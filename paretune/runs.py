@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from analysis.layout import METRICS_FILE, PLAN_FILE, SPACE_FILE, TRIALS_FILE
+from analysis.layout import DEFAULTS_FILE, METRICS_FILE, PLAN_FILE, SPACE_FILE, TRIALS_FILE
 from paretune.binding import BoundPlan
 from paretune.errors import InputError
 from search_spaces.plan import Plan
@@ -68,6 +68,7 @@ class RunFolder:
         (folder.path / SPACE_FILE).write_text(space_text)
         metrics = [asdict(metric) for metric in bound.metrics.values()]
         (folder.path / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n")
+        (folder.path / DEFAULTS_FILE).write_text(json.dumps(bound.defaults, indent=2) + "\n")
         folder.write_plan(plan)
         return folder
 

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 OUTSIDERS: dict[str, set[str]] = {
     "ray": {"paretune"},
-    "optuna": {"paretune"},
+    "optuna": {"paretune", "analysis"},
     "torch": {"trainables", "paretune"},
 }
 """Which rooms may import a heavy package. Others can use what those rooms leave behind."""

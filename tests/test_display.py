@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 from test_proposals import bound
 
+from analysis.text import duration, values_text
 from paretune.binding import bind
 from paretune.board import Board
 from paretune.display import LineDisplay, LiveDisplay, details, headline
 from paretune.outcomes import SeedOutcome
 from paretune.queue import PastTrial, TrialQueue
-from paretune.text import duration, values_text
 from search_spaces.loader import load_space
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from paretune.text import duration, values_text
+from analysis.text import duration, values_text
 
 if TYPE_CHECKING:
     import pandas as pd

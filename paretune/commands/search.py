@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from analysis.text import duration
 from paretune.binding import BoundPlan, bind, first_message
 from paretune.checks import mistakes_in_keys
 from paretune.commands.options import (
@@ -34,7 +35,6 @@ from paretune.errors import InputError
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.preparing import prepare
 from paretune.runs import RunFolder
-from paretune.text import duration
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan
 from trainables.text.errors import DataError

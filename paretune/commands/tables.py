@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.text import values_text
 from paretune.commands.printing import configuration_rows, print_rows, searched_values
-from paretune.text import values_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,108 @@
+"""What came of a trial, as a question is asked of it: solved, not learned, diverged, or not known.
+
+An outcome that is not known is nowhere counted as a failure, or as nothing. Where a rate is told, it is told
+three times: with the unknown as failed, left out, and as solved. The truth lies between the first and the
+last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimate import Estimate
+from analysis.intervals import wilson
+from analysis.rows import SearchRows
+
+Outcome = Literal["solved", "not learned", "diverged", "unknown"]
+
+OUTCOMES: dict[Outcome, str] = {
+    "solved": "reached the target and held it",
+    "not learned": "used its budget without reaching the target",
+    "diverged": "its loss was not finite any more",
+    "unknown": "ended before it could tell: stopped early, interrupted, failed, or still running",
+}
+"""Every outcome with its meaning."""
+
+_OF_ENDING: dict[str, Outcome] = {"solved": "solved", "finished": "not learned", "diverged": "diverged"}
+
+KEPT_CHANCE = "kept_chance"
+"""Column of a trial that early stopping would have ended, and that ran on by lot: the chance of that lot."""
+
+
+def with_outcomes(rows: SearchRows) -> pd.DataFrame:
+    """Return the trials with two more columns.
+
+    ``outcome`` is one of :data:`OUTCOMES`. ``weight`` is how many trials a trial with a known outcome stands
+    for: one, or where a rule of early stopping let some of those below its cut run on by lot, one over the
+    chance of that. Trials that are not known have the weight 0.
+    """
+    trials = rows.trials
+    outcome = trials["ending"].map(_OF_ENDING).fillna("unknown")
+    chance = trials[KEPT_CHANCE].fillna(1.0) if KEPT_CHANCE in trials.columns else 1.0
+    weight = np.where(outcome == "unknown", 0.0, 1.0 / np.asarray(chance, dtype=float))
+    return trials.assign(outcome=outcome, weight=weight)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """How many of some trials solved, in the three readings of those that are not known."""
+
+    solved: int
+    known: int
+    unknown: int
+
+    @property
+    def trials(self) -> int:
+        """All trials."""
+        return self.known + self.unknown
+
+    @property
+    def without_unknown(self) -> Estimate:
+        """The rate among the trials whose outcome is known, with Wilson's interval."""
+        return _rate(self.solved, self.known)
+
+    @property
+    def unknown_failed(self) -> Estimate:
+        """The rate if no trial that is not known would have solved: the lower bound."""
+        return _rate(self.solved, self.trials)
+
+    @property
+    def unknown_solved(self) -> Estimate:
+        """The rate if every trial that is not known would have solved: the upper bound."""
+        return _rate(self.solved + self.unknown, self.trials)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "solved": self.solved,
+            "known": self.known,
+            "unknown": self.unknown,
+            "rate": self.without_unknown.as_json(),
+            "unknown_failed": self.unknown_failed.as_json(),
+            "unknown_solved": self.unknown_solved.as_json(),
+        }
+
+    def __str__(self) -> str:
+        if not self.known:
+            return f"{self.unknown} not known"
+        estimate = self.without_unknown
+        told = f"{self.solved} of {self.known} ({estimate.low:.0%} to {estimate.high:.0%})"
+        return told + (f", {self.unknown} not known" if self.unknown else "")
+
+
+def rate_of(trials: pd.DataFrame) -> Rate:
+    """Count the outcomes of trials that :func:`with_outcomes` made."""
+    counts = trials["outcome"].value_counts()
+    unknown = int(counts.get("unknown", 0))
+    return Rate(solved=int(counts.get("solved", 0)), known=len(trials) - unknown, unknown=unknown)
+
+
+def _rate(successes: int, trials: int) -> Estimate:
+    if not trials:
+        return Estimate(value=float("nan"), low=0.0, high=1.0, unit="share")
+    low, high = wilson(successes, trials)
+    return Estimate(value=successes / trials, low=low, high=high, unit="share")

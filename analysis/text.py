@@ -1,0 +1,77 @@
+"""Numbers and time spans as people want to read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: ``0.4 s``, ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if 0 < seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def number(value: Any) -> str:
+    """Write a metric with four significant digits; missing stays a dash."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def values_text(values: Mapping[str, Any]) -> str:
+    """Write parameters in one line: ``d_model=16 lr=0.02``."""
+    return " ".join(f"{name}={_value(value)}" for name, value in values.items())
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    # Data frames turn whole numbers into floats where other rows have none.
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.3g}"
+
+
+def amount(value: float, unit: str = "") -> str:
+    """Write a count or cost with its unit: ``1,053 parameters``, ``12 s``, ``0.0213``; missing stays a
+    dash."""
+    if value is None or value != value:
+        return "-"
+    if math.isinf(value):
+        return "without bound" if value > 0 else "nothing"
+    if unit == "s":
+        return duration(value)
+    if unit == "share":
+        return percent(value)
+    written = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+    return f"{written} {unit}" if unit and unit != "1" else written
+
+
+def percent(share: float) -> str:
+    """Write a share in whole percents, and near all and nothing with as many digits as it takes to tell."""
+    for digits in range(5):
+        text = f"{share:.{digits}%}"
+        if share in (0, 1) or float(text[:-1]) not in (0, 100):
+            break
+    return text
+
+
+def between(low: float, high: float, unit: str = "") -> str:
+    """Write an interval's ends: ``934 to 1,271``, ``at least 934``, ``at most 1,271``, ``not bounded``."""
+    below, above = not math.isfinite(low), not math.isfinite(high)
+    if below and above:
+        return "not bounded"
+    if above:
+        return f"at least {amount(low, unit)}"
+    if below:
+        return f"at most {amount(high, unit)}"
+    return f"{amount(low, '' if unit not in ('s', 'share') else unit)} to {amount(high, unit)}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun: ``1 trial``, ``24 trials``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -1,0 +1,45 @@
+"""``paretune cliff``: the sizes at which a task begins to be learned."""
+
+from __future__ import annotations
+
+import typer
+
+from paretune.commands.findings import By, Export, FigureFile, Where, open_rows, show_finding
+from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results, RunName
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("cliff", help=_HELP, short_help=_SHORT)(cliff)
+
+
+_SHORT = "The sizes at which the task begins to be learned."
+_HELP = """Tell at which parameter counts 10, 50 and 90 % of seeds learn the task, each with its interval.
+
+The share of seeds that solve is fitted against the logarithm of the size. A configuration's seeds are alike,
+so intervals are of configurations, not of trials. "A cliff" is when 10 to 90 % lie within a factor of 1.25,
+"a ramp" otherwise. Where the data cannot tell, it is said how many more trials, at which sizes, would. The
+picture is written to results/NAME/cliff.png and .svg.
+
+\b
+Examples:
+  paretune cliff parameter-cliff
+  paretune cliff parameter-cliff --by n_heads
+  paretune cliff parameter-cliff --where final_norm=true --where "lr>=0.01" --export cliff.csv
+"""
+
+
+def cliff(
+    name: RunName,
+    by: By = None,
+    where: Where = None,
+    export: Export = None,
+    figure: FigureFile = None,
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> int:
+    """Print the cliff; see the help text."""
+    from analysis.cliff import cliff as cliff_of
+
+    rows = open_rows(results, name, where)
+    return show_finding(cliff_of(rows, by), rows.folder, export=export, figure=figure, as_json=as_json)

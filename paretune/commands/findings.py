@@ -1,0 +1,135 @@
+"""Findings on the terminal, as files, and as JSON: one way for every command that shows one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from analysis.layout import ExportError
+from paretune.commands.options import RunName
+from paretune.exits import OK
+from paretune.runs import RunFolder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from analysis.finding import Finding, Table
+    from analysis.rows import SearchRows
+
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="Look only at configurations with NAME=VALUE; also !=, <, <=, >, >=. May be repeated.",
+    ),
+]
+By = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Answer for each value of this parameter.")
+]
+Export = Annotated[
+    Path | None,
+    typer.Option("--export", metavar="FILE", help="Write the table to FILE: .csv, .json, .parquet or .md."),
+]
+FigureFile = Annotated[
+    Path | None,
+    typer.Option("--figure", metavar="FILE", help="Write the picture to FILE: .png, .svg or .pdf."),
+]
+
+__all__ = ["By", "Export", "FigureFile", "RunName", "Where", "open_rows", "show_finding"]
+
+
+def open_rows(results: Path, name: str, where: Sequence[str] | None = None) -> SearchRows:
+    """Return the rows of a search, or of those configurations that satisfy conditions.
+
+    Raises:
+        InputError: there is no such search, or it has no trials.
+        SelectionError: a condition cannot be understood, or leaves nothing.
+    """
+    from analysis.rows import SearchRows
+    from analysis.selection import parse_condition, select
+
+    folder = RunFolder.open(results, name)
+    folder.require_rows()
+    return select(SearchRows(folder.path), [parse_condition(text) for text in where or ()])
+
+
+def show_finding(
+    finding: Finding, folder: Path, *, export: Path | None, figure: Path | None, as_json: bool
+) -> int:
+    """Print a finding, write its table and its pictures, and return the exit code."""
+    from paretune.commands.printing import make_console, print_json
+
+    _check_figure(figure)
+    written = _write_files(finding, folder, export, figure)
+    if as_json:
+        print_json({**finding.as_json(), "written": [str(path) for path in written]})
+        return OK
+    console = make_console()
+    print_finding(console, finding)
+    if written:
+        console.print(f"\nwritten: {', '.join(map(str, written))}", soft_wrap=True)
+    return OK
+
+
+def print_finding(console: Console, finding: Finding) -> None:
+    """Print what a finding says, and its tables."""
+    for index, sentence in enumerate(finding.sentences):
+        console.print(sentence, style="bold" if index == 0 else None)
+    for table in finding.tables:
+        if len(table.frame):
+            console.print()
+            print_table(console, table)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table of a finding, with the units of its columns where they are not plain."""
+    from paretune.commands.printing import print_rows
+
+    units = {column.name: column.unit for column in table.columns}
+    headers = [name.replace("_", " ") for name in table.frame.columns]
+    rows = [
+        [cell(value, units.get(name, "")) for name, value in zip(table.frame.columns, row, strict=True)]
+        for row in table.frame.itertuples(index=False)
+    ]
+    print_rows(console, headers, rows, title=table.title, folds_cells=False)
+
+
+def cell(value: Any, unit: str) -> str:
+    """Write one cell; what is missing stays a dash."""
+    from analysis.text import amount
+
+    if isinstance(value, str):
+        return value
+    if value is None or value != value:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return amount(value, unit if unit in ("s", "share") else "")
+
+
+def _check_figure(figure: Path | None) -> None:
+    from analysis.pictures.painting import FIGURE_FORMATS
+
+    if figure is not None and figure.suffix not in FIGURE_FORMATS:
+        raise ExportError(f"{figure} must end in one of {', '.join(FIGURE_FORMATS)}, which names the format")
+
+
+def _write_files(finding: Finding, folder: Path, export: Path | None, figure: Path | None) -> list[Path]:
+    from analysis.export import export as export_table
+    from analysis.pictures.painting import figure_of, save_figure
+
+    written: list[Path] = []
+    if export is not None:
+        table = finding.tables[0]
+        written += export_table(table.frame, table.columns, export)
+    if finding.pictures:
+        drawing = figure_of(finding.pictures)
+        usual = [folder / f"{finding.kind}.{ending}" for ending in ("png", "svg")]
+        for path in [figure] if figure is not None else usual:
+            save_figure(drawing, path)
+            written.append(path)
+    return written
