@@ -73,3 +73,7 @@ REPORT_COLUMNS = (
 
 class ExportError(ValueError):
     """A file that cannot be written; the message says why."""
+
+
+class SelectionError(ValueError):
+    """A condition that cannot be understood, or a parameter that a search does not have."""

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
+from analysis.layout import SelectionError
 from analysis.rows import PARAMS, SearchRows
 from search_spaces.wording import accepted
 
@@ -24,10 +25,6 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
 }
 _CONDITION = re.compile(r"^\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*$")
-
-
-class SelectionError(ValueError):
-    """A condition that cannot be understood, or a parameter that the search does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)

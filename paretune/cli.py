@@ -8,7 +8,7 @@ import traceback
 import typer
 from typer.core import TyperGroup
 
-from analysis.layout import ExportError
+from analysis.layout import ExportError, SelectionError
 from paretune import __version__
 from paretune.commands import (
     add,
@@ -126,7 +126,7 @@ def _run() -> int:
     except SpaceFileError as error:
         typer.echo(str(error), err=True)
         return WRONG_INPUT
-    except (InputError, CheckpointError, DataError, ExportError) as error:
+    except (InputError, CheckpointError, DataError, ExportError, SelectionError) as error:
         typer.echo(f"error: {error}", err=True)
         return WRONG_INPUT
     except ConnectionError as error:
