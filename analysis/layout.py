@@ -7,6 +7,7 @@ from typing import Literal
 
 TRIALS_FILE = "trials.jsonl"
 REPORTS_FILE = "reports.jsonl"
+CONFIRMATIONS_FILE = "confirmations.jsonl"
 PLAN_FILE = "plan.json"
 METRICS_FILE = "metrics.json"
 DEFAULTS_FILE = "defaults.json"
@@ -69,6 +70,37 @@ REPORT_COLUMNS = (
     Column("engine", "", "in the first report of a trial, or after it was resumed, what computes its steps"),
 )
 """Columns of ``reports.jsonl``, beside the metrics of the report."""
+
+CONFIRMATION_COLUMNS = (
+    Column("configuration", "", "number of the configuration"),
+    Column("seed_index", "", "number of the fresh seed, counted from 0"),
+    Column("seed", "", "the seed itself: one that no trial of the search can have had"),
+    Column("params", "parameters", "exact number of unique parameters"),
+    Column("values", "", "the configuration: fixed and searched parameters"),
+    Column("ending", "", "how its training ended: solved, finished or diverged"),
+    Column("step", "steps", "last step that was reported"),
+    Column("best_step", "steps", "step of the checkpoint that was examined: the best by validation"),
+    Column("seconds", "s", "elapsed time of training, validation included, alone on the device"),
+    Column("test_metric", "", "what the examination on held-out data measured"),
+    Column("test_value", "", "what it found: a share of right answers, or a mean, in the metric's unit"),
+    Column("test_low", "", "lower end of its 95 % interval"),
+    Column("test_high", "", "upper end of its 95 % interval"),
+    Column("test_standard_error", "", "standard error over the units, for a mean"),
+    Column("test_problems", "", "how many problems, or sequences, it was examined on"),
+    Column("test_units", "", "how many units they were that are independent, such as documents"),
+    Column("test_called", "", "what the problems are, and what the units"),
+    Column("test_drawn_from", "", "what they were drawn from"),
+    Column("tables", "", "the examination's tables: title, columns, rows"),
+    Column("checkpoint", "", "the checkpoint, if it was kept"),
+    Column("device", "", "what it was trained on: cpu or cuda"),
+    Column("gpu", "", "the model of the GPU"),
+    Column("hardware", "", "the machine"),
+    Column("paretune", "", "the version of this program"),
+    Column("commit", "", "its commit"),
+    Column("command", "", "the command"),
+    Column("ended", "time", "when the seed was done (UTC)"),
+)
+"""Columns of ``confirmations.jsonl``, beside the metrics of the seed's last report."""
 
 
 class ExportError(ValueError):
