@@ -1,0 +1,91 @@
+"""The answer of a search: its findings in a few sentences, each with its interval and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.finding import Finding, Table
+from analysis.findings import findings_of
+from analysis.outcomes import OUTCOMES, with_outcomes
+from analysis.pictures.marks import Picture
+from analysis.ranking import smallest
+from analysis.rows import SearchRows
+from analysis.text import amount, plural
+from analysis.wording import target_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a search found, said in order: what was tried, the smallest that works, and each finding in a
+    sentence."""
+
+    name: str
+    sentences: Sequence[str]
+    findings: Sequence[Finding]
+    kind: str = "answer"
+    title: str = "Answer"
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """None of its own; each finding has its own."""
+        return ()
+
+    @property
+    def pictures(self) -> Sequence[Picture]:
+        """None of its own; each finding has its own."""
+        return ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the sentences, and every finding by its kind."""
+        return {
+            "search": self.name,
+            "sentences": list(self.sentences),
+            "findings": {finding.kind: finding.as_json() for finding in self.findings},
+        }
+
+
+def answer(rows: SearchRows, findings: Sequence[Finding] | None = None) -> Answer:
+    """Return what a search found.
+
+    Args:
+        rows: the search.
+        findings: those of :func:`analysis.findings.findings_of`, if they are there already.
+    """
+    found = findings_of(rows) if findings is None else findings
+    said = [_what_was_tried(rows), *_what_works(rows), *(finding.sentences[0] for finding in found)]
+    return Answer(name=rows.folder.name, sentences=said, findings=found)
+
+
+def _what_was_tried(rows: SearchRows) -> str:
+    trials = with_outcomes(rows)
+    if trials.empty:
+        return "Nothing can be said yet: no trial was started."
+    counts = trials["outcome"].value_counts()
+    told = ", ".join(f"{int(counts[name]):,} {name}" for name in OUTCOMES if name in counts)
+    if rows.plan.target is None:
+        endings = trials["ending"].fillna("without an ending").value_counts()
+        told = ", ".join(f"{count:,} {ending}" for ending, count in endings.items())
+    configurations = int(trials["configuration"].nunique())
+    least, most = int(trials["params"].min()), int(trials["params"].max())
+    sizes = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    tried = f"{plural(len(trials), 'trial')} of {plural(configurations, 'configuration')}"
+    aim = "" if rows.plan.target is None else f" Solved means {target_text(rows)}."
+    return f"{tried} with {sizes} parameters: {told}.{aim}"
+
+
+def _what_works(rows: SearchRows) -> list[str]:
+    """Say which configuration is the smallest that reaches the target, and how well that is known."""
+    if rows.plan.target is None or rows.trials.empty:
+        return []
+    row = smallest(rows)
+    if row is None:
+        return ["No configuration is expected to reach the target with more than half of its seeds."]
+    number, size = int(row["configuration"]), amount(float(row["params"]), "parameters")
+    said = f"The smallest that reaches the target is configuration {number} with {size}: "
+    said += f"{int(row['solved'])} of {plural(int(row['known']), 'seed')} in the search"
+    fresh = row.get("confirmed_seeds")
+    if fresh is not None and fresh == fresh and fresh > 0:
+        return [f"{said}, {int(row['confirmed_solved'])} of {int(fresh)} fresh seeds."]
+    return [f"{said}. Not confirmed: `paretune confirm {rows.folder.name}` trains it on fresh seeds."]

@@ -1,0 +1,23 @@
+"""How sentences call a search's target and its metrics: one wording for findings, tables and pictures."""
+
+from __future__ import annotations
+
+from analysis.rows import SearchRows
+
+
+def metric_text(name: str) -> str:
+    """Write a metric's name as people do: ``exact match``, ``parameters``."""
+    return "parameters" if name == "params" else name.replace("_", " ")
+
+
+def target_text(rows: SearchRows) -> str:
+    """Say what counts as solved: ``exact match of at least 0.99, held at 2 evaluations in a row``.
+
+    Only of a search that has a target.
+    """
+    assert rows.plan.target is not None
+    ((name, value),) = rows.plan.target.items()
+    bound = "at least" if rows.metrics[name]["direction"] == "max" else "at most"
+    hold = rows.plan.target_hold
+    held = f", held at {hold} evaluations in a row" if hold > 1 else ""
+    return f"{metric_text(name)} of {bound} {value:g}{held}"
