@@ -18,14 +18,14 @@ _HELP = """Tell at which parameter counts 10, 50 and 90 % of seeds learn the tas
 
 The share of seeds that solve is fitted against the logarithm of the size. A configuration's seeds are alike,
 so intervals are of configurations, not of trials. "A cliff" is when 10 to 90 % lie within a factor of 1.25,
-"a ramp" otherwise. Where the data cannot tell, it is said how many more trials, at which sizes, would. The
-picture is written to results/NAME/cliff.png and .svg.
+"a ramp" otherwise. Where the data cannot tell, it is said how many more trials, at which sizes, would.
 
 \b
 Examples:
   paretune cliff parameter-cliff
   paretune cliff parameter-cliff --by n_heads
   paretune cliff parameter-cliff --where final_norm=true --where "lr>=0.01" --export cliff.csv
+  paretune cliff parameter-cliff --figure cliff.png
 """
 
 
@@ -42,4 +42,4 @@ def cliff(
     from analysis.cliff import cliff as cliff_of
 
     rows = open_rows(results, name, where)
-    return show_finding(cliff_of(rows, by), rows.folder, export=export, figure=figure, as_json=as_json)
+    return show_finding(cliff_of(rows, by), export=export, figure=figure, as_json=as_json)

@@ -57,14 +57,11 @@ def open_rows(results: Path, name: str, where: Sequence[str] | None = None) -> S
     return select(SearchRows(folder.path), [parse_condition(text) for text in where or ()])
 
 
-def show_finding(
-    finding: Finding, folder: Path, *, export: Path | None, figure: Path | None, as_json: bool
-) -> int:
-    """Print a finding, write its table and its pictures, and return the exit code."""
+def show_finding(finding: Finding, *, export: Path | None, figure: Path | None, as_json: bool) -> int:
+    """Print a finding, write its table and its pictures where that is asked for, and return the exit code."""
     from paretune.commands.printing import make_console, print_json
 
-    _check_figure(figure)
-    written = _write_files(finding, folder, export, figure)
+    written = _write_files(finding, export, figure)
     if as_json:
         print_json({**finding.as_json(), "written": [str(path) for path in written]})
         return OK
@@ -111,25 +108,31 @@ def cell(value: Any, unit: str) -> str:
     return amount(value, unit if unit in ("s", "share") else "")
 
 
-def _check_figure(figure: Path | None) -> None:
-    from analysis.pictures.painting import FIGURE_FORMATS
+def _write_files(finding: Finding, export: Path | None, figure: Path | None) -> list[Path]:
+    """Write what was asked for, and return the files.
 
-    if figure is not None and figure.suffix not in FIGURE_FORMATS:
-        raise ExportError(f"{figure} must end in one of {', '.join(FIGURE_FORMATS)}, which names the format")
-
-
-def _write_files(finding: Finding, folder: Path, export: Path | None, figure: Path | None) -> list[Path]:
+    Raises:
+        ExportError: a file's ending names no format, there is nothing to write, or it cannot be written.
+    """
     from analysis.export import export as export_table
-    from analysis.pictures.painting import figure_of, save_figure
+    from analysis.pictures.painting import FIGURE_FORMATS, figure_of, save_figure
 
     written: list[Path] = []
+    if figure is not None:
+        if figure.suffix not in FIGURE_FORMATS:
+            named = ", ".join(FIGURE_FORMATS)
+            raise ExportError(f"{figure} must end in one of {named}, which names the format")
+        if not finding.pictures:
+            raise ExportError(f"there is nothing to draw yet: {finding.sentences[0]}")
+        try:
+            figure.parent.mkdir(parents=True, exist_ok=True)
+            save_figure(figure_of(finding.pictures), figure)
+        except OSError as error:
+            raise ExportError(f"{figure} cannot be written: {error.strerror or error}") from error
+        written.append(figure)
     if export is not None:
+        if not finding.tables:
+            raise ExportError(f"there is no table yet: {finding.sentences[0]}")
         table = finding.tables[0]
         written += export_table(table.frame, table.columns, export)
-    if finding.pictures:
-        drawing = figure_of(finding.pictures)
-        usual = [folder / f"{finding.kind}.{ending}" for ending in ("png", "svg")]
-        for path in [figure] if figure is not None else usual:
-            save_figure(drawing, path)
-            written.append(path)
     return written
