@@ -125,6 +125,13 @@ def fit(
     )
 
 
+def coefficients(predictors: Array, successes: Array, trials: Array) -> Array:
+    """Return the coefficients of :func:`fit` alone, shape (k,): without the jackknife, in a hundredth of its
+    time."""
+    found: Array = _firth(predictors, successes[None], trials[None], np.zeros((1, predictors.shape[1])))[0]
+    return found
+
+
 def shares(log_odds: Array) -> Array:
     """Return the shares that log odds stand for."""
     return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -35, 35)))

@@ -1,0 +1,1 @@
+"""The parameter cliff: at which sizes a task begins to be learned."""
