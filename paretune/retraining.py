@@ -15,6 +15,7 @@ from analysis.ranking import accuracy_objective, ranking, reaches_target
 from analysis.rows import SearchRows
 from paretune.binding import BoundPlan
 from paretune.errors import InputError
+from paretune.examining import told_in
 from search_spaces.plan import MAX_SEEDS, Values
 from trainables.checkpoints import Snapshot, load_model, save
 from trainables.config import TrainingConfig
@@ -123,7 +124,8 @@ def retrain_seed(
     if keeper.best is not None:
         run.checkpoint = keeper.path
         with examining():
-            run.examination = examine(keeper.path, device, problems=problems, seed=0)
+            found = examine(keeper.path, device, problems=problems, seed=0)
+            run.examination = told_in(found, asked_metric(bound))
     return run
 
 
@@ -135,6 +137,15 @@ def examine(checkpoint: Path, device: torch.device, *, problems: int, seed: int)
     """
     loaded = load_model(checkpoint, device)
     return loaded.workload.examine(loaded.model, problems=problems, seed=seed)
+
+
+def asked_metric(bound: BoundPlan) -> str:
+    """Return the metric that held-out results are told in: the target's, else the first that is no cost."""
+    if bound.plan.target is not None:
+        (name,) = bound.plan.target
+        return name
+    measured = (o.metric for o in bound.plan.objectives if not bound.metrics[o.metric].is_cost)
+    return next(measured, bound.task.metrics[0].name)
 
 
 def best_run(task: Task, runs: Sequence[SeedRun]) -> SeedRun | None:

@@ -95,12 +95,23 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mean:
+    """A metric's mean over an examination's problems; its standard error is None where it cannot be told."""
+
+    metric: str
+    mean: float
+    standard_error: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Examination:
     """How a trained model does on held-out data that no trial saw.
 
     Where each of the ``problems`` is either right or wrong, ``successes`` counts the right ones.
     Elsewhere it is None, and ``mean`` is the metric's mean over the problems, with its standard
-    error. From both an interval can be computed. ``problems`` are called ``called`` in texts.
+    error over ``units``: what is independent, if that is not each problem, such as documents. From both an
+    interval can be computed. ``problems``, and units, are called ``called`` in texts. ``also`` holds the
+    same in other metrics.
     """
 
     metric: str
@@ -109,7 +120,9 @@ class Examination:
     successes: int | None = None
     mean: float | None = None
     standard_error: float | None = None
+    units: int | None = None
     called: str = "held-out problems"
+    also: Sequence[Mean] = field(default_factory=tuple)
     tables: Sequence[Table] = field(default_factory=tuple)
 
     def __post_init__(self) -> None:

@@ -11,9 +11,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from trainables.contract import VALIDATION_LOSS, Examination, Table
+from trainables.contract import VALIDATION_LOSS, Examination
 from trainables.gpt2.block_attention import attend_in_blocks, kernels_for
 from trainables.gpt2.config import GPT2Config
+from trainables.gpt2.examination import Windows, examine_windows
 from trainables.gpt2.locating import locate, require_text
 from trainables.gpt2.masks import Attend, Mask, attend_dense, block_mask, dense_mask, documents_of
 from trainables.gpt2.model import GPT2
@@ -117,41 +118,16 @@ class GPT2Workload:
     def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
         """Measure the loss on the part of the validation text that no trial was chosen by.
 
-        Windows are drawn without overlap; the standard error takes them as independent.
+        Windows are drawn without overlap; the standard error is one over documents.
         """
         model.eval()
         length = self._config.context
         first = self._config.held_out_from(self.data.length("val"))
-        windows = (self.data.length("val") - 1 - first) // length
-        order = torch.randperm(windows, generator=torch.Generator().manual_seed(seed))[:problems]
+        count = (self.data.length("val") - 1 - first) // length
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:problems]
         begins = [first + index * length for index in sorted(order.tolist())]
-        means, right, nats = [], 0, 0.0
-        for loss, is_right in self._losses(model, begins):
-            means.append(loss.double().mean(1).cpu())
-            right += int(is_right.sum())
-            nats += float(loss.double().sum())
-        each = torch.cat(means)
-        error = float(each.std() / math.sqrt(len(each))) if len(each) > 1 else 0.0
-        tokens = len(each) * length
-        return Examination(
-            metric=VALIDATION_LOSS,
-            problems=len(each),
-            mean=float(each.mean()),
-            standard_error=error,
-            called=f"held-out windows of {length} tokens",
-            drawn_from=f"the validation text of {self.data.name} after {first:,} tokens, seed {seed}",
-            tables=(
-                Table(
-                    title="Next tokens",
-                    columns=("what", "value"),
-                    rows=[
-                        ("bits per byte", nats / math.log(2) / self._bytes_of_targets(begins)),
-                        ("share of tokens that were the likeliest", right / tokens),
-                        ("tokens", tokens),
-                    ],
-                ),
-            ),
-        )
+        windows = Windows(data=self.data, begins=begins, length=length, first=first)
+        return examine_windows(windows, self._losses(model, begins), seed=seed)
 
     @property
     def _attends_in_blocks(self) -> bool:

@@ -1,0 +1,57 @@
+"""The standard error of a mean over things that come in clusters whose members are alike.
+
+Losses of the tokens of one document are alike: a thousand tokens of one tell less than one token each of a
+thousand. What is independent is the document, so the error is one over documents.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteredMean:
+    """A ratio of two sums, such as nats per token, with its standard error over clusters.
+
+    ``standard_error`` is None with a single cluster, which tells nothing about others.
+    """
+
+    mean: float
+    standard_error: float | None
+    clusters: int
+
+
+def clustered_mean(amounts: Array, sizes: Array) -> ClusteredMean:
+    """Return the sum of ``amounts`` over the sum of ``sizes``, with the standard error over clusters.
+
+    It is that of the jackknife over clusters: what the ratio would have been without each. With clusters of
+    unequal sizes it errs to the safe side, where the linearised error would be too small.
+
+    Args:
+        amounts: shape (clusters,), such as nats of each document.
+        sizes: shape (clusters,), positive in sum, such as its tokens or bytes. A cluster may have the size 0.
+    """
+    size = float(sizes.sum())
+    mean = float(amounts.sum()) / size
+    kept = (sizes > 0) | (amounts != 0)
+    count = int(kept.sum())
+    shares = sizes[kept] / size
+    if count < 2 or shares.max() >= 1:
+        return ClusteredMean(mean=mean, standard_error=None, clusters=count)
+    moved = (amounts[kept] - mean * sizes[kept]) / size / (1 - shares)
+    error = math.sqrt((count - 1) / count * float((moved**2).sum()))
+    return ClusteredMean(mean=mean, standard_error=error, clusters=count)
+
+
+def effective_clusters(sizes: Array) -> float:
+    """Return how many clusters of equal size would share out a text as evenly (Kish): one large one among a
+    few small ones is hardly more than one.
+    """
+    squares = float((sizes.astype(float) ** 2).sum())
+    return float(sizes.sum()) ** 2 / squares if squares else 0.0
