@@ -1,0 +1,145 @@
+"""What became of configurations on fresh seeds: the rows of confirmations, and rates of success from them.
+
+A seed that chose a configuration never confirms it. The best of many configurations is in part the luckiest,
+so its rate in the search is too high; its rate on fresh seeds is not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.intervals import wilson
+from analysis.layout import CONFIRMATION_COLUMNS, CONFIRMATIONS_FILE, RETRAIN_FOLDER
+from analysis.lines import read_lines
+from analysis.rows import SearchRows
+
+_KNOWN_ENDINGS = ("solved", "finished", "diverged")
+
+
+def confirmations(rows: SearchRows) -> pd.DataFrame:
+    """Return one row per configuration and fresh seed, of the configurations that ``rows`` has.
+
+    They come from ``confirmations.jsonl`` and, for searches that are older than it, from the reports of
+    ``retrain``; of the same configuration and seed, the last line counts. Older reports hold what each seed's
+    best checkpoint had at validation, not its last report, so their metrics and costs are those of
+    ``best_step``.
+
+    Returns:
+        the columns of :data:`analysis.layout.CONFIRMATION_COLUMNS`, then metrics; sorted by configuration and
+        seed; empty where nothing was confirmed.
+    """
+    written = [*_older_rows(rows.folder), *read_lines(rows.folder / CONFIRMATIONS_FILE)]
+    columns = [column.name for column in CONFIRMATION_COLUMNS]
+    frame = pd.DataFrame(written)
+    if frame.empty:
+        return pd.DataFrame(columns=columns)
+    frame = frame.drop_duplicates(["configuration", "seed"], keep="last")
+    frame = frame[frame["configuration"].isin(rows.trials["configuration"])]
+    # A last line of an older program may lack columns that a newer one has, and the other way around.
+    frame = frame.reindex(columns=[*columns, *(name for name in frame.columns if name not in columns)])
+    return frame.sort_values(["configuration", "seed"], ignore_index=True)
+
+
+def confirmed_rates(rows: SearchRows) -> pd.DataFrame:
+    """Return the success rate on fresh seeds of every configuration that was confirmed.
+
+    Returns:
+        a row for each, indexed by ``configuration``, with ``solved``, ``seeds``, ``rate``, and ``low`` and
+        ``high``, Wilson's 95 % interval. Without a target there is no success, and no row.
+    """
+    return rates_of(confirmations(rows), has_target=rows.plan.target is not None)
+
+
+def rates_of(fresh: pd.DataFrame, *, has_target: bool = True) -> pd.DataFrame:
+    """Return :func:`confirmed_rates` of what :func:`confirmations` made. A diverged seed did not solve."""
+    known = fresh[fresh["ending"].isin(_KNOWN_ENDINGS)] if has_target else fresh.iloc[:0]
+    solved = (known["ending"] == "solved").groupby(known["configuration"].astype(int))
+    table = pd.DataFrame({"solved": solved.sum().astype(int), "seeds": solved.size().astype(int)})
+    table["rate"] = table["solved"] / table["seeds"]
+    ends = [wilson(*counts) for counts in zip(table["solved"].tolist(), table["seeds"].tolist(), strict=True)]
+    table["low"] = pd.Series([low for low, _ in ends], index=table.index, dtype=float)
+    table["high"] = pd.Series([high for _, high in ends], index=table.index, dtype=float)
+    return table.rename_axis("configuration")
+
+
+def examined_tables(rows: SearchRows) -> dict[int, list[dict[str, Any]]]:
+    """Return what was found on held-out problems, in detail, of every configuration that was confirmed.
+
+    Of its seeds it is the one that is best by the examination's main figure; tables of several models have no
+    sum.
+
+    Returns:
+        by configuration, the tables of the examination, each with ``title``, ``columns`` and ``rows``, such
+        as "Accuracy per answer position"; a ``seed`` says whose they are.
+    """
+    fresh = confirmations(rows)
+    fresh = fresh[fresh["tables"].notna() & fresh["test_value"].notna()]
+    found = {}
+    for number, seeds in fresh.groupby("configuration"):
+        is_maximised = _is_maximised(rows, str(seeds["test_metric"].iloc[0]))
+        value = seeds["test_value"].astype(float)
+        best = seeds.loc[value.idxmax() if is_maximised else value.idxmin()]
+        found[int(str(number))] = [{**table, "seed": int(best["seed"])} for table in best["tables"]]
+    return found
+
+
+def _is_maximised(rows: SearchRows, metric: str) -> bool:
+    return bool(rows.metrics.get(metric, {}).get("direction") == "max")
+
+
+def _older_rows(folder: Path) -> list[dict[str, Any]]:
+    """Return what the reports of ``retrain`` tell of their seeds, the newest report last."""
+    paths = (folder / RETRAIN_FOLDER).glob("*/report.json")
+    # A name that was taken got a number: c000, c000-2, and c000-10.
+    ordered = sorted(paths, key=lambda path: (len(path.parent.name), path.parent.name))
+    return [row for path in ordered for row in _rows_of_report(json.loads(path.read_text()))]
+
+
+def _rows_of_report(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    shared = {
+        "configuration": report["configuration"],
+        "params": report["params"],
+        "values": report["config"],
+        **{name: report.get(name) for name in ("device", "gpu", "hardware", "paretune", "commit", "command")},
+    }
+    rows = []
+    for index, seed in enumerate(report["seeds"]):
+        # What a seed had before it diverged is no result of it.
+        metrics = (seed["validation"] or {}) if seed["ending"] != "diverged" else {}
+        rows.append(
+            {
+                **metrics,
+                **shared,
+                "seed_index": index,
+                "seed": seed["seed"],
+                "ending": seed["ending"],
+                "step": seed["best_step"],
+                "best_step": seed["best_step"],
+                "seconds": seed["seconds"],
+                "checkpoint": seed["checkpoint"],
+                **_examined(seed["test"]),
+            }
+        )
+    return rows
+
+
+def _examined(test: Mapping[str, Any] | None) -> dict[str, Any]:
+    if test is None:
+        return {}
+    return {
+        "test_metric": test["metric"],
+        "test_value": test["share"] if "share" in test else test["mean"],
+        "test_low": test["low"],
+        "test_high": test["high"],
+        "test_standard_error": test.get("standard_error"),
+        "test_problems": test["problems"],
+        "test_units": test.get("units"),
+        "test_called": test.get("called"),
+        "test_drawn_from": test["drawn_from"],
+        "tables": test["tables"],
+    }
