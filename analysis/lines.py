@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,39 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read a JSON-lines file; a last line that a crash cut short is left out.
 
     Raises:
-        ValueError: a line before the last is not JSON.
+        ValueError: a line before the last is not a row; the message names file and line.
+    """
+    return list(rows_in(path))
+
+
+def rows_in(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what :func:`read_lines` returns, row by row.
+
+    Raises:
+        ValueError: as there.
     """
     if not path.exists():
-        return []
-    rows = []
-    lines = path.read_text().splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            if number < len(lines):
-                raise ValueError(f"{path}:{number}: is not a row: {line[:60]!r}") from None
-    return rows
+        return
+    with path.open("rb") as file:
+        broken: tuple[int, bytes] | None = None
+        for number, line in enumerate(file, start=1):
+            if broken is not None:
+                told = broken[1].rstrip(b"\n").decode(errors="replace")[:60]
+                raise ValueError(f"{path}:{broken[0]}: is not a row: {told!r}")
+            row = row_of(line)
+            if row is None:
+                broken = number, line
+            else:
+                yield row
+
+
+def row_of(line: bytes) -> dict[str, Any] | None:
+    """Return the row in a line, or None if it is not one, or not a whole one."""
+    try:
+        row = json.loads(line)
+    except ValueError:  # also bytes that are no UTF-8
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def mend_last_line(path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 
+from analysis.columns import read_columns
 from analysis.layout import (
     DEFAULTS_FILE,
     METRICS_FILE,
@@ -20,7 +24,7 @@ from analysis.layout import (
     TRIAL_COLUMNS,
     TRIALS_FILE,
 )
-from analysis.lines import read_lines
+from analysis.lines import rows_in
 from search_spaces.plan import Plan
 
 PARAMS = "params"
@@ -118,10 +122,9 @@ class SearchRows:
         if self._whole is not None:
             whole = self._whole.trials
             return whole[whole["configuration"].isin(self._kept)].reset_index(drop=True)
-        frame = pd.DataFrame(read_lines(self.folder / TRIALS_FILE))
+        frame = _last_rows(self.folder / TRIALS_FILE)
         if frame.empty:
             return pd.DataFrame(columns=[column.name for column in TRIAL_COLUMNS])
-        frame = frame.drop_duplicates("trial", keep="last")
         # A trial without an ending is one whose search was killed, or still runs.
         return frame.sort_values(["configuration", "seed_index"], ignore_index=True)
 
@@ -131,8 +134,36 @@ class SearchRows:
         if self._whole is not None:
             whole = self._whole.reports
             return whole[whole["configuration"].isin(self._kept)].reset_index(drop=True)
-        frame = pd.DataFrame(read_lines(self.folder / REPORTS_FILE))
+        frame = read_columns(self.folder / REPORTS_FILE)
         if frame.empty:
             return pd.DataFrame(columns=[column.name for column in REPORT_COLUMNS])
         frame = frame.drop_duplicates(["trial", "step"], keep="last")
         return frame.sort_values(["trial", "step"], ignore_index=True)
+
+
+def _last_rows(path: Path) -> pd.DataFrame:
+    """Return the last row of every trial, in the order of the file, with the columns of all rows."""
+    rows: dict[str, dict[str, Any]] = {}
+    appearances: Counter[str] = Counter()
+    for row in rows_in(path):
+        appearances.update(row.keys())
+        # Taken out first, so that a trial stands where its last row does.
+        rows.pop(row["trial"], None)
+        # A row without an ending mostly gives way to the next, and is not worth the time.
+        rows[row["trial"]] = _sharing_words(row) if row.get("ending") is not None else row
+    frame = pd.DataFrame(list(rows.values()), columns=list(appearances))
+    # A metric is a float column from the first row on, which has no metrics yet: not only while trials run.
+    partly = {name: float for name, count in appearances.items() if count < appearances["trial"]}
+    return frame.astype({name: kind for name, kind in partly.items() if is_integer_dtype(frame[name])})
+
+
+def _sharing_words(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose texts exist once for all rows: names of parameters are most of its memory."""
+    return {
+        sys.intern(name): _sharing_words(value)
+        if isinstance(value, dict)
+        else sys.intern(value)
+        if type(value) is str
+        else value
+        for name, value in row.items()
+    }
