@@ -30,6 +30,9 @@ MOST_GROUPS = 200
 _STEPS, _LONGEST_STEP, _CLOSE = 60, 2.0, 1e-8
 _CELLS = 4_000_000
 """Most values of an intermediate array: fits of the jackknife are done in portions of so many."""
+_MOST_EXACT = 1_000_000
+"""With more blocks times rows than this, each fit of the jackknife is one step from the full fit: of so many
+trials a block is a small part, and the step is all but exact."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +111,10 @@ def fit(
     full = _firth(predictors, successes[None], trials[None], np.zeros((1, predictors.shape[1])))[0]
     width = predictors.shape[1]
     covariance = np.full((width, width), math.inf)
-    if many > width:
+    if many > width and many * len(successes) > _MOST_EXACT:
+        away = _one_step(predictors, successes, trials, blocks, full)
+        covariance = (many - 1) / many * away.T @ away
+    elif many > width:
         portion = max(1, _CELLS // len(successes))
         without = []
         for begin in range(0, many, portion):
@@ -142,6 +148,24 @@ def _blocks(count: int) -> NDArray[np.int64]:
     if count <= MOST_GROUPS:
         return np.arange(count)
     return np.random.default_rng(0).permutation(count) % MOST_GROUPS
+
+
+def _one_step(
+    predictors: Array, successes: Array, trials: Array, blocks: NDArray[np.int64], full: Array
+) -> Array:
+    """Return by how much the coefficients change without each block, shape (blocks, k), to first order."""
+    fitted = shares(predictors @ full)
+    residual, weight = successes - trials * fitted, trials * fitted * (1 - fitted)
+    width = predictors.shape[1]
+    score = np.column_stack([np.bincount(blocks, residual * predictors[:, i]) for i in range(width)])
+    flat = [
+        np.bincount(blocks, weight * predictors[:, i] * predictors[:, j])
+        for i in range(width)
+        for j in range(width)
+    ]
+    information = np.column_stack(flat).reshape(-1, width, width)
+    changes: Array = np.linalg.solve(information.sum(axis=0) - information, -score[..., None])[..., 0]
+    return changes
 
 
 def _firth(predictors: Array, successes: Array, trials: Array, start: Array) -> Array:

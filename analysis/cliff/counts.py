@@ -1,0 +1,93 @@
+"""What came of the trials of each configuration: all that the cliff rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.logistic import Array
+
+Whole = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Outcomes added up, one row for each configuration; every array has the shape (m,)."""
+
+    configurations: Whole
+    """Their numbers."""
+    units: Whole
+    """The unit of resampling that each row belongs to: the configuration itself, or a bin of sizes."""
+    params: Array
+    solved: Array
+    """How many trials solved, weighted by how many each stands for."""
+    known: Array
+    """How many trials have a known outcome, weighted likewise."""
+    squares: Array
+    """The sum of the squares of these weights."""
+    solved_trials: Whole
+    known_trials: Whole
+    unknown_trials: Whole
+
+    def __len__(self) -> int:
+        return len(self.params)
+
+    def where(self, kept: NDArray[np.bool_]) -> Counts:
+        """Return some of the rows."""
+        return Counts(**{name: value[kept] for name, value in vars(self).items()})
+
+    @property
+    def with_known(self) -> Counts:
+        """The rows that have a trial with a known outcome."""
+        return self.where(self.known_trials > 0)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Tell whether a trial stands for more than itself."""
+        return bool((self.known > self.known_trials + 1e-9).any())
+
+    def unknown_as(self, *, solved: bool) -> Counts:
+        """Return the counts if every trial that is not known had solved, or none; each stands for itself."""
+        total = self.known_trials + self.unknown_trials
+        won = self.solved_trials + (self.unknown_trials if solved else 0)
+        return replace(
+            self,
+            solved=won.astype(float),
+            known=total.astype(float),
+            squares=total.astype(float),
+            solved_trials=won,
+            known_trials=total,
+            unknown_trials=np.zeros_like(total),
+        )
+
+
+def count(trials: pd.DataFrame) -> Counts:
+    """Add up the outcomes of trials that :func:`analysis.outcomes.with_outcomes` made.
+
+    Trials without a size are left out.
+    """
+    trials = trials[trials["params"].notna()]
+    numbers, place = np.unique(trials["configuration"].to_numpy(np.int64), return_inverse=True)
+    outcome, weight = trials["outcome"].to_numpy(), trials["weight"].to_numpy(float)
+    won, known = outcome == "solved", outcome != "unknown"
+
+    def added(amounts: NDArray[Any]) -> Array:
+        return np.bincount(place, amounts, minlength=len(numbers)).astype(float)
+
+    params = np.zeros(len(numbers))
+    params[place] = trials["params"].to_numpy(float)
+    return Counts(
+        configurations=numbers,
+        units=numbers,
+        params=params,
+        solved=added(weight * won),
+        known=added(weight * known),
+        squares=added(weight**2 * known),
+        solved_trials=added(won).astype(np.int64),
+        known_trials=added(known).astype(np.int64),
+        unknown_trials=added(~known).astype(np.int64),
+    )
