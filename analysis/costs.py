@@ -79,9 +79,12 @@ def per_success(
     """
     every, of_trial = np.unique(groups.to_numpy(), return_inverse=True)
     known = spent.notna().to_numpy()
-    amounts, won = spent.to_numpy(float)[known], solved.to_numpy(bool)[known]
+    amounts = np.asarray(spent, dtype=np.float64)[known]
+    won = solved.to_numpy(bool)[known]
     group = of_trial[known]
-    unit = _units(group, None if configurations is None else configurations.to_numpy()[known])
+    unit = _units(
+        group, None if configurations is None else np.asarray(configurations, dtype=np.int64)[known]
+    )
     owner = np.zeros(int(unit.max(initial=-1)) + 1, dtype=np.int64)
     owner[unit] = group
     wins = _Side.of(amounts[won], unit[won], owner, len(every))
@@ -154,7 +157,7 @@ class _Side:
     def of(cls, amounts: Array, unit: Codes, owner: Codes, groups: int) -> _Side:
         per_unit = np.bincount(unit, minlength=len(owner)).astype(float)
         total = np.bincount(unit, amounts, minlength=len(owner))
-        count = np.bincount(owner, per_unit, minlength=groups)
+        count = np.bincount(owner, per_unit, minlength=groups).astype(float)
         most = np.full(groups, -np.inf)
         np.maximum.at(most, owner[unit], amounts)
         with np.errstate(divide="ignore", invalid="ignore"):
