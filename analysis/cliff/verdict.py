@@ -1,0 +1,35 @@
+"""What a fit of success against size shows: a cliff, a ramp, no edge, or nothing that can be told."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from analysis.cliff.fit import RAMP, SizeFit
+from analysis.intervals import wilson
+
+Verdict = Literal["cliff", "ramp", "no edge", "cannot be told"]
+
+STEEPEST_RAMP = 1.25
+"""A cliff is where the sizes at which 10 and 90 % of trials solve lie within this factor."""
+
+
+def verdict_of(fit: SizeFit | None) -> Verdict:
+    """Name what a fit shows.
+
+    No edge: nearly all trials solved, or nearly none; or success does not rise, or so slowly that even the
+    steepest rise within the interval would not take it from 10 to 90 % across the sizes that were tried; or
+    it is half only far beyond these.
+    """
+    if fit is None:
+        return "cannot be told"
+    if fit.is_one_sided:
+        low, high = wilson(fit.solved, fit.trials)
+        return "no edge" if low > 0.5 or high < 0.5 else "cannot be told"
+    if not fit.rises:
+        return "no edge" if fit.slope[2] * fit.span < RAMP else "cannot be told"
+    if not fit.size(0.5).is_known:
+        return "no edge"
+    if fit.gap is not None:
+        # However steep the curve may be, the sizes between which it rises were not tried.
+        return "cliff" if fit.gap[1] / fit.gap[0] <= STEEPEST_RAMP else "cannot be told"
+    return "cliff" if fit.width.value <= STEEPEST_RAMP else "ramp"
