@@ -33,6 +33,11 @@ KEPT_CHANCE = "kept_chance"
 """Column of a trial that early stopping would have ended, and that ran on by lot: the chance of that lot."""
 
 
+def outcomes_of(endings: pd.Series[str]) -> pd.Series[str]:
+    """Return what came of trials that ended so; a missing ending, or any other, is not known."""
+    return endings.map(_OF_ENDING).fillna("unknown").astype(object)
+
+
 def with_outcomes(rows: SearchRows) -> pd.DataFrame:
     """Return the trials with two more columns.
 
@@ -41,7 +46,7 @@ def with_outcomes(rows: SearchRows) -> pd.DataFrame:
     chance of that. Trials that are not known have the weight 0.
     """
     trials = rows.trials
-    outcome = trials["ending"].map(_OF_ENDING).fillna("unknown")
+    outcome = outcomes_of(trials["ending"])
     chance = trials[KEPT_CHANCE].fillna(1.0) if KEPT_CHANCE in trials.columns else 1.0
     weight = np.where(outcome == "unknown", 0.0, 1.0 / np.asarray(chance, dtype=float))
     return trials.assign(outcome=outcome, weight=weight)

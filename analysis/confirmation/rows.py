@@ -70,26 +70,22 @@ def rates_of(fresh: pd.DataFrame, *, has_target: bool = True) -> pd.DataFrame:
 def examined_tables(rows: SearchRows) -> dict[int, list[dict[str, Any]]]:
     """Return what was found on held-out problems, in detail, of every configuration that was confirmed.
 
-    Of its seeds it is the one that is best by the examination's main figure; tables of several models have no
-    sum.
+    Tables of several models have no sum, and the best of them would be chosen by what it is to be judged by:
+    they are those of the first seed that solved, or else of the first that was examined.
 
     Returns:
         by configuration, the tables of the examination, each with ``title``, ``columns`` and ``rows``, such
         as "Accuracy per answer position"; a ``seed`` says whose they are.
     """
     fresh = confirmations(rows)
-    fresh = fresh[fresh["tables"].notna() & fresh["test_value"].notna()]
-    found = {}
-    for number, seeds in fresh.groupby("configuration"):
-        is_maximised = _is_maximised(rows, str(seeds["test_metric"].iloc[0]))
-        value = seeds["test_value"].astype(float)
-        best = seeds.loc[value.idxmax() if is_maximised else value.idxmin()]
-        found[int(str(number))] = [{**table, "seed": int(best["seed"])} for table in best["tables"]]
-    return found
-
-
-def _is_maximised(rows: SearchRows, metric: str) -> bool:
-    return bool(rows.metrics.get(metric, {}).get("direction") == "max")
+    fresh = fresh[fresh["tables"].notna()]
+    fresh = fresh.assign(late=fresh["ending"] != "solved").sort_values(["late", "seed"])
+    first = fresh.drop_duplicates("configuration").sort_values("configuration")
+    columns = (first[name].tolist() for name in ("configuration", "seed", "tables"))
+    return {
+        int(number): [{**table, "seed": int(seed)} for table in tables]
+        for number, seed, tables in zip(*columns, strict=True)
+    }
 
 
 def _older_rows(folder: Path) -> list[dict[str, Any]]:
