@@ -6,12 +6,13 @@ and is shown: found, confirmed, and the change with its interval.
 
 from analysis.confirmation.finding import Confirmation, confirmation
 from analysis.confirmation.points import Confirmed, HeldOut
-from analysis.confirmation.rows import confirmations, confirmed_rates, examined_tables
+from analysis.confirmation.rows import before_confirmation, confirmations, confirmed_rates, examined_tables
 
 __all__ = [
     "Confirmation",
     "Confirmed",
     "HeldOut",
+    "before_confirmation",
     "confirmation",
     "confirmations",
     "confirmed_rates",

@@ -67,6 +67,18 @@ def rates_of(fresh: pd.DataFrame, *, has_target: bool = True) -> pd.DataFrame:
     return table.rename_axis("configuration")
 
 
+def before_confirmation(rows: SearchRows) -> SearchRows:
+    """Return the trials of a search as if nothing had been confirmed yet.
+
+    What shall be confirmed is chosen by the search alone. Otherwise one fresh seed that failed would take its
+    configuration from the frontier before the others were trained.
+    """
+    bare = SearchRows(rows.folder / ".before-confirmation")
+    # No such folder is there, so that nothing is confirmed in it.
+    bare.__dict__.update(plan=rows.plan, metrics=rows.metrics, defaults=rows.defaults, trials=rows.trials)
+    return bare
+
+
 def examined_tables(rows: SearchRows) -> dict[int, list[dict[str, Any]]]:
     """Return what was found on held-out problems, in detail, of every configuration that was confirmed.
 

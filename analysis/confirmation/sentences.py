@@ -33,24 +33,18 @@ def _verdicts(found: Confirmation) -> list[str]:
     """Say which points reach the target with more than half of their fresh seeds."""
     holds = [point for point in found.points if point.holds]
     fails = [point for point in found.points if not point.holds]
+    reached = f"reached the target, {found.target}."
     if len(found.points) == 1:
         (point,) = found.points
         verdict = "holds" if point.holds else "does not hold"
-        said = [
-            f"Configuration {point.configuration} {verdict} on fresh seeds: {_rate(point)} reached the target, "
-            f"{found.target}."
-        ]
+        said = [f"Configuration {point.configuration} {verdict} on fresh seeds: {_rate(point)} {reached}"]
     elif holds:
         hold = f"{len(holds)} of {len(found.points)} confirmed configurations hold{'s' * (len(holds) == 1)}"
-        said = [
-            f"{hold} on fresh seeds, {_named(holds)}: more than half of them reached the target, {found.target}."
-        ]
+        said = [f"{hold} on fresh seeds, {_named(holds)}: more than half of them {reached}"]
         said += [f"These do not: {_named(fails)}."] if fails else []
     else:
-        said = [
-            f"None of {len(found.points)} confirmed configurations holds on fresh seeds, {_named(fails)}: at most "
-            f"half of them reached the target, {found.target}."
-        ]
+        none = f"None of {len(found.points)} confirmed configurations holds on fresh seeds"
+        said = [f"{none}, {_named(fails)}: at most half of them {reached}"]
     unsure = [p for p in found.points if p.fresh.without_unknown.low <= 0.5 <= p.fresh.without_unknown.high]
     if unsure:
         which = _joined([str(point.configuration) for point in unsure])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.confirmed import confirmations
+from analysis.confirmation import confirmations
 from analysis.finding import Table
 from analysis.layout import Column
 from analysis.outcomes import OUTCOMES

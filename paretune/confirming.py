@@ -1,0 +1,125 @@
+"""Confirming: chosen configurations on fresh seeds, one seed at a time, each a row the moment it is done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from analysis.layout import CONFIRMATIONS_FILE
+from analysis.lines import append_line
+from paretune.binding import BoundPlan
+from paretune.devices import gpu_name
+from paretune.examining import as_json
+from paretune.provenance import describe_session
+from paretune.retraining import SeedRun, retrain_seed
+from search_spaces.plan import Values
+from trainables.contract import Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Where seeds are trained, and what all rows of one command share."""
+
+    folder: Path
+    """The search's folder."""
+    bound: BoundPlan
+    device: torch.device
+    problems: int
+    """Held-out problems to examine each checkpoint on."""
+    origin: dict[str, Any]
+
+    @classmethod
+    def on(cls, folder: Path, bound: BoundPlan, device: torch.device, problems: int) -> Bench:
+        """Return a bench on this machine."""
+        session = describe_session()
+        origin = {name: session[name] for name in ("hardware", "paretune", "commit", "command")}
+        trained_on = {"device": device.type, "gpu": gpu_name(device)}
+        return cls(
+            folder=folder, bound=bound, device=device, problems=problems, origin={**trained_on, **origin}
+        )
+
+
+def confirm_seed(
+    bench: Bench,
+    number: int,
+    values: Values,
+    index: int,
+    *,
+    progress: Callable[[Report], None],
+    examining: Callable[[], AbstractContextManager[object]] = nullcontext,
+    keep: Path | None = None,
+) -> SeedRun:
+    """Train a configuration with one fresh seed at full budget, examine it, and append the row.
+
+    Args:
+        bench: where.
+        number: the configuration's number.
+        values: its values.
+        index: number of the fresh seed, counted from 0.
+        progress: called with every report.
+        examining: makes what is entered while the checkpoint is examined, to say so.
+        keep: the folder that the best checkpoint is left in; without one it is removed.
+
+    Raises:
+        OSError: the row, or the checkpoint, cannot be written.
+    """
+    with nullcontext(keep) if keep is not None else TemporaryDirectory(prefix="paretune-") as place:
+        run = retrain_seed(
+            bench.bound,
+            values,
+            index,
+            folder=Path(place),
+            device=bench.device,
+            problems=bench.problems,
+            progress=progress,
+            examining=examining,
+        )
+    if keep is None:
+        run.checkpoint = None
+    row = row_of(bench, number, values, index, run)
+    append_line(bench.folder / CONFIRMATIONS_FILE, json.dumps(row, allow_nan=False))
+    return run
+
+
+def row_of(bench: Bench, number: int, values: Values, index: int, run: SeedRun) -> dict[str, Any]:
+    """Return the row of a seed: the columns of ``CONFIRMATION_COLUMNS``, and its last report's metrics."""
+    last = {name: value for name, value in run.reports[-1].items() if name not in ("ending", "engine")}
+    return {
+        "configuration": number,
+        "seed_index": index,
+        "seed": run.seed,
+        "params": bench.bound.params(values),
+        "values": values,
+        "ending": run.ending,
+        **last,
+        "best_step": None if run.best is None else run.best.step,
+        "seconds": run.seconds,
+        **({} if run.examination is None else _examined(as_json(run.examination))),
+        "checkpoint": None if run.checkpoint is None else _below(run.checkpoint, bench.folder),
+        **bench.origin,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _examined(exam: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "test_metric": exam["metric"],
+        "test_value": exam.get("share", exam.get("mean")),
+        **{
+            f"test_{name}": exam.get(name)
+            for name in ("low", "high", "standard_error", "problems", "units", "called", "drawn_from")
+        },
+        "tables": exam["tables"],
+    }
+
+
+def _below(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
