@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest, ttest_1samp
+
+_NORMAL_QUANTILE = 1.959963984540054
+"""The standard normal's, for two-sided 95 % intervals."""
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -20,6 +25,24 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
     """
     interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def wilson_ends(
+    successes: NDArray[np.number], trials: NDArray[np.number]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of Wilson's 95 % interval for many shares at a time; of no trials, 0 and 1.
+
+    Args:
+        successes: shape (m,), how many succeeded.
+        trials: shape (m,), of how many.
+    """
+    square, count = _NORMAL_QUANTILE**2, np.asarray(trials, dtype=float)
+    won = np.asarray(successes, dtype=float)
+    spread = np.where(count > 0, won * (count - won) / np.maximum(count, 1.0), 0.0)
+    middle = (won + square / 2) / (count + square)
+    reach = _NORMAL_QUANTILE / (count + square) * np.sqrt(spread + square / 4)
+    # At none and at all an end is 0 or 1, which rounding would miss.
+    return np.where(won == 0, 0.0, middle - reach), np.where(won == count, 1.0, middle + reach)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,22 @@
-"""Ranking by accuracy and cost."""
+"""Which configurations reach the target, the smallest of them, and an order for all: one definition of each.
+
+A configuration reaches the target if a seed of it has solved, and its expected success rate is above one
+half: the rate on fresh seeds where it is confirmed, else what its own seeds and the sizes around it tell.
+The smallest of many is in part the luckiest, so its own seeds alone would promise too much.
+"""
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import Any
 
-from analysis.configurations import configurations
-from analysis.rows import SearchRows
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.configurations import configurations, is_all_or_nothing
+from analysis.rows import PARAMS, SearchRows
+from analysis.text import amount, between, plural
+from analysis.wording import cost_text
 
 
 def accuracy_objective(rows: SearchRows) -> tuple[str, str]:
@@ -24,43 +35,111 @@ def accuracy_objective(rows: SearchRows) -> tuple[str, str]:
 
 
 def reaches_target(rows: SearchRows, table: pd.DataFrame) -> pd.Series[bool]:
-    """Tell which configurations reached the target: with more than half of their seeds.
-
-    One lucky seed of several is not a finding.
-    """
+    """Tell which rows of :func:`analysis.configurations.configurations` reach the target."""
     if rows.plan.target is None or table.empty:
         return pd.Series(False, index=table.index)
-    # Of all its seeds, not of those that have ended so far.
-    return pd.Series(table["solved"].to_numpy() > rows.plan.search.seeds / 2, index=table.index)
+    has_solved = (table["solved"] > 0) | (table["confirmed_solved"] > 0)
+    return has_solved & (table["expected_rate"] > 0.5)
 
 
-def ranking(rows: SearchRows) -> pd.DataFrame:
+def ranking(rows: SearchRows, cost: str | None = None, table: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return configurations, best first, with a column ``rank`` from 1.
 
-    Those that reached the target with more than half of their seeds come first, by the first cost
-    objective of the plan: the smallest of them on top, or the fastest, and of two that cost the same the
-    more accurate one. A cost of reaching the target is the mean over the seeds that reached it, one of
-    training the mean over all with a value. The others follow by the accuracy objective, and those
-    without any value come last.
+    Those that reach the target come first, confirmed ones before all others, and of each kind the ones of the
+    least cost: the smallest on top, or the one with the cheapest success. The others follow by how good they
+    are: by the share of their seeds that solved and then their median where a task is all or nothing, by
+    their mean loss elsewhere. Those without any value come last.
+
+    Args:
+        rows: the search.
+        cost: the cost to order by; the first cost among the plan's objectives if None.
+        table: what :func:`analysis.configurations.configurations` made of the search, if that is there.
     """
-    table = configurations(rows)
+    table = configurations(rows) if table is None else table.drop(columns="rank", errors="ignore")
     if table.empty:
         return table.assign(rank=[])
-    metric, direction = accuracy_objective(rows)
-    cost = rows.cost_objectives[0]
-    for name in (metric, cost):
-        if name not in table.columns:
-            table[name] = float("nan")
-    reached = reaches_target(rows, table)
-    order = pd.DataFrame(
-        {
-            "reached": ~reached,
-            "cost": table[cost].where(reached, 0),
-            "value": -table[metric] if direction == "max" else table[metric],
-            "size": table["params"],
-        }
-    )
-    order = order.sort_values(["reached", "cost", "value", "size"], na_position="last", kind="stable")
-    ranked = table.loc[order.index].reset_index(drop=True)
+    cost = rows.cost_objectives[0] if cost is None else cost
+    reaches = reaches_target(rows, table).to_numpy()
+    confirmed = reaches & _numbers(table, "confirmed_seeds", 0.0).astype(bool)
+    merits = [np.nan_to_num(merit, nan=np.inf) for merit in _merits(rows, table, reaches)]
+    spent = np.where(reaches, np.nan_to_num(_numbers(table, cost), nan=np.inf), 0.0)
+    # The last key counts first.
+    keys = (table["params"].to_numpy(), *reversed(merits), spent, ~confirmed, ~reaches)
+    ranked = table.iloc[np.lexsort(keys)].reset_index(drop=True)
     ranked.insert(0, "rank", range(1, len(ranked) + 1))
     return ranked
+
+
+def cheapest(
+    rows: SearchRows, cost: str | None = None, table: pd.DataFrame | None = None
+) -> pd.Series[Any] | None:
+    """Return the first row of :func:`ranking` if it reaches the target, else None."""
+    ranked = ranking(rows, cost, table)
+    reaches = reaches_target(rows, ranked)
+    return ranked.iloc[0] if len(ranked) and reaches.iloc[0] else None
+
+
+def smallest(rows: SearchRows) -> pd.Series[Any] | None:
+    """Return the smallest configuration that reaches the target, of confirmed ones if one of them does, as a
+    row of :func:`ranking`; None if no configuration does."""
+    return cheapest(rows, PARAMS)
+
+
+def smallest_sentence(rows: SearchRows, cost: str = PARAMS, table: pd.DataFrame | None = None) -> str:
+    """Say which configuration is the smallest, or costs least, of those that reach the target, or why none
+    is."""
+    if rows.plan.target is None:
+        return "No configuration is the smallest that reaches the target: the search has none."
+    row = cheapest(rows, cost, table)
+    if row is not None:
+        best = "smallest that reaches the target"
+        if cost != PARAMS:
+            best = f"least {cost_text(rows, cost)} of those that reach the target"
+        return f"The {best}: configuration {int(row['configuration'])} with {described(rows, row, cost)}."
+    ended = rows.trials["ending"]
+    why = "no trial has solved"
+    if (ended == "solved").any():
+        why = "of those with a solved seed, none has an expected success rate above one half"
+    elif ended.isna().all() or (ended == "interrupted").all():
+        why = "no trial is over"
+    return f"No configuration reaches the target: {why}."
+
+
+def described(rows: SearchRows, row: pd.Series[Any], cost: str = PARAMS) -> str:
+    """Write what is known of a configuration that reaches the target: its size, cost and success rates."""
+    told = [amount(float(row["params"]), "parameters")]
+    if cost != PARAMS:
+        unit = rows.metrics[cost]["unit"]
+        spent = f"{cost_text(rows, cost)} {amount(float(row[cost]), unit)}"
+        if rows.is_of_target(cost):
+            spent += f" ({between(float(row[f'{cost}_low']), float(row[f'{cost}_high']), unit)})"
+        told.append(spent)
+    ends = between(float(row["success_low"]), float(row["success_high"]), "share")
+    told.append(f"{int(row['solved'])} of {plural(int(row['known']), 'seed')} solved ({ends})")
+    if int(row["unknown"]):
+        told.append(f"{int(row['unknown'])} not known")
+    if fresh := int(row["confirmed_seeds"]):
+        ends = between(float(row["confirmed_low"]), float(row["confirmed_high"]), "share")
+        told.append(f"confirmed by {int(row['confirmed_solved'])} of {plural(fresh, 'fresh seed')} ({ends})")
+    else:
+        told.append("not confirmed on fresh seeds")
+    return ", ".join(told)
+
+
+def _merits(rows: SearchRows, table: pd.DataFrame, reaches: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    """Return what orders configurations of equal cost, less being better, the first of them first."""
+    metric, direction = accuracy_objective(rows)
+    sign = -1.0 if direction == "max" else 1.0
+    if not is_all_or_nothing(rows, metric):
+        return [sign * _numbers(table, metric)]
+    median = sign * _numbers(table, f"{metric}_median")
+    if rows.plan.target is None:
+        return [median]
+    rate = np.where(reaches, table["expected_rate"], table["success_rate"].fillna(0.0))
+    return [-rate, median]
+
+
+def _numbers(table: pd.DataFrame, name: str, missing: float = np.nan) -> NDArray[np.float64]:
+    if name not in table.columns:
+        return np.full(len(table), missing)
+    return table[name].to_numpy(dtype=float)

@@ -21,3 +21,12 @@ def target_text(rows: SearchRows) -> str:
     hold = rows.plan.target_hold
     held = f", held at {hold} evaluations in a row" if hold > 1 else ""
     return f"{metric_text(name)} of {bound} {value:g}{held}"
+
+
+def cost_text(rows: SearchRows, cost: str) -> str:
+    """Write a cost's name; one of reaching the target is that of a success: ``steps per success``."""
+    if not rows.is_of_target(cost):
+        return "CPU seconds" if cost == "cpu_seconds" else metric_text(cost)
+    spent = cost.removesuffix("_to_target")
+    called = {"cpu_seconds": "CPU", "seconds": "elapsed time"}.get(spent, metric_text(spent))
+    return f"{called} per success"

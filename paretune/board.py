@@ -5,14 +5,22 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from paretune.binding import BoundPlan
 from paretune.endings import TrialEnding
 from paretune.events import Row
 from paretune.queue import PastTrial, TrialSpec
 from search_spaces.plan import Values
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.rows import SearchRows
+
+_SHARE_OF_TIME = 0.05
+"""The share of the time that may go into finding the smallest configuration again and again."""
 
 
 @dataclass
@@ -61,10 +69,14 @@ class Board:
         self.endings: Counter[TrialEnding] = Counter()
         self.running: dict[str, RunningTrial] = {}
         self.best: Best | None = None
-        self.smallest_solved: Best | None = None
+        self._ended_rows: dict[str, Row] = {}
+        self._smallest: pd.Series[Any] | None = None
+        self._looked_at = 0
+        self._look_again_at = 0.0
         for trial in past:
             if trial.outcome is not None:
-                self._count(trial.spec, trial.outcome.ending, trial.outcome.metrics)  # type: ignore[arg-type]
+                last = {"step": trial.outcome.step, **trial.outcome.metrics}
+                self._count(trial.spec, trial.outcome.ending, last)  # type: ignore[arg-type]
         self._ended_before = sum(self.endings.values())
 
     @property
@@ -85,6 +97,34 @@ class Board:
         if done <= 0 or not (self.endings or partly > 0.2):
             return None
         return self.elapsed / done * max(self.trials - self.ended_count - partly, 0)
+
+    @property
+    def smallest(self) -> pd.Series[Any] | None:
+        """The smallest configuration that reaches the target, going by the trials that have ended: a row of
+        :func:`analysis.ranking.ranking`, by the same rule as everywhere. Of a large search it may be some
+        trials behind."""
+        if self._looked_at == len(self._ended_rows) or self._clock() < self._look_again_at:
+            return self._smallest
+        from analysis.ranking import smallest
+
+        began = self._clock()
+        self._looked_at = len(self._ended_rows)
+        rows = self.rows_so_far()
+        # Where nothing has solved there is nothing to look for.
+        self._smallest = smallest(rows) if self.endings["solved"] else None
+        now = self._clock()
+        self._look_again_at = now + (now - began) / _SHARE_OF_TIME
+        return self._smallest
+
+    def rows_so_far(self) -> SearchRows:
+        """Return the trials that have ended as a search in memory."""
+        import pandas as pd
+
+        from analysis.rows import SearchRows
+
+        metrics = [asdict(metric) for metric in self._bound.metrics.values()]
+        trials = pd.DataFrame(list(self._ended_rows.values()))
+        return SearchRows.of_frames(self._bound.plan, metrics, trials)
 
     def announced(self, trial: TrialSpec) -> None:
         """Only what runs is on the board."""
@@ -116,11 +156,15 @@ class Board:
     def _count(self, trial: TrialSpec, ending: TrialEnding, last: Mapping[str, Any]) -> None:
         if ending != "interrupted":
             self.endings[ending] += 1
+        self._ended_rows[trial.label] = {
+            "trial": trial.label,
+            **{name: getattr(trial, name) for name in ("configuration", "seed_index", "seed", "params")},
+            "values": trial.values,
+            "ending": ending,
+            "step": last.get("step"),
+            **{name: last[name] for name in self._bound.metrics if name in last},
+        }
         self._consider(trial, last)
-        if ending == "solved":
-            value = last.get(self.objective.metric, float("nan"))
-            if self.smallest_solved is None or trial.params < self.smallest_solved.params:
-                self.smallest_solved = Best(label=trial.label, params=trial.params, value=value)
 
     def _consider(self, trial: TrialSpec, row: Row) -> None:
         value = trial.params if self.objective.metric == "params" else row.get(self.objective.metric)

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from analysis.text import duration, number, values_text
+from analysis.text import duration, number, plural, values_text
 from paretune.binding import BoundPlan
 from paretune.board import Best, Board
 from paretune.endings import ENDINGS, TrialEnding
@@ -151,8 +151,10 @@ def details(board: Board) -> list[str]:
     lines = []
     if board.best is not None:
         lines.append(f"best so far: {_best(board.best, board.objective.metric)}")
-    if board.smallest_solved is not None:
-        lines.append(f"smallest solved: {_best(board.smallest_solved, board.objective.metric)}")
+    if (row := board.smallest) is not None:
+        seeds = f"{int(row['solved'])} of {plural(int(row['known']), 'seed')} solved"
+        number = f"configuration {int(row['configuration'])}"
+        lines.append(f"smallest so far: {int(row['params']):,} parameters, {seeds} ({number})")
     return lines
 
 

@@ -33,27 +33,28 @@ def that_say_something(outcomes: Sequence[SeedOutcome]) -> list[SeedOutcome]:
 def objective_values(bound: BoundPlan, outcomes: Sequence[SeedOutcome], params: int) -> list[float] | None:
     """Return the value of each of the plan's objectives, or None if one of them is not known.
 
-    Means over seeds. A diverged seed counts with the metric's ``worst``; what it has spent says little,
-    and is left out of a cost where another seed has one. A seed that did not reach the target counts
-    with what it has spent in place of a cost of reaching it.
+    A quality is a mean over seeds, a diverged one counting with the metric's ``worst``. So is a cost of
+    training, from which diverged seeds are left out where another one has it: what diverges early has spent
+    little. A cost of reaching the target is that of a success, as in :mod:`analysis.costs`: all that the
+    seeds have spent, diverged ones too, over those that solved; without a success, all that they have spent.
     """
     told = that_say_something(outcomes)
-    means = []
+    values = []
     for objective in bound.plan.objectives:
         metric = bound.metrics[objective.metric]
         if metric.name == PARAMS.name:
-            means.append(float(params))
-            continue
-        if metric.is_cost:
+            value: float | None = float(params)
+        elif metric.spent is not None:
+            value = _cost_of_success(metric, told)
+        elif metric.is_cost:
             trained = [outcome for outcome in told if outcome.ending != "diverged"]
-            seeds = [_spent(metric, outcome) for outcome in trained or told]
+            value = _mean([outcome.metrics.get(metric.name) for outcome in trained or told])
         else:
-            seeds = [_quality(metric, outcome) for outcome in told]
-        mean = _mean(seeds)
-        if mean is None:
+            value = _mean([_quality(metric, outcome) for outcome in told])
+        if value is None:
             return None
-        means.append(mean)
-    return means
+        values.append(value)
+    return values
 
 
 def has_constraint(bound: BoundPlan) -> bool:
@@ -100,8 +101,18 @@ def _quality(metric: Metric, outcome: SeedOutcome) -> float | None:
     return metric.worst if outcome.ending == "diverged" else outcome.metrics.get(metric.name)
 
 
+def _cost_of_success(metric: Metric, told: Sequence[SeedOutcome]) -> float | None:
+    spent = [(outcome.ending == "solved", _spent(metric, outcome)) for outcome in told]
+    known = [(solved, cost) for solved, cost in spent if cost is not None and math.isfinite(cost)]
+    if not known:
+        return None
+    return sum(cost for _, cost in known) / max(sum(solved for solved, _ in known), 1)
+
+
 def _spent(metric: Metric, outcome: SeedOutcome) -> float | None:
-    if metric.spent is None or metric.name in outcome.metrics:
+    """Return what a seed has spent in the search for the target: up to it if it solved, else all it used."""
+    assert metric.spent is not None
+    if outcome.ending == "solved":
         return outcome.metrics.get(metric.name)
     return float(outcome.step) if metric.spent == "step" else outcome.metrics.get(metric.spent)
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
-from analysis.ranking import accuracy_objective, ranking, reaches_target
-from analysis.rows import SearchRows
+from analysis.ranking import cheapest, ranking
+from analysis.rows import PARAMS, SearchRows
+from analysis.wording import cost_text
 from paretune.binding import BoundPlan
 from paretune.errors import InputError
 from paretune.examining import told_in
@@ -48,35 +49,39 @@ class SeedRun:
 
 
 def choose(rows: SearchRows, number: int | None) -> Chosen:
-    """Return the configuration to retrain: the one named, or the cheapest that reached the target.
+    """Return the configuration to retrain: the one named, or the cheapest that reaches the target.
 
     Raises:
-        InputError: there is no such configuration, or none reached the target.
+        InputError: there is no such configuration, or none reaches the target.
     """
-    ranked = ranking(rows)
-    values = {int(row["configuration"]): row["values"] for _, row in rows.trials.iterrows()}
+    first = rows.trials.drop_duplicates("configuration")
+    values = dict(zip(first["configuration"].tolist(), first["values"], strict=True))
     if number is not None:
         if number not in values:
             raise InputError(f"there is no configuration {number}; there are 0 to {max(values)}")
         return Chosen(number=number, values=values[number], why="it was asked for")
-    best = ranked.iloc[0]
+    ranked = ranking(rows)
+    if ranked.empty:
+        raise InputError(f"{rows.plan.name} has no trials yet")
+    best = int(ranked["configuration"].iloc[0])
+    named = f"--configuration {best}"
     if rows.plan.target is None:
         raise InputError(
-            f"{rows.plan.name} has no target to choose by; name a configuration: "
-            f"--configuration {int(best['configuration'])} is the best"
+            f"{rows.plan.name} has no target to choose by; name a configuration: {named} is the best"
         )
-    if not reaches_target(rows, ranked).iloc[0]:
-        metric, _ = accuracy_objective(rows)
+    cost = rows.cost_objectives[0]
+    chosen = cheapest(rows, cost, ranked)
+    if chosen is None:
         ((name, value),) = rows.plan.target.items()
         raise InputError(
-            f"no configuration reached the target {name} {value:g} with more than half of its seeds; "
-            f"the best is number {int(best['configuration'])} with {metric} {best[metric]:.4g}. "
-            f"Retrain it all the same with --configuration {int(best['configuration'])}"
+            f"no configuration reached the target {name} {value:g} with an expected success rate above one "
+            f"half; the best is number {best}. Retrain it all the same with {named}"
         )
-    number = int(best["configuration"])
-    cost = rows.cost_objectives[0]
-    why = "it is the smallest" if cost == "params" else f"it has the least {cost.replace('_', ' ')} of those"
-    return Chosen(number=number, values=values[number], why=f"{why} that reached the target")
+    number = int(chosen["configuration"])
+    which = "it is the smallest" if cost == PARAMS else f"it has the least {cost_text(rows, cost)} of those"
+    fresh = int(chosen["confirmed_seeds"])
+    known = f", confirmed by {int(chosen['confirmed_solved'])} of {fresh} fresh seeds" if fresh else ""
+    return Chosen(number=number, values=values[number], why=f"{which} that reached the target{known}")
 
 
 def retrain_seed(

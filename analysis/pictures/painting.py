@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,11 +62,10 @@ def _prepare(axes: Axes, axis: Axis, *, along: str) -> None:
         painted.set_ticks(list(axis.ticks), list(axis.ticks.values()))
     elif axis.scale == "log":
         painted.set_major_formatter(FuncFormatter(_plainly))
-        limits = axis.limits
-        within_a_decade_or_so = limits is not None and limits[1] / limits[0] < 40
-        painted.set_minor_formatter(
-            FuncFormatter(_one_two_five) if within_a_decade_or_so else NullFormatter()
-        )
+        span = axis.limits[1] / axis.limits[0] if axis.limits is not None else math.inf
+        # Within little more than a decade, powers of ten alone would say nothing; nor would 1, 2, 5 in less.
+        told = FuncFormatter(_plainly) if span < 4 else FuncFormatter(_one_two_five)
+        painted.set_minor_formatter(told if span < 40 else NullFormatter())
     if axis.limits is not None:
         low, high = axis.limits
         set_limits = axes.set_xlim if along == "x" else axes.set_ylim

@@ -41,6 +41,7 @@ LOOKS: dict[str, Look] = {
     "confirmed": Look(GREEN, "s"),
     "held out": Look(PURPLE, "D"),
     "other": Look(GREY, "."),
+    "beyond": Look(GREY, "^"),
     "baseline": Look(YELLOW, "D"),
     "target": Look(VERMILION, dash="--"),
     "rung": Look(GREY, dash=":"),

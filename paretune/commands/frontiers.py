@@ -1,4 +1,4 @@
-"""The frontiers of a search, one for each cost: which there are, and how they are shown and stored."""
+"""The frontiers of a search: which there are, and how they are shown and stored."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from analysis.configurations import columns_of
-from analysis.export import records
 from analysis.frontier import Frontier, frontier
 from analysis.layout import Column
-from analysis.plots import cost_name, frontier_figure, frontiers_figure
+from analysis.measures import qualities_of
 from analysis.rows import PARAMS, SearchRows
-from paretune.commands.printing import left_out
 from paretune.commands.tables import print_configurations
 from paretune.errors import InputError
 from search_spaces.wording import accepted
@@ -24,84 +21,85 @@ if TYPE_CHECKING:
 ON_FRONTIER = Column("on_frontier", "", "the costs on whose frontier the configuration is")
 
 
-def frontiers_of(rows: SearchRows, against: str | None = None) -> list[Frontier]:
+def frontiers_of(rows: SearchRows, against: str | None = None, quality: str | None = None) -> list[Frontier]:
     """Return the frontier of each cost objective of the plan, or of the one cost that is named.
 
+    Where the plan has no objective but costs, one of them is set against the others, the size first: what a
+    success costs, against how large the model is.
+
     Raises:
-        InputError: there is no such cost.
+        InputError: there is no such cost or quality; the message says what is asked of a parameter.
+        SelectionError: the target is asked about, and the search has none.
     """
     if against is not None and against not in rows.costs:
-        raise InputError(f"--against got {against!r}, not a cost here{accepted(against, rows.costs)}")
+        raise InputError(f"--against got {against!r}, not a cost here{_instead(rows, against)}")
+    if quality is not None and quality not in qualities_of(rows):
+        raise InputError(f"--quality got {quality!r}, not one here{accepted(quality, qualities_of(rows))}")
     costs = rows.cost_objectives if against is None else [against]
-    return [frontier(rows, cost) for cost in costs]
+    if quality in costs and len(costs) == 1:
+        raise InputError(f"--quality {quality} is the cost already; name another one with --against")
+    if against is not None:
+        return [frontier(rows, against, quality)]
+    if quality is None and costs != [PARAMS] and len(costs) == len(rows.plan.objectives):
+        first, *others = sorted(
+            {PARAMS, *costs} if len(costs) == 1 else costs, key=lambda cost: cost != PARAMS
+        )
+        return [frontier(rows, first, other) for other in others]
+    return [frontier(rows, cost, quality) for cost in costs if cost != quality]
 
 
 def as_json(fronts: list[Frontier]) -> dict[str, Any]:
-    """Return one frontier as it is, or several as a list ``frontiers``.
-
-    That of parameters alone says nothing of its cost, as when there were no others.
-    """
-    if len(fronts) == 1:
-        return _one_as_json(fronts[0], with_cost=fronts[0].cost != PARAMS)
-    return {"frontiers": [_one_as_json(front, with_cost=True) for front in fronts]}
+    """Return one frontier as it is, or several as a list ``frontiers``."""
+    return fronts[0].as_json() if len(fronts) == 1 else {"frontiers": [front.as_json() for front in fronts]}
 
 
-def print_frontiers(console: Console, rows: SearchRows, fronts: list[Frontier], *, titled: bool) -> None:
-    """Print a table for each frontier, and what none of them considers."""
-    for front in fronts:
-        has_heading = len(fronts) > 1 or (titled and not front.points.empty)
-        if has_heading:
-            metric = front.metric.replace("_", " ")
-            console.print(f"\nFrontier of {cost_name(front.cost)} against {metric}:", style="bold")
+def print_frontiers(console: Console, rows: SearchRows, fronts: list[Frontier]) -> None:
+    """Print each frontier: what it says, its table, and what it does not consider."""
+    for index, front in enumerate(fronts):
+        if len(fronts) > 1:
+            console.print(f"{chr(10) if index else ''}{front.title}:", style="bold")
+        for sentence in front.sentences:
+            console.print(sentence, soft_wrap=True)
         if not front.points.empty:
-            print_configurations(console, rows, front.points, first=["configuration"], costs=[front.cost])
-        elif has_heading or not titled:
-            has_others = front.without_cost > 0
-            console.print("No configuration has this cost." if has_others else "No trial has a result yet.")
-        if left_out(front):
-            console.print(left_out(front))
+            console.print()
+            costs = [measure.name for measure in (front.cost, front.quality) if measure.is_cost]
+            print_configurations(console, rows, front.points, first=["configuration"], costs=costs)
+        if said := str(front.left_out):
+            console.print(said, soft_wrap=True)
 
 
-def table_of(rows: SearchRows, fronts: list[Frontier]) -> tuple[pd.DataFrame, list[Column]]:
+def table_of(fronts: list[Frontier]) -> tuple[pd.DataFrame, list[Column]]:
     """Return the rows of a frontier, or of all, each once, with a column that names the costs."""
     if len(fronts) == 1:
-        return fronts[0].points, columns_of(rows)
+        return fronts[0].points, list(fronts[0].columns)
     import pandas as pd
 
     on: dict[int, list[str]] = {}
     for front in fronts:
         for number in front.points["configuration"]:
-            on.setdefault(int(number), []).append(front.cost)
+            on.setdefault(int(number), []).append(front.cost.name)
     table = pd.concat([front.points for front in fronts]).drop_duplicates("configuration")
     table = table.sort_values(["params", "configuration"], ignore_index=True)
     named = [", ".join(on[int(number)]) for number in table["configuration"]]
     table.insert(1, ON_FRONTIER.name, named)
-    return table, [ON_FRONTIER, *columns_of(rows)]
+    return table, [ON_FRONTIER, *fronts[0].columns]
 
 
-def figure_of(rows: SearchRows, fronts: list[Frontier], name: str) -> Figure:
-    """Return the figure of a search's frontiers, with a panel for each."""
-    first = fronts[0]
-    target = (rows.plan.target or {}).get(first.metric)
-    unit = rows.metrics[first.metric]["unit"]
-    cost_units = [rows.metrics[front.cost]["unit"] for front in fronts]
-    if len(fronts) > 1:
-        return frontiers_figure(fronts, unit=unit, target=target, title=name, cost_units=cost_units)
-    works = "how small still works" if first.cost == PARAMS else "how little is enough"
-    return frontier_figure(first, unit=unit, target=target, title=f"{name}: {works}", cost_unit=cost_units[0])
+def figure_of(fronts: list[Frontier]) -> Figure | None:
+    """Return the figure of frontiers, with a panel for each; None where there is nothing to draw."""
+    from analysis.pictures.painting import figure_of as painted
+
+    pictures = [picture for front in fronts for picture in front.pictures]
+    return painted(pictures) if pictures else None
 
 
-def _one_as_json(front: Frontier, *, with_cost: bool) -> dict[str, Any]:
-    without = {"without_cost": front.without_cost} if with_cost else {}
-    return {
-        **({"cost": front.cost} if with_cost else {}),
-        "metric": front.metric,
-        "direction": front.direction,
-        "frontier": records(front.points),
-        "left_out": {
-            "diverged": front.diverged,
-            "failed": front.failed,
-            "unfinished": front.unfinished,
-            **without,
-        },
-    }
+def _instead(rows: SearchRows, name: str) -> str:
+    """Say what is accepted, or what answers a question about a parameter."""
+    if name not in rows.plan.searched_names:
+        return accepted(name, rows.costs)
+    values = [values[name] for values in rows.trials["values"] if name in values]
+    search = rows.folder.name
+    # A learning rate is the only parameter that `regimes` is about; whole numbers and names are groups.
+    if any(isinstance(value, float) for value in values):
+        return f" but a parameter; outcomes against it: paretune regimes {search} --rate {name}"
+    return f" but a parameter; success for each of its values: paretune cliff {search} --by {name}"

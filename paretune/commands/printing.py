@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,14 +17,16 @@ from analysis.text import duration, values_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.frontier import Frontier
     from analysis.rows import SearchRows
 
 _WIDTH_OF_FILES = 1000
 """Wide enough that nothing is cut or folded in a file or a pipe."""
 
-_TIMES_TO_TARGET = {"steps_to_target": "steps", "cpu_seconds_to_target": "s"}
-"""Costs that tables show wherever there is a target, and their units."""
+_USUAL_COSTS = ("steps_to_target", "cpu_seconds_to_target")
+"""Costs of a success that tables show wherever there is a target."""
+
+_MOST_VALUES = 6
+"""So many final values are written one by one; of more, the least and the most."""
 
 
 def make_console(*, to_stderr: bool = False) -> Console:
@@ -84,29 +88,32 @@ def configuration_rows(
         first: columns that come before all others.
         costs: costs to be shown beside those that always are.
     """
+    from analysis.configurations import is_all_or_nothing
     from analysis.ranking import accuracy_objective
+    from analysis.rows import PARAMS
+    from analysis.wording import cost_text, metric_text
 
     metric, _ = accuracy_objective(rows)
-    with_rate = "success_rate" in table.columns
-    with_names = bool(rows.plan.baselines)
-    headers = [*first, *(["baseline"] if with_names else []), "parameters", metric.replace("_", " ")]
-    always = ["params", *(_TIMES_TO_TARGET if with_rate else [])]
-    costs = [cost for cost in costs if cost not in always]
-    headers += [cost.replace("_", " ") for cost in costs]
-    headers += ["solved", "95 % interval", "steps to target", "CPU to target"] if with_rate else []
-    headers += ["other endings", "values"]
-    cells = []
-    for _, row in table.iterrows():
-        line: list[Any] = [int(row[name]) for name in first]
-        if with_names:
-            line.append("" if _is_missing(row["baseline"]) else row["baseline"])
-        line += [f"{int(row['params']):,}", _metric(row.get(metric))]
-        line += [cost_text(row.get(cost), rows.metrics[cost]["unit"]) for cost in costs]
-        if with_rate:
-            line += [*_success(row), *_time_to_target(row)]
-        line += [_endings(row), values_text(searched_values(rows, row))]
-        cells.append(line)
-    return headers, cells
+    is_share = is_all_or_nothing(rows, metric)
+    has_rate = rows.plan.target is not None
+    columns: dict[str, Callable[[pd.Series[Any]], Any]] = {}
+    for name in first:
+        columns[name.replace("_", " ")] = partial(_whole, name=name)
+    if rows.plan.baselines:
+        columns["baseline"] = lambda row: "" if _is_missing(row["baseline"]) else row["baseline"]
+    columns["parameters"] = lambda row: f"{int(row['params']):,}"
+    columns[metric_text(metric)] = partial(_values if is_share else _mean, metric=metric)
+    if has_rate:
+        columns |= {"solved": _solved, "95 % interval": _interval, "expected rate": _expected}
+        columns["confirmed"] = _confirmed
+    usual = [name for name in _USUAL_COSTS if has_rate and name in rows.costs]
+    for cost in dict.fromkeys([*costs, *usual]):
+        if cost != PARAMS:
+            columns[cost_text(rows, cost)] = partial(_cost, cost=cost, unit=rows.metrics[cost]["unit"])
+    columns["other endings"] = _endings
+    columns["values"] = lambda row: values_text(searched_values(rows, row))
+    lines = [row for _, row in table.iterrows()]
+    return list(columns), [[write(row) for write in columns.values()] for row in lines]
 
 
 def searched_values(rows: SearchRows, row: pd.Series[Any]) -> dict[str, Any]:
@@ -114,49 +121,63 @@ def searched_values(rows: SearchRows, row: pd.Series[Any]) -> dict[str, Any]:
     return {name: row[name] for name in rows.plan.searched_names if not _is_missing(row[name])}
 
 
-def left_out(front: Frontier) -> str:
-    """Say what a frontier does not consider; empty if nothing was left out."""
-    counts = (
-        (front.diverged, "diverged"),
-        (front.failed, "failed"),
-        (front.unfinished, "interrupted or unfinished"),
-    )
-    named = [f"{count} {ending}" for count, ending in counts if count]
-    parts = [f"trials that ended otherwise: {', '.join(named)}"] if named else []
-    if front.without_cost:
-        plural = "s" * (front.without_cost > 1)
-        parts.append(f"{front.without_cost} configuration{plural} without {front.cost.replace('_', ' ')}")
-    return f"Not considered: {'; '.join(parts)}." if parts else ""
-
-
-def cost_text(value: float | None, unit: str) -> str:
+def spent_text(value: float | None, unit: str) -> str:
     """Write what something cost: a time span for seconds, else a count; missing stays a dash."""
     if value is None or _is_missing(value):
         return "-"
     return duration(value) if unit == "s" else f"{value:,.0f}"
 
 
-def _success(row: pd.Series[Any]) -> list[str]:
-    if _is_missing(row["success_rate"]):
-        return ["-", "-"]
-    judged = int(row["solved"] + row["finished"] + row["stopped_early"] + row["diverged"])
-    interval = f"{row['success_low']:.0%} to {row['success_high']:.0%}"
-    return [f"{int(row['solved'])} of {judged}", interval]
+def strip_text(values: Sequence[float]) -> str:
+    """Write final values of a share in rising order: ``0.05 1.00 1.00``; of many, the least and the most.
+
+    Rounded down: what is below a target stays below it, and 1.00 is all.
+    """
+    texts = [f"{math.floor(100 * value + 1e-9) / 100:.2f}" for value in values]
+    if len(texts) > _MOST_VALUES:
+        return f"{texts[0]} to {texts[-1]}"
+    return " ".join(texts) or "-"
 
 
-def _time_to_target(row: pd.Series[Any]) -> list[str]:
-    """Say what solving took, on the mean of the seeds that did."""
-    return [cost_text(row.get(name), unit) for name, unit in _TIMES_TO_TARGET.items()]
+def _whole(row: pd.Series[Any], *, name: str) -> int:
+    return int(row[name])
+
+
+def _mean(row: pd.Series[Any], *, metric: str) -> str:
+    value = row.get(metric)
+    return "-" if _is_missing(value) else f"{value:.4f}"
+
+
+def _values(row: pd.Series[Any], *, metric: str) -> str:
+    values = row.get(f"{metric}_values")
+    return strip_text(values) if isinstance(values, list) else "-"
+
+
+def _solved(row: pd.Series[Any]) -> str:
+    return f"{int(row['solved'])} of {int(row['known'])}" if row["known"] else "-"
+
+
+def _interval(row: pd.Series[Any]) -> str:
+    return f"{row['success_low']:.0%} to {row['success_high']:.0%}" if row["known"] else "-"
+
+
+def _expected(row: pd.Series[Any]) -> str:
+    return f"{row['expected_rate']:.0%}"
+
+
+def _confirmed(row: pd.Series[Any]) -> str:
+    seeds = int(row["confirmed_seeds"])
+    return f"{int(row['confirmed_solved'])} of {seeds}" if seeds else "-"
+
+
+def _cost(row: pd.Series[Any], *, cost: str, unit: str) -> str:
+    return spent_text(row.get(cost), unit)
 
 
 def _endings(row: pd.Series[Any]) -> str:
     names = ("finished", "stopped_early", "diverged", "failed", "interrupted")
     parts = [f"{int(row[name])} {name.replace('_', ' ')}" for name in names if row[name]]
     return ", ".join(parts) or "-"
-
-
-def _metric(value: Any) -> str:
-    return "-" if _is_missing(value) else f"{value:.4f}"
 
 
 def _is_missing(value: Any) -> bool:

@@ -17,12 +17,15 @@ def register(app: typer.Typer) -> None:
 
 
 _SHORT = "Rank configurations by cost and accuracy."
-_HELP = """Rank the configurations of a search by parameter count and accuracy, best first.
+_HELP = """Rank the configurations of a search, best first.
 
-Those that reached the target with more than half of their seeds come first, the smallest on top,
-and of the same size the most accurate; the others follow by accuracy. If the first cost among the
-plan's objectives is another one, such as seconds_to_target, those with the least of it are on top.
-"solved" is the success rate over seeds, with its 95 % interval.
+Those that reach the target come first, the smallest on top: those of which a seed has solved, and whose
+expected success rate is above one half. That rate is the one on fresh seeds where `paretune confirm` has
+trained some, and confirmed configurations come before all others; elsewhere it comes from a configuration's
+own seeds and the sizes around it. The other configurations follow by how good they are. If the first cost
+among the plan's objectives is not params, as with cpu_seconds_to_target, the one with the least of it is on
+top. "solved" is how many of the seeds with a known outcome solved, with the 95 % interval of the rate;
+"per success" is all that the trials spent, over those that solved.
 
 \b
 Examples:
@@ -39,8 +42,8 @@ def rank(
 ) -> int:
     """Print the ranking; see the help text."""
     from analysis.export import records
-    from analysis.ranking import ranking
-    from analysis.rows import SearchRows
+    from analysis.ranking import ranking, smallest_sentence
+    from analysis.rows import PARAMS, SearchRows
     from paretune.commands.printing import make_console, print_json
     from paretune.commands.tables import print_configurations
 
@@ -56,4 +59,12 @@ def rank(
     print_configurations(console, rows, shown, first=["rank", "configuration"], costs=rows.cost_objectives)
     if len(shown) < len(table):
         console.print(f"... and {len(table) - len(shown)} more")
+    if rows.plan.target is not None:
+        console.print()
+        for cost in dict.fromkeys([rows.cost_objectives[0], PARAMS]):
+            console.print(smallest_sentence(rows, cost, table), soft_wrap=True)
+        if not table["confirmed_seeds"].any():
+            console.print(
+                f"Nothing is confirmed on fresh seeds yet: paretune confirm {folder.shown}", soft_wrap=True
+            )
     return OK

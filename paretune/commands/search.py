@@ -170,7 +170,7 @@ def _say_name(console: Console, bound: BoundPlan, folder: RunFolder) -> None:
 def _conclude(
     folder: RunFolder, console: Console, interrupted: bool, elapsed: float, *, as_json: bool
 ) -> int:
-    from analysis.export import records
+    from analysis.ranking import smallest
     from analysis.rows import SearchRows
     from paretune.commands.frontiers import as_json as content_of
     from paretune.commands.frontiers import frontiers_of, print_frontiers
@@ -181,6 +181,7 @@ def _conclude(
     counts = rows.trials["ending"].value_counts()
     endings = {ending: int(counts.get(ending, 0)) for ending in ENDINGS}
     if as_json:
+        found = smallest(rows)
         print_json(
             {
                 "search": folder.name,
@@ -188,14 +189,15 @@ def _conclude(
                 "interrupted": interrupted,
                 "seconds": elapsed,
                 "endings": endings,
-                **({"frontier": records(fronts[0].points)} if len(fronts) == 1 else content_of(fronts)),
+                "smallest": None if found is None else int(found["configuration"]),
+                **content_of(fronts),
             }
         )
     told = ", ".join(f"{count} {ending}" for ending, count in endings.items() if count)
     console.print(
         f"\n{len(rows.trials)} trials: {told or 'none ended'}. This session took {duration(elapsed)}."
     )
-    print_frontiers(console, rows, fronts, titled=True)
+    print_frontiers(console, rows, fronts)
     if interrupted:
         console.print(
             f"\nInterrupted; all rows are kept. Go on with: {_resume_command(folder)}", style="yellow"
@@ -207,7 +209,8 @@ def _conclude(
             style="yellow",
         )
     name = folder.shown
-    commands = [f"paretune rank {name}", f"paretune watch {name}", *_retrain_command(rows, name)]
+    commands = [f"paretune {command} {name}" for command in ("answer", "rank", "watch")]
+    commands += _retrain_command(rows, name)
     console.print(f"\nNext:  {'    '.join(commands)}", soft_wrap=True)
     failed = endings["failed"]
     if failed and failed == len(rows.trials):
@@ -219,13 +222,13 @@ def _conclude(
 def _retrain_command(rows: SearchRows, name: str) -> list[str]:
     """Return the command that retrains the best: none if no configuration has a result.
 
-    Without a configuration that reached the target, retrain wants one to be named.
+    Without a configuration that reaches the target, retrain wants one to be named.
     """
-    from analysis.ranking import accuracy_objective, ranking, reaches_target
+    from analysis.configurations import WITH_VALUE
+    from analysis.ranking import ranking, reaches_target
 
     ranked = ranking(rows)
-    metric, _ = accuracy_objective(rows)
-    if ranked.empty or ranked[metric].isna().iloc[0]:
+    if ranked.empty or not ranked.loc[0, [*WITH_VALUE]].any():
         return []
     chosen_by_itself = reaches_target(rows, ranked).iloc[0]
     named = "" if chosen_by_itself else f" --configuration {int(ranked['configuration'].iloc[0])}"

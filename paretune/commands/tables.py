@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from analysis.rows import SearchRows
 
 _NOTHING = ("", "-")
-_MOVABLE = ("other endings", "CPU to target", "steps to target", "95 % interval")
+_MOVABLE = ("other endings", "CPU per success", "steps per success", "expected rate", "95 % interval")
 """Columns that go below too where even the numbers do not fit, the first of them first."""
 
 
