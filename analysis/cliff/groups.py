@@ -35,13 +35,15 @@ def groups_by(rows: SearchRows, by: str) -> dict[str, set[int]]:
         return {f"{by}={name}": set(column.index[named == name]) for name in names}
     if not pd.api.types.is_numeric_dtype(column):
         raise SelectionError(
-            f"--by got {by!r}, which has {column.nunique()} values here; at most {MOST_VALUES} can be compared"
+            f"--by got {by!r}, with {column.nunique()} values here; at most {MOST_VALUES} can be compared"
         )
     # Equal values stay together, so that a third is what lies between two values.
-    third = np.ceil(column.rank(method="max", pct=True) * 3 - 1e-9)
+    third = column.rank(method="max", pct=True) * 3 - 1e-9
     found: dict[str, set[int]] = {}
-    for number in sorted(third.dropna().unique()):
-        part = column[third == number]
+    for number in range(3):
+        part = column[(third > number) & (third <= number + 1)]
+        if part.empty:
+            continue
         low, high = plain(float(part.min())), plain(float(part.max()))
         found[f"{by}={low}" if low == high else f"{by} from {low} to {high}"] = set(part.index)
     return found

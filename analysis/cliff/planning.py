@@ -91,7 +91,8 @@ def _fitted(fit: SizeFit) -> tuple[_Known, float, float]:
     constant, slope = fit.regression.coefficients
     covariance = fit.regression.covariance
     if not np.isfinite(covariance).all():
-        covariance = np.linalg.inv(fit.information) * (1 + fit.likeness * (fit.seeds - 1))
+        alike = 1 + fit.likeness * (fit.seeds - 1)
+        covariance = alike * np.asarray(np.linalg.inv(fit.information), dtype=np.float64)
     known = _Known(
         coefficients=fit.regression.coefficients,
         information=fit.information,

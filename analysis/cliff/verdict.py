@@ -13,6 +13,10 @@ STEEPEST_RAMP = 1.25
 """A cliff is where the sizes at which 10 and 90 % of trials solve lie within this factor."""
 
 
+MOST = 0.75
+"""All trials solved, or none, without an edge: where so high a rate, or so low a one, is beyond doubt."""
+
+
 def verdict_of(fit: SizeFit | None) -> Verdict:
     """Name what a fit shows.
 
@@ -24,7 +28,7 @@ def verdict_of(fit: SizeFit | None) -> Verdict:
         return "cannot be told"
     if fit.is_one_sided:
         low, high = wilson(fit.solved, fit.trials)
-        return "no edge" if low > 0.5 or high < 0.5 else "cannot be told"
+        return "no edge" if low > MOST or high < 1 - MOST else "cannot be told"
     if not fit.rises:
         return "no edge" if fit.slope[2] * fit.span < RAMP else "cannot be told"
     if not fit.size(0.5).is_known:
