@@ -13,6 +13,7 @@ from paretune import __version__
 from paretune.commands import (
     add,
     check,
+    confirm,
     data,
     doctor,
     evaluate,
@@ -65,6 +66,7 @@ _COMMANDS = (
     watch,
     rank,
     frontier,
+    confirm,
     retrain,
     evaluate,
     add,

@@ -17,6 +17,7 @@ from analysis.layout import CONFIRMATIONS_FILE
 from analysis.lines import append_line
 from paretune.binding import BoundPlan
 from paretune.devices import gpu_name
+from paretune.errors import InputError
 from paretune.examining import as_json
 from paretune.provenance import describe_session
 from paretune.retraining import SeedRun, retrain_seed
@@ -87,6 +88,20 @@ def confirm_seed(
     row = row_of(bench, number, values, index, run)
     append_line(bench.folder / CONFIRMATIONS_FILE, json.dumps(row, allow_nan=False))
     return run
+
+
+def require_trainable(bound: BoundPlan, number: int, values: Values, device: torch.device) -> None:
+    """Check that a configuration can be trained on a device.
+
+    Raises:
+        InputError: it needs a GPU.
+    """
+    needs_gpu = bound.config(values).needs_gpu
+    if needs_gpu is not None and device.type == "cpu":
+        raise InputError(
+            f"configuration {number} cannot be trained on a processor ({needs_gpu}); retrain it on a "
+            "machine with a GPU, with --device cuda"
+        )
 
 
 def row_of(bench: Bench, number: int, values: Values, index: int, run: SeedRun) -> dict[str, Any]:

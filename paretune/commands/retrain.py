@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
-from paretune.errors import InputError
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.runs import RunFolder
 
@@ -26,7 +25,8 @@ By default the configuration that reached the target at the least cost: the smal
 fastest, whichever the plan's first cost objective asks for. Seeds are trained one after the other,
 alone on the device. For a loss, the mean at the end is stated with its standard error and the
 p-value against the target, and as a leaderboard's row. The best checkpoint by validation is
-kept and examined on held-out problems that no trial saw. The report is results/NAME/retrain/*/report.md.
+kept and examined on held-out problems that no trial saw. The report is results/NAME/retrain/*/report.md, and
+every seed is a row of results/NAME/confirmations.jsonl, as those of `paretune confirm` are.
 
 \b
 Examples:
@@ -59,23 +59,20 @@ def retrain(
 
     import torch
 
-    from analysis.layout import RETRAIN_FOLDER
+    from analysis.layout import CONFIRMATIONS_FILE, RETRAIN_FOLDER
+    from analysis.lines import mend_last_line
     from paretune.binding import bind
     from paretune.commands.printing import make_console, print_json
+    from paretune.confirming import Bench, confirm_seed, require_trainable
     from paretune.devices import pick_device
     from paretune.progress import SeedProgress
     from paretune.report import REPORT_FILE, write_report
-    from paretune.retraining import SeedRun, best_run, retrain_seed
+    from paretune.retraining import SeedRun, best_run
 
     console = make_console(to_stderr=as_json)
     bound = bind(folder.plan)
     torch_device = pick_device(device)
-    needs_gpu = bound.config(chosen.values).needs_gpu
-    if needs_gpu is not None and torch_device.type == "cpu":
-        raise InputError(
-            f"configuration {chosen.number} cannot be trained on a processor ({needs_gpu}); retrain it on a "
-            "machine with a GPU, with --device cuda"
-        )
+    require_trainable(bound, chosen.number, chosen.values, torch_device)
     torch.set_num_threads(max(1, int(bound.plan.resources.cpu)))
     place = _new_folder(folder.path / RETRAIN_FOLDER, f"c{chosen.number:03d}")
     params = bound.params(chosen.values)
@@ -84,18 +81,19 @@ def retrain(
         f"Training {seeds} fresh seed{'s' * (seeds > 1)} on {torch_device}, in {place}.",
         soft_wrap=True,
     )
+    mend_last_line(folder.path / CONFIRMATIONS_FILE)
+    bench = Bench.on(folder.path, bound, torch_device, problems)
     runs: list[SeedRun] = []
     interrupted = False
     with SeedProgress(console, bound, chosen.values, seeds) as progress:
         try:
             for index in range(seeds):
-                run = retrain_seed(
-                    bound,
+                run = confirm_seed(
+                    bench,
+                    chosen.number,
                     chosen.values,
                     index,
-                    folder=place / f"seed-{index}",
-                    device=torch_device,
-                    problems=problems,
+                    keep=place / f"seed-{index}",
                     progress=progress.report,
                     examining=progress.examining,
                 )
