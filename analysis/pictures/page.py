@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Literal, assert_never
 
 import numpy as np
 
 from analysis.pictures.marks import Axis, Band, Line, Mark, Note, Numbers, Picture, Points, Rule
-from analysis.pictures.style import Look, look_of
+from analysis.pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Look, look_of
 
 MOST_DOTS = 2000
 """Dots in one picture; a browser draws each as a node of its own."""
@@ -19,6 +20,7 @@ MOST_DOTS = 2000
 _LEAST_DOTS = 100
 """Dots that the rarest kind keeps, so that thinning out never hides a kind altogether."""
 
+_OPACITY_OF_BANDS = 0.18
 _LONGEST_LINE = 1500
 _HEIGHT = 340
 _DOT = 8
@@ -247,7 +249,7 @@ def _axis(axis: Axis, highest: float) -> dict[str, Any]:
             "tickvals": _plain(list(axis.ticks)),
             "ticktext": [_safe(text) for text in axis.ticks.values()],
         }
-    elif axis.scale == "log":
+    elif axis.scale == "log" or highest >= 1000:
         drawn["tickformat"] = "~s" if highest >= 1e7 else ",~r"
     if axis.limits is not None:
         ends = [math.log10(end) for end in axis.limits] if axis.scale == "log" else list(axis.limits)
@@ -262,12 +264,27 @@ def _extent(picture: Picture, marks: Sequence[Mark], along: Literal["x", "y"]) -
     axis: Axis = getattr(picture, along)
     if axis.limits is not None:
         return axis.limits
-    shown = [
-        np.asarray(getattr(mark, along), dtype=float) for mark in marks if isinstance(mark, Points | Line)
-    ]
-    values = np.concatenate(shown) if shown else np.empty(0)
+    values = np.array([value for mark in marks for value in _values(mark, along)], dtype=float)
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+
+
+def _values(mark: Mark, along: Literal["x", "y"]) -> Iterable[float]:
+    """Return what a mark shows along an axis, ends of intervals included."""
+    match mark:
+        case Points():
+            ends = (
+                [end for end in (mark.low, mark.high) if end is not None]
+                if mark.errors_along == along
+                else ()
+            )
+            return chain(getattr(mark, along), *ends)
+        case Line():
+            values: Numbers = getattr(mark, along)
+            return values
+        case Band():
+            return mark.x if along == "x" else chain(mark.low, mark.high)
+    return ()
 
 
 def _spread(x: Numbers, y: Numbers) -> Sequence[int]:
@@ -294,7 +311,7 @@ def _stroke(look: Look, width: float) -> dict[str, Any]:
 
 def _translucent(colour: str) -> str:
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"
+    return f"rgba({red},{green},{blue},{_OPACITY_OF_BANDS})"
 
 
 def _plain(values: Numbers) -> list[float | None]:
@@ -305,3 +322,21 @@ def _plain(values: Numbers) -> list[float | None]:
 def _safe(text: str) -> str:
     """Return a text that plotly, which reads some HTML in it, shows letter by letter."""
     return html.escape(text, quote=False).replace("\n", "<br>")
+
+
+_LIGHTER = {
+    BLUE: "#4FA3DC",
+    SKY: "#A5D8F7",
+    ORANGE: "#E6A82A",
+    GREEN: "#2BBE92",
+    VERMILION: "#F0803C",
+    PURPLE: "#DC94BC",
+    YELLOW: "#D4C43A",
+    GREY: "#8E949A",
+}
+
+COLOURS_IN_THE_DARK = {
+    **_LIGHTER,
+    **{_translucent(colour): _translucent(lighter) for colour, lighter in _LIGHTER.items()},
+}
+"""For every colour of :func:`page_figure`, the one that is told as well on a dark page."""

@@ -117,19 +117,23 @@ def _scale_of(name: str, column: pd.Series[Any], rows: SearchRows) -> _Scale:
         step = 1 / max(len(ordered) - 1, 1)
         heights: dict[Hashable, float] = {value: index * step for index, value in enumerate(ordered)}
         return _Scale(
-            name=metric_text(name),
+            name=_name(name),
             labels={height: str(value)[:18] for value, height in heights.items()},
             heights=heights,
         )
     low, high = float(known.min()), float(known.max())
     is_log = low > 0 and (name == PARAMS or bool(getattr(dimension, "log", False)) or high / low > 30)
     return _Scale(
-        name=metric_text(name),
+        name=_name(name),
         labels={0.0: amount(low), 1.0: amount(high)},
         low=low,
         high=high,
         is_log=is_log,
     )
+
+
+def _name(parameter: str) -> str:
+    return "parameters" if parameter == PARAMS else parameter
 
 
 def _order(value: Any) -> tuple[int, Any]:

@@ -1,0 +1,52 @@
+"""All findings of a search, in the order in which they are told."""
+
+from __future__ import annotations
+
+from analysis.finding import Finding
+from analysis.rows import PARAMS, SearchRows
+from analysis.selection import parameters, plain
+
+_RATE = "lr"
+"""The parameter of every task that is its learning rate."""
+
+
+def findings_of(rows: SearchRows) -> list[Finding]:
+    """Return every finding that the search has something to say to.
+
+    What cannot be told is a finding too: it says what would make it possible. Left out is what was not asked:
+    regimes where no rate was varied, the cliff and times where there is no target.
+    """
+    from analysis.cliff import cliff
+    from analysis.confirmation import confirmation
+    from analysis.effects import effects
+    from analysis.frontier import frontier
+    from analysis.regimes import regimes
+    from analysis.times import times
+
+    if rows.trials.empty:
+        return []
+    has_target = rows.plan.target is not None
+    rate = varied_rate(rows)
+    return [
+        *([cliff(rows, None)] if has_target else []),
+        frontier(rows),
+        *([regimes(rows, rate, PARAMS)] if rate is not None else []),
+        *([times(rows, None, None)] if has_target else []),
+        effects(rows),
+        confirmation(rows),
+    ]
+
+
+def varied_rate(rows: SearchRows) -> str | None:
+    """Return the learning rate that differs between configurations; None if none does.
+
+    Where several differ, as with an optimizer for each kind of parameter, it is ``lr`` if that is one of
+    them, and otherwise the one that most configurations have.
+    """
+    table = parameters(rows)
+    rates = [name for name in table.columns if name == _RATE or name.endswith(f"_{_RATE}")]
+    varied = [name for name in rates if table[name].map(plain).nunique() > 1]
+    if _RATE in varied or not varied:
+        return _RATE if varied else None
+    stated = rows.plan.searched_names
+    return max(varied, key=lambda name: (int(table[name].notna().sum()), name in stated))

@@ -1,0 +1,142 @@
+"""How a search was made: its space, its rules, what it ran on, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.report.provenance import days, distinct, machines, sessions_of, sessions_table, versions
+from analysis.report.sections import Section
+from analysis.report.space import defaults_quotes, fixed_table, space_table
+from analysis.report.tables import shown
+from analysis.rows import SearchRows
+from analysis.text import duration, plural
+from analysis.wording import metric_text
+
+_CPU_SECONDS = "cpu_seconds"
+
+
+def facts_of(rows: SearchRows) -> list[str]:
+    """Return how large the search was and when it ran, in a few words each."""
+    trials = rows.trials
+    if trials.empty:
+        return ["no trial yet"]
+    configurations = int(trials["configuration"].nunique())
+    least, most = int(trials["params"].min()), int(trials["params"].max())
+    facts = [
+        plural(len(trials), "trial"),
+        plural(configurations, "configuration"),
+        f"{least:,} parameters" if least == most else f"{least:,} to {most:,} parameters",
+    ]
+    if (spent := _processor_seconds(rows)) is not None:
+        facts.append(f"{_hours(spent)} of processor time")
+    if when := days(sessions_of(rows)):
+        facts.append(when)
+    return facts
+
+
+def shared_devices(rows: SearchRows) -> int:
+    """Return how many trials ran at a time at most, as far as it is known; 1 if each ran alone."""
+    most = max((int(session.get("concurrency") or 1) for session in sessions_of(rows)), default=1)
+    return max(most, int(rows.plan.search.concurrency or 1))
+
+
+def method_section(rows: SearchRows) -> Section:
+    """Return how the search was made, and what it cost."""
+    sessions = sessions_of(rows)
+    tables = [space_table(rows), fixed_table(rows), sessions_table(sessions)]
+    return Section(
+        key="method",
+        title="Method",
+        facts=[*_plan_facts(rows), *_machine_facts(rows, sessions), *_cost_facts(rows)],
+        tables=[shown(table) for table in tables if len(table.frame)],
+        quotes=defaults_quotes(rows),
+    )
+
+
+def _plan_facts(rows: SearchRows) -> list[tuple[str, str]]:
+    plan = rows.plan
+    facts = [("Configurations", _sampler(rows))]
+    bounds = plan.constraints.params
+    if bounds is not None:
+        ends = [f"at least {bounds.min:,}"] if bounds.min is not None else []
+        ends += [f"at most {bounds.max:,}"] if bounds.max is not None else []
+        facts.append(("Constraint", f"{' and '.join(ends)} parameters; others were never trained"))
+    seeds = f"{plural(plan.search.seeds, 'seed')} per configuration, the same for every configuration"
+    facts.append(("Seeds", seeds if plan.search.seeds > 1 else "1 seed per configuration"))
+    facts.append(("Early stopping", _early_stopping(rows)))
+    if plan.target is not None:
+        after = "ends there" if plan.stop_at_target else "goes on to the end of its budget"
+        times = "once" if plan.target_hold == 1 else f"at {plan.target_hold} evaluations in a row"
+        facts.append(("Target", f"a trial that holds it {times} is solved, and {after}"))
+    if plan.share_trunks:
+        facts.append(("Trunks", "trials that differ only in their horizon share its constant part"))
+    return facts
+
+
+def _sampler(rows: SearchRows) -> str:
+    plan = rows.plan
+    if plan.only:
+        return f"{len(plan.only):,} stated one by one"
+    first = len(plan.tried_first)
+    stated = f"; {plural(first, 'configuration')} stated to be tried first" if first else ""
+    names = {"tpe": "chosen by Optuna's TPE from what was seen before", "random": "drawn at random"}
+    return f"{names[plan.search.sampler]}, seed {plan.search.seed}{stated}"
+
+
+def _early_stopping(rows: SearchRows) -> str:
+    rule = rows.plan.early_stopping
+    if rule is None:
+        return "none: every trial uses its budget"
+    if rule.at is not None:
+        where = f"at {', '.join(f'{share:.0%}' for share in rule.at)} of its own steps"
+    else:
+        where = f"from {rule.grace_period:,} steps on, each rung {rule.reduction_factor:g} times the last"
+        where += "" if rule.max_steps is None else f", up to {rule.max_steps:,}"
+    better = "largest" if rule.direction == "max" else "smallest"
+    return (
+        f"asynchronous successive halving (ASHA) on {metric_text(rule.metric)}: {where}, a trial goes on "
+        f"only if it is among the {better} 1/{rule.reduction_factor:g} so far"
+    )
+
+
+def _machine_facts(rows: SearchRows, sessions: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    facts = [("Hardware", text) for text in machines(sessions)]
+    facts += [("Versions", text) for text in versions(sessions)]
+    resources = rows.plan.resources
+    gpu = f", {resources.gpu:g} GPU" if resources.gpu else ""
+    cores = "1 processor core" if resources.cpu == 1 else f"{resources.cpu:g} processor cores"
+    facts.append(("For each trial", cores + gpu))
+    if "engine" in rows.trials.columns:
+        facts += [("Engine", text) for text in distinct(rows.trials["engine"].dropna().unique())]
+    return facts
+
+
+def _cost_facts(rows: SearchRows) -> list[tuple[str, str]]:
+    spent = _processor_seconds(rows)
+    if spent is None:
+        return []
+    known = int(rows.trials[_CPU_SECONDS].notna().sum())
+    of = "" if known == len(rows.trials) else f", of the {known:,} trials that reported it"
+    facts = [
+        ("Cost", f"{_hours(spent)} of processor time in all{of}: {rows.metrics[_CPU_SECONDS]['description']}")
+    ]
+    if (together := shared_devices(rows)) > 1 or 0 < rows.plan.resources.gpu < 1:
+        at_a_time = f"up to {together} trials ran at a time" if together > 1 else "trials shared a GPU"
+        facts.append(
+            (
+                "Elapsed time",
+                f"{at_a_time}, so elapsed times are those of trials that shared a machine: they do not "
+                "compare; steps and processor seconds do",
+            )
+        )
+    return facts
+
+
+def _processor_seconds(rows: SearchRows) -> float | None:
+    column = rows.trials.get(_CPU_SECONDS)
+    return None if column is None or column.isna().all() else float(column.sum())
+
+
+def _hours(seconds: float) -> str:
+    return duration(seconds) if seconds < 7200 else f"{seconds / 3600:,.1f} hours"
