@@ -130,26 +130,29 @@ def frontier(rows: SearchRows, cost: str = PARAMS, quality: str | None = None) -
     # Also where no trial has reported either of them yet.
     table = table.reindex(columns=list(dict.fromkeys([*table.columns, across.column, up.column])))
     costs = np.column_stack([across.costs(table), up.costs(table)])
-    has_values = ~np.isnan(costs).any(axis=1)
+    has_values = np.asarray(~np.isnan(costs).any(axis=1))
     is_known: Mask = (table["known"] > 0).to_numpy(dtype=bool)
     if up.kind == "rate":
         # Of configurations without a known trial, the rate is that of other sizes.
         has_values &= is_known
     reaches: Mask = reaches_target(rows, table).to_numpy(dtype=bool)
     needs_target = rows.plan.target is not None and _is_about_successes(across, up)
-    considered = has_values & (reaches if needs_target else True)
+    considered: Mask = has_values & reaches if needs_target else has_values
     not_reaching: Mask = is_known & ~reaches if needs_target else np.zeros(len(table), dtype=bool)
     candidates = considered & _may_be_on(table, up)
-    on = np.zeros(len(table), dtype=bool)
-    on[candidates] = non_dominated(costs[candidates])
-    order = np.lexsort((costs[:, 1], costs[:, 0]))
-    points, others = (table.iloc[order[mask[order]]] for mask in (on, considered & ~on))
+    best = np.flatnonzero(candidates)
+    best = best[non_dominated(costs[best])]
+    # Cheapest first; of configurations that are equal in both, the one tried first stands for all.
+    best = best[np.unique(costs[best], axis=0, return_index=True)[1]]
+    others = considered.copy()
+    others[best] = False
+    points = table.iloc[best]
     return Frontier(
         search=rows.folder.name,
         cost=across,
         quality=up,
         points=points.reset_index(drop=True),
-        others=others.reset_index(drop=True),
+        others=table[others].reset_index(drop=True),
         left_out=_left_out(rows, table, up, considered, not_reaching),
         target=(rows.plan.target or {}).get(up.name),
         labelled=cheapest(rows, cost, table),

@@ -6,16 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.configurations import baselines, columns_of, configurations
+from analysis.configurations import baselines, columns_of, configurations, values_of
 from analysis.export import export
 from analysis.frontier import frontier
-from analysis.intervals import wilson
+from analysis.intervals import wilson, wilson_ends
 from analysis.layout import ExportError
-from analysis.plots import curves_figure, frontier_figure, save_figure
+from analysis.pictures.marks import Line, Note, Picture, Points
+from analysis.pictures.painting import figure_of, save_figure
+from analysis.plots import curves_figure
 from analysis.ranking import ranking, reaches_target
 from analysis.rows import SearchRows
 from paretune.retraining import choose
@@ -92,13 +95,35 @@ def test_broken_line_in_the_middle_is_an_error_that_names_it(rows: SearchRows):
         _ = SearchRows(rows.folder).trials
 
 
-def test_configurations_average_what_has_a_value_and_count_the_rest(rows: SearchRows):
+def test_exact_match_has_no_mean_but_its_final_values(rows: SearchRows):
+    """The mean of a run that learned and one that did not is the result of neither."""
     table = configurations(rows).set_index("configuration")
-    assert table["exact_match"].round(6).to_dict() == pytest.approx(
-        {0: 0.995, 1: 0.745, 2: 0.2, 3: float("nan"), 4: 0.6, 5: 0.05}, nan_ok=True
-    )
-    assert table.loc[4, ["solved", "finished", "stopped_early", "diverged"]].tolist() == [0, 1, 0, 1]
+    assert "exact_match" not in table.columns
+    # What number 2 had when it was stopped, and number 5 when it was interrupted, is not what they come to.
+    assert table["exact_match_values"].to_dict() == {
+        0: [0.99, 1.0],
+        1: [0.5, 0.99],
+        2: [0.3],
+        3: [],
+        4: [0.6],
+        5: [0.05],
+    }
+    assert values_of(rows, "exact_match").to_dict() == table["exact_match_values"].to_dict()
+    assert table.loc[1, ["exact_match_min", "exact_match_median", "exact_match_max"]].tolist() == [
+        0.5,
+        0.5,
+        0.99,
+    ]
+    assert table.loc[[3], "exact_match_median"].isna().all()
     assert table["d_model"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_outcomes_are_counted_and_nothing_vanishes(rows: SearchRows):
+    table = configurations(rows).set_index("configuration")
+    assert table.loc[4, ["solved", "finished", "stopped_early", "diverged"]].tolist() == [0, 1, 0, 1]
+    assert table["known"].tolist() == [2, 2, 1, 1, 2, 1]
+    assert table["unknown"].tolist() == [0, 0, 1, 1, 0, 1]
+    assert (table["known"] + table["unknown"]).tolist() == table["seeds"].tolist() == [2] * 6
 
 
 def test_a_parameter_that_no_trial_has_yet_is_a_column_without_values(tmp_path: Path):
@@ -114,11 +139,32 @@ def test_a_parameter_that_no_trial_has_yet_is_a_column_without_values(tmp_path: 
     assert cells[0][-1] == "d_model=1"
 
 
-def test_success_counts_diverged_seeds_as_failures_and_failed_ones_not_at_all(rows: SearchRows):
+def test_a_rate_is_told_in_three_readings_of_what_is_not_known(rows: SearchRows):
     table = configurations(rows).set_index("configuration")
-    assert table.loc[[0, 1, 4], "success_rate"].tolist() == [1.0, 0.5, 0.0]
-    assert table.loc[3, "success_rate"] == 0.0  # one diverged, the failed one says nothing
-    assert (table.loc[3, "success_low"], table.loc[3, "success_high"]) == wilson(0, 1)
+    assert table["success_rate"].tolist() == [1.0, 0.5, 0.0, 0.0, 0.0, 0.0]
+    # One diverged, which did not solve; the failed one says nothing.
+    assert (table.loc[3, "success_low"], table.loc[3, "success_high"]) == pytest.approx(wilson(0, 1))
+    assert table["rate_if_unknown_failed"].tolist() == [1.0, 0.5, 0.0, 0.0, 0.0, 0.0]
+    assert table["rate_if_unknown_solved"].tolist() == [1.0, 0.5, 0.5, 0.5, 0.0, 0.5]
+
+
+def test_what_is_not_known_at_all_has_no_rate(tmp_path: Path):
+    rows = write_search(tmp_path / "stopped", [(0, 100, ["stopped early", "failed"], [0.4, None])])
+    (row,) = configurations(rows).to_dict("records")
+    assert row["success_rate"] != row["success_rate"]
+    assert (row["success_low"], row["success_high"]) == (0, 1)
+    assert (row["rate_if_unknown_failed"], row["rate_if_unknown_solved"]) == (0, 1)
+    assert frontier(rows).left_out.without_value == 1
+
+
+def test_wilson_of_many_is_that_of_each():
+    counts = [(0, 0), (0, 1), (1, 1), (1, 29), (81, 263), (15, 15)]
+    low, high = wilson_ends(*map(np.array, zip(*counts, strict=True)))
+    assert (low[0], high[0]) == (0, 1)
+    for at, (successes, trials) in enumerate(counts[1:], start=1):
+        assert (low[at], high[at]) == pytest.approx(wilson(successes, trials))
+    assert low[1] == 0
+    assert high[-1] == 1
 
 
 def test_wilson_interval_is_the_published_one():
@@ -156,26 +202,42 @@ def test_where_none_reached_the_target_retrain_names_the_best(tmp_path: Path):
         choose(rows, None)
 
 
-def test_unfinished_configuration_has_not_reached_the_target(tmp_path: Path):
-    """One seed solved, two to go: that one may be the lucky one."""
-    search = PLAN["search"] | {"seeds": 3}
+def test_a_seed_that_is_not_known_is_none_that_failed(tmp_path: Path):
+    """One seed solved, and two to go: what is to be expected is above one half, and said to rest on one."""
     rows = write_search(
         tmp_path / "unfinished",
         [(0, 100, ["solved", "interrupted", "failed"], [1.0, 0.1, None])],
-        search=search,
+        search=PLAN["search"] | {"seeds": 3},
     )
-    assert not reaches_target(rows, ranking(rows)).any()
+    table = ranking(rows)
+    assert reaches_target(rows, table).tolist() == [True]
+    assert table.loc[0, ["known", "unknown", "rate_if_unknown_failed"]].tolist() == [
+        1,
+        2,
+        pytest.approx(1 / 3),
+    ]
 
 
 def test_frontier_holds_what_no_other_beats_in_both(rows: SearchRows):
     front = frontier(rows)
-    assert front.points["configuration"].tolist() == [5, 2, 1, 0]
-    assert front.others["configuration"].tolist() == [4]
-    assert (front.diverged, front.failed, front.unfinished) == (2, 1, 1)
+    assert front.points["configuration"].tolist() == [1, 0]
+    # Of these no seed has solved.
+    assert sorted(front.others["configuration"]) == [2, 3, 4, 5]
+    left = front.left_out
+    assert (left.stopped_early, left.failed, left.unfinished, left.diverged) == (1, 1, 1, 0)
+    assert str(left) == (
+        "Not considered: trials that ended otherwise: 1 stopped early, 1 failed, 1 interrupted or unfinished."
+    )
+    assert front.sentences[0].startswith(
+        "The smallest that reaches the target: configuration 0 with 500 param"
+    )
+    assert front.sentences[1].startswith(
+        "2 of 6 configurations are on the frontier of parameters against exp"
+    )
 
 
 def test_frontier_equals_the_definition_on_random_tables(tmp_path: Path):
-    """Against the definition, written as two loops."""
+    """Against the definition, written as two loops; without a target, the median says how good a model is."""
     import random
 
     rng = random.Random(0)
@@ -184,11 +246,11 @@ def test_frontier_equals_the_definition_on_random_tables(tmp_path: Path):
             (n, rng.choice([100, 200, 300, 400]), ["finished"], [rng.choice([0.1, 0.2, 0.3, 0.4])])
             for n in range(8)
         ]
-        front = frontier(write_search(tmp_path / f"case-{case}", trials))
+        front = frontier(write_search(tmp_path / f"case-{case}", trials, target=None))
         points = {(params, values[0]) for _, params, _, values in trials}
         expected = {p for p in points if not any(q != p and q[0] <= p[0] and q[1] >= p[1] for q in points)}
-        got = set(zip(front.points["params"], front.points["exact_match"], strict=True))
-        assert got == expected
+        got = list(zip(front.points["params"], front.points["exact_match_median"], strict=True))
+        assert got == sorted(expected)
 
 
 def test_frontier_of_a_metric_to_be_made_small(tmp_path: Path):
@@ -200,12 +262,15 @@ def test_frontier_of_a_metric_to_be_made_small(tmp_path: Path):
     assert frontier(rows).points["configuration"].tolist() == [5]
 
 
-def test_search_without_any_value_has_an_empty_frontier(tmp_path: Path):
-    rows = write_search(tmp_path / "none", [(0, 100, ["diverged"], [None])])
+def test_search_without_any_success_has_an_empty_frontier_that_says_so(tmp_path: Path):
+    rows = write_search(tmp_path / "none", [(0, 100, ["diverged"], [None]), (1, 200, ["finished"], [0.001])])
     front = frontier(rows)
     assert front.points.empty
-    assert front.diverged == 1
-    assert ranking(rows)["configuration"].tolist() == [0]
+    assert front.sentences == [
+        "No configuration reaches the target: no trial has solved.",
+        "No configuration is on the frontier of parameters and expected success rate: no seed has solved.",
+    ]
+    assert ranking(rows)["configuration"].tolist() == [1, 0]
 
 
 def test_exports_hold_the_same_rows_and_say_the_units(rows: SearchRows, tmp_path: Path):
@@ -214,15 +279,16 @@ def test_exports_hold_the_same_rows_and_say_the_units(rows: SearchRows, tmp_path
     (as_json,) = export(table, columns, tmp_path / "f.json")
     (parquet,) = export(table, columns, tmp_path / "f.parquet")
     (markdown,) = export(table, columns, tmp_path / "f.md")
-    expected = table["exact_match"].tolist()
-    assert pd.read_csv(csv)["exact_match"].tolist() == expected
+    expected = table["exact_match_values"].tolist()
+    assert [json.loads(text) for text in pd.read_csv(csv)["exact_match_values"]] == expected
     content = json.loads(as_json.read_text())
-    assert [row["exact_match"] for row in content["rows"]] == expected
-    assert pd.read_parquet(parquet)["exact_match"].tolist() == expected
+    assert [row["exact_match_values"] for row in content["rows"]] == expected
+    assert [row["exact_match_max"] for row in content["rows"]] == [values[-1] for values in expected]
+    assert [list(values) for values in pd.read_parquet(parquet)["exact_match_values"]] == expected
     lines = markdown.read_text().splitlines()
     assert len(lines) == 2 + len(expected)
     assert "params (parameters)" in lines[0]
-    assert "exact_match (share)" in lines[0]
+    assert "exact_match_median (share)" in lines[0]
     for described in (json.loads(side.read_text()), content["columns"]):
         assert {"name": "params", "unit": "parameters"}.items() <= described[1].items()
     assert pq.read_schema(parquet).field("params").metadata[b"unit"] == b"parameters"
@@ -234,26 +300,40 @@ def test_export_to_an_unknown_format_names_those_there_are(rows: SearchRows, tmp
         export(frontier(rows).points, [], tmp_path / "f.xlsx")
 
 
-def test_figure_is_drawn_from_the_frontier_and_is_the_same_each_time(rows: SearchRows, tmp_path: Path):
+def dots(picture: Picture, role: str) -> list[tuple[float, float]]:
+    """Return where the dots of a role are."""
+    marks = [mark for mark in picture.marks if isinstance(mark, Points) and mark.role == role]
+    return [place for mark in marks for place in zip(mark.x, mark.y, strict=True)]
+
+
+def texts(picture: Picture) -> list[str]:
+    return [mark.text for mark in picture.marks if isinstance(mark, Note)]
+
+
+def test_picture_is_drawn_from_the_frontier_and_is_the_same_each_time(rows: SearchRows, tmp_path: Path):
     front = frontier(rows)
+    (picture,) = front.pictures
     for name in ("a.svg", "b.svg", "a.png"):
-        figure = frontier_figure(front, unit="share", target=0.99, title="By hand")
-        save_figure(figure, tmp_path / name)
-    axes = figure.axes[0]
-    drawn = {tuple(point) for artist in axes.collections for point in artist.get_offsets()}
-    assert {(100, 0.05), (200, 0.2), (300, 0.745), (500, 0.995), (400, 0.6)} == {
-        (x, round(y, 6)) for x, y in drawn
-    }
-    assert [text.get_text() for text in axes.texts] == ["500 parameters"]
+        save_figure(figure_of([picture]), tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    rates = front.points.set_index("configuration")["expected_rate"]
+    assert dots(picture, "frontier") == [(300, rates[1]), (500, rates[0])]
+    assert sorted(x for x, _ in dots(picture, "other")) == [100, 100, 200, 400]
+    (line,) = [mark for mark in picture.marks if isinstance(mark, Line)]
+    assert (list(line.x), line.steps) == ([300, 500], True)
+    # The smallest is named, once.
+    assert texts(picture) == ["500 parameters"]
+    assert "6 configurations, 9 seeds with a known outcome." in picture.caption
 
 
-def test_empty_frontier_can_be_drawn(tmp_path: Path):
-    rows = write_search(tmp_path / "none", [(0, 100, ["diverged"], [None])])
-    save_figure(
-        frontier_figure(frontier(rows), unit="share", target=0.99, title="None"), tmp_path / "none.png"
-    )
-    assert (tmp_path / "none.png").exists()
+def test_bars_of_a_rate_hold_the_rate_itself(rows: SearchRows):
+    (picture,) = frontier(rows).pictures
+    with_bars = [mark for mark in picture.marks if isinstance(mark, Points) and mark.low is not None]
+    assert with_bars
+    for mark in with_bars:
+        assert mark.high is not None
+        assert all(0 <= a <= y <= b <= 1 for a, y, b in zip(mark.low, mark.y, mark.high, strict=True))
 
 
 # Baselines
@@ -298,9 +378,8 @@ def test_a_loss_has_a_log_scale_only_where_it_falls_towards_nothing(last: float,
     assert [panel.get_yscale() for panel in axes] == [scale, "linear"]
 
 
-def test_figure_marks_baselines_whether_others_beat_them_or_not(tmp_path: Path):
+def test_picture_marks_baselines_whether_others_beat_them_or_not(tmp_path: Path):
     rows = write_search(tmp_path / "named", baselines={"dominated": {"d_model": 5}, "best": {"d_model": 1}})
-    axes = frontier_figure(frontier(rows), unit="share", target=0.99, title="Named").axes[0]
-    (marked,) = [artist for artist in axes.collections if artist.get_label() == "baselines"]
-    assert [tuple(point) for point in marked.get_offsets()] == [(500, 0.995), (400, 0.6)]
-    assert {"dominated", "best"} <= {text.get_text() for text in axes.texts}
+    (picture,) = frontier(rows).pictures
+    assert sorted(x for x, _ in dots(picture, "baseline")) == [400, 500]
+    assert {"dominated", "best"} <= set(texts(picture))

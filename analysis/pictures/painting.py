@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -49,8 +50,9 @@ def figure_of(pictures: Sequence[Picture]) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure; the ending names the format (.png, .svg, .pdf)."""
-    # Without a date the same numbers give the same file.
-    figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
+    # Without a date, and with names that are not drawn at random, the same numbers give the same file.
+    with rc_context({"svg.hashsalt": path.suffix}):
+        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def _prepare(axes: Axes, axis: Axis, *, along: str) -> None:
