@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.intervals import wilson
+from analysis.intervals import wilson_ends
 from analysis.layout import CONFIRMATION_COLUMNS, CONFIRMATIONS_FILE, RETRAIN_FOLDER
 from analysis.lines import read_lines
 from analysis.rows import SearchRows
@@ -61,9 +61,7 @@ def rates_of(fresh: pd.DataFrame, *, has_target: bool = True) -> pd.DataFrame:
     solved = (known["ending"] == "solved").groupby(known["configuration"].astype(int))
     table = pd.DataFrame({"solved": solved.sum().astype(int), "seeds": solved.size().astype(int)})
     table["rate"] = table["solved"] / table["seeds"]
-    ends = [wilson(*counts) for counts in zip(table["solved"].tolist(), table["seeds"].tolist(), strict=True)]
-    table["low"] = pd.Series([low for low, _ in ends], index=table.index, dtype=float)
-    table["high"] = pd.Series([high for _, high in ends], index=table.index, dtype=float)
+    table["low"], table["high"] = wilson_ends(table["solved"].to_numpy(), table["seeds"].to_numpy())
     return table.rename_axis("configuration")
 
 
