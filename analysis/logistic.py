@@ -30,7 +30,7 @@ MOST_GROUPS = 200
 _STEPS, _LONGEST_STEP, _CLOSE = 60, 2.0, 1e-8
 _CELLS = 4_000_000
 """Most values of an intermediate array: fits of the jackknife are done in portions of so many."""
-_MOST_EXACT = 1_000_000
+_MOST_EXACT = 200_000
 """With more blocks times rows than this, each fit of the jackknife is one step from the full fit: of so many
 trials a block is a small part, and the step is all but exact."""
 

@@ -25,7 +25,7 @@ def differences(
     sizes = [UNKNOWN if fit is None else fit.size(0.5) for fit in (first, second)]
     sharpness = [UNKNOWN if fit is None else fit.per_doubling for fit in (first, second)]
     halves = slopes = None
-    if first is not None and second is not None and first.rises and second.rises:
+    if first is not None and second is not None and first.has_slope and second.has_slope:
         freedoms = [first.regression.freedom, second.regression.freedom]
         halves = ([half_size(first), half_size(second)], freedoms)
         slopes = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.cliff.counts import Counts
+from analysis.cliff.separation import Separation, separation
 from analysis.estimate import Estimate
 from analysis.logistic import Array, LogisticFit, fit, shares
 
@@ -37,9 +38,8 @@ class SizeFit:
     smallest: float
     """The smallest size of a trial with a known outcome, in parameters."""
     largest: float
-    gap: tuple[float, float] | None
-    """The largest size that did not solve and the smallest that did, where the one lies below the other: the
-    sizes separate the outcomes. None where they overlap."""
+    separation: Separation | None
+    """Where the sizes separate the trials that solved from the others; None where they overlap."""
     dispersion: float
     """How much more the outcomes of configurations vary than if trials of a size differed by chance alone;
     1 if no more. NaN where it cannot be told."""
@@ -59,9 +59,15 @@ class SizeFit:
         return self.regression.linear(SLOPE)
 
     @property
-    def rises(self) -> bool:
-        """Tell whether success rises with size beyond doubt: the slope's interval is above 0."""
+    def has_slope(self) -> bool:
+        """Tell whether the slope's interval is above 0."""
         return not self.is_one_sided and self.slope[1] > 0
+
+    @property
+    def rises(self) -> bool:
+        """Tell whether success rises with size beyond doubt: by its slope, or because sizes that separate the
+        outcomes would hardly do so by chance."""
+        return self.has_slope or (self.separation is not None and self.separation.is_beyond_chance)
 
     @property
     def span(self) -> float:
@@ -77,18 +83,14 @@ class SizeFit:
         value, low, high = self.regression.crossing(CONSTANT, SLOPE, share)
         if self.is_one_sided or not self.slope[0] > 0:
             return Estimate(value=math.nan, unit="parameters")
-        if self.gap is not None and share == 0.5:
-            # No trial tells where between these two the edge lies.
-            low = min(low, math.log(self.gap[0]) - self.centre)
-            high = max(high, math.log(self.gap[1]) - self.centre)
-        told = _size(value + self.centre)
+        told, low, high = (_size(log + self.centre) for log in (value, low, high))
+        if self.separation is not None and share == 0.5:
+            low, high = self.separation.widened(low, high)
         if told > self.largest * FARTHEST:
-            return Estimate(value=math.nan, low=_size(low + self.centre), unit="parameters")
+            return Estimate(value=math.nan, low=low, unit="parameters")
         if told < self.smallest / FARTHEST:
-            return Estimate(value=math.nan, high=_size(high + self.centre), unit="parameters")
-        return Estimate(
-            value=told, low=_size(low + self.centre), high=_size(high + self.centre), unit="parameters"
-        )
+            return Estimate(value=math.nan, high=high, unit="parameters")
+        return Estimate(value=told, low=low, high=high, unit="parameters")
 
     @property
     def width(self) -> Estimate:
@@ -98,7 +100,7 @@ class SizeFit:
         if self.is_one_sided or value <= 0:
             return Estimate(value=math.nan, low=1.0)
         most = _size(RAMP / low) if low > 0 else math.inf
-        least = 1.0 if self.gap is not None or math.isinf(high) else _size(RAMP / high)
+        least = 1.0 if self.separation is not None or math.isinf(high) else _size(RAMP / high)
         return Estimate(value=_size(RAMP / value), low=least, high=most)
 
     @property
@@ -107,7 +109,7 @@ class SizeFit:
         if self.is_one_sided:
             return Estimate(value=math.nan, low=0.0)
         value, low, high = (2**x if x < 1000 else math.inf for x in self.slope)
-        if self.gap is not None:
+        if self.separation is not None:
             high = math.inf
         return Estimate(value=value, low=low, high=high)
 
@@ -131,10 +133,6 @@ def fit_sizes(counts: Counts) -> SizeFit | None:
     centre = float(np.average(logs, weights=counts.known))
     x = logs - centre
     regression = fit(np.column_stack([np.ones(len(x)), x]), counts.solved, counts.known, counts.units)
-    won, lost = counts.solved_trials > 0, counts.solved_trials < counts.known_trials
-    gap = None
-    if won.any() and lost.any() and counts.params[lost].max() < counts.params[won].min():
-        gap = (float(counts.params[lost].max()), float(counts.params[won].min()))
     fitted = shares(regression.coefficients[0] + regression.coefficients[1] * x)
     weights = counts.known * fitted * (1 - fitted)
     dispersion, likeness = _dispersion(fitted, counts)
@@ -147,7 +145,7 @@ def fit_sizes(counts: Counts) -> SizeFit | None:
         solved=int(counts.solved_trials.sum()),
         smallest=float(counts.params.min()),
         largest=float(counts.params.max()),
-        gap=gap,
+        separation=separation(counts),
         dispersion=dispersion,
         likeness=likeness,
         information=np.array([[weights.sum(), weights @ x], [weights @ x, weights @ x**2]]),

@@ -76,7 +76,7 @@ def interaction(fits: Sequence[SizeFit | None]) -> list[Test]:
 
     Only groups where success rises with size beyond doubt are compared: elsewhere there is no 50 % size.
     """
-    told = [fit for fit in fits if fit is not None and fit.rises]
+    told = [fit for fit in fits if fit is not None and fit.has_slope]
     if len(told) < 2:
         return []
     freedoms = [fit.regression.freedom for fit in told]

@@ -12,7 +12,6 @@ Verdict = Literal["cliff", "ramp", "no edge", "cannot be told"]
 STEEPEST_RAMP = 1.25
 """A cliff is where the sizes at which 10 and 90 % of trials solve lie within this factor."""
 
-
 MOST = 0.75
 """All trials solved, or none, without an edge: where so high a rate, or so low a one, is beyond doubt."""
 
@@ -33,7 +32,7 @@ def verdict_of(fit: SizeFit | None) -> Verdict:
         return "no edge" if fit.slope[2] * fit.span < RAMP else "cannot be told"
     if not fit.size(0.5).is_known:
         return "no edge"
-    if fit.gap is not None:
+    if fit.separation is not None:
         # However steep the curve may be, the sizes between which it rises were not tried.
-        return "cliff" if fit.gap[1] / fit.gap[0] <= STEEPEST_RAMP else "cannot be told"
+        return "cliff" if fit.separation.factor <= STEEPEST_RAMP else "cannot be told"
     return "cliff" if fit.width.value <= STEEPEST_RAMP else "ramp"

@@ -47,11 +47,12 @@ def _answer(cliff: Cliff) -> str:
         return _no_edge(fit, cliff.more)
     if fit.is_one_sided:
         share = wilson(fit.solved, fit.trials)[0 if fit.solved else 1]
-        why = f"{_all_or_none(fit)} of so few, which a success rate of {percent(share)} would not rule out"
-    elif fit.gap is not None and fit.rises:
+        why = f"{_all_or_none(fit)}, which a success rate of {_percent(share)} does not rule out"
+    elif fit.separation is not None and fit.rises:
+        between_them = _sizes(fit.separation.below, fit.separation.above)
         return (
-            f"An edge between {_sizes(*fit.gap)}: no trial up to the one solved, every trial from the other "
-            f"did. Whether it is a cliff or a ramp cannot be told, because no size between was tried"
+            f"An edge between {between_them}: no trial up to the one solved, every trial from the other did. "
+            f"Whether it is a cliff or a ramp cannot be told, because no size between was tried"
             f"{_more(cliff.more)}."
         )
     else:
@@ -70,9 +71,11 @@ def _without_fit(cliff: Cliff) -> str:
         return f"{begin}no outcome of {plural(cliff.rate.trials, 'trial')} is known ({_endings(cliff)})."
     size = float(cliff.counts.with_known.params[0])
     where = "smaller" if cliff.rate.solved * 2 > cliff.rate.known else "larger"
+    solved, known = cliff.rate.solved, cliff.rate.known
+    low, high = wilson(solved, known)
     return (
-        f"{begin}all trials with a known outcome have {amount(size, _UNIT)}, of which {cliff.rate} solved; "
-        f"it takes trials of several sizes, {where} ones first."
+        f"{begin}all trials with a known outcome have {amount(size, _UNIT)} ({solved} of {known} solved, a "
+        f"rate of {_percent(low)} to {_percent(high)}). It takes trials of several sizes, {where} ones first."
     )
 
 
@@ -80,9 +83,11 @@ def _edge(fit: SizeFit, verdict: str) -> str:
     half, width = fit.size(0.5), fit.width
     ends = " to ".join(amount(fit.size(share).value) for share in (0.1, 0.9))
     told = f"A {verdict}: half of the seeds solve at {_size(half)}; "
-    if fit.gap is not None:
-        told = f"A {verdict}: no trial up to {amount(fit.gap[0])} parameters solved, every trial from "
-        told += f"{amount(fit.gap[1], _UNIT)} did; half of the seeds solve at {_size(half)}"
+    if fit.separation is not None:
+        told = (
+            f"A {verdict}: no trial up to {amount(fit.separation.below)} parameters solved, every trial from "
+        )
+        told += f"{amount(fit.separation.above)} did; half of the seeds solve at {_size(half)}"
         return f"{told}{_outside(fit)}."
     known = all(fit.size(share).is_known for share in (0.1, 0.9))
     told += "10 to 90 % lie within a factor of "
@@ -106,13 +111,13 @@ def _no_edge(fit: SizeFit, more: MoreTrials | None) -> str:
     begin = f"No edge in this range, {_sizes(fit.smallest, fit.largest, 'to')}: "
     if fit.is_one_sided:
         low, high = wilson(fit.solved, fit.trials)
-        rate = f"at least {percent(low)}" if fit.solved else f"at most {percent(high)}"
+        rate = f"at least {_percent(low)}" if fit.solved else f"at most {_percent(high)}"
         where = (
             "Smaller sizes would have to be tried" if fit.solved else "Larger sizes would have to be tried"
         )
         return f"{begin}{_all_or_none(fit)}, a success rate of {rate}. {where}{_more(more)}."
     doubling = f"where the size doubles, the odds of success are multiplied by {_factor(fit.per_doubling)}"
-    rate = f"{fit.solved} of {fit.trials} trials solved"
+    rate = f"{fit.solved:,} of {fit.trials:,} trials solved"
     if fit.rises:
         where = "above" if fit.solved * 2 < fit.trials else "below"
         return (
@@ -121,31 +126,33 @@ def _no_edge(fit: SizeFit, more: MoreTrials | None) -> str:
     if fit.slope[2] < 0:
         why = "Another parameter that goes with it may decide"
         return f"{begin}success falls with size ({doubling}; {rate}). {why}."
-    return (
-        f"{begin}{rate}, and {doubling}, too little for a rise from 10 to 90 % within it. "
-        "Other parameters than the size decide."
-    )
+    decides = "Other parameters than the size decide"
+    if fit.span < math.log(2):
+        decides = f"{'Larger' if fit.solved * 2 < fit.trials else 'Smaller'} sizes would have to be tried"
+    return f"{begin}{rate}, and {doubling}, too little for a rise from 10 to 90 % within it. {decides}."
 
 
 def _rests_on(cliff: Cliff, fit: SizeFit) -> str:
     weighted = ""
     if cliff.counts.is_weighted:
         weighted = " Trials that went on by lot below a cut of early stopping stand for those that it ended."
+    solved = "" if fit.is_one_sided else f", {fit.solved:,} of them solved"
+    seeds = f"{'up to ' if fit.seeds > 1 else ''}{plural(fit.seeds, 'seed')} each"
     return (
-        f"This rests on {plural(fit.trials, 'trial')} with a known outcome, {fit.solved} of them solved, of "
-        f"{plural(fit.configurations, 'configuration')} with up to {plural(fit.seeds, 'seed')} each, from "
+        f"This rests on {plural(fit.trials, 'trial')} with a known outcome{solved}: of "
+        f"{plural(fit.configurations, 'configuration')} with {seeds}, from "
         f"{_sizes(fit.smallest, fit.largest, 'to')}.{weighted}"
     )
 
 
 def _sharpness(fit: SizeFit) -> list[str]:
     told = []
-    if fit.rises:
+    if fit.has_slope:
         told.append(
             "Where the size doubles, the odds of success are multiplied by "
             f"{_factor(fit.per_doubling, ' (95 % interval: {})')}."
         )
-    if math.isfinite(fit.dispersion) and not fit.is_one_sided:
+    if math.isfinite(fit.dispersion) and not fit.is_one_sided and fit.separation is None:
         vary = f"outcomes of configurations vary {amount(fit.dispersion)} times as much as chance explains"
         if fit.dispersion > _ALIKE:
             told.append(
@@ -163,17 +170,23 @@ def _unknown(cliff: Cliff) -> list[str]:
     solved, failed = cliff.bounds
     trials = plural(cliff.rate.unknown, "trial")
     begin = f"The outcome of {trials} is not known ({_endings(cliff)}), and left out"
+    rate = cliff.rate
+    if cliff.verdict in ("no edge", "cannot be told"):
+        return [
+            f"{begin}: of all {rate.trials:,} trials, between {rate.solved:,} and "
+            f"{rate.solved + rate.unknown:,} would have solved."
+        ]
     if solved.is_known and failed.is_known:
         values = [solved.value, failed.value, *([cliff.size().value] if cliff.size().is_known else [])]
         ends = between(min(values), max(values), _UNIT).replace(" to ", " and ")
-        return [f"{begin}; whatever came of them, half of the seeds solve between {ends}."]
+        return [f"{begin}. Whatever came of those, half of the seeds solve between {ends}."]
     readings = [
         f"if {how} had solved, the 50 % size would be {amount(half.value, _UNIT)}"
         if half.is_known
         else f"if {how} had solved, there would be no 50 % size in this range"
         for how, half in (("all of them", solved), ("none of them", failed))
     ]
-    return [f"{begin}; {', and '.join(readings)}."]
+    return [f"{begin}: {', and '.join(readings)}."]
 
 
 def _best(cliff: Cliff) -> list[str]:
@@ -200,7 +213,7 @@ def _best(cliff: Cliff) -> list[str]:
 
 
 def _groups(cliff: Cliff) -> list[str]:
-    told = [f"{group.name}: {_uncapitalised(_answer(group))}" for group in cliff.groups]
+    told = [f"{group.name}: {_part(_answer(group))}" for group in cliff.groups]
     for test in cliff.tests:
         differs = "differs between" if test.p_value < 0.05 else "is not shown to differ between"
         told.append(
@@ -217,9 +230,8 @@ def _sharper(more: MoreTrials | None) -> str:
         return "Both ends of the interval lie within 5 % of the 50 % size: more trials would change little."
     if more.trials is None:
         return (
-            f"More than {TRIALS[-1]:,} further trials would be needed to tell the 50 % size to within "
-            f"{more.precision:.0%}".replace("%", " %")
-            + ": size alone does not decide; part the trials with --by or --where."
+            f"More than {TRIALS[-1]:,} more trials would be needed to tell the 50 % size to within "
+            f"{more.precision * 100:.0f} %: size alone does not decide; part the trials with --by or --where."
         )
     precision = f"{more.precision * 100:.0f} %"
     return (
@@ -244,7 +256,7 @@ def _all_or_none(fit: SizeFit) -> str:
 
 
 def _endings(cliff: Cliff) -> str:
-    return ", ".join(f"{number} {ending}" for ending, number in cliff.endings.items())
+    return ", ".join(f"{number:,} {ending}" for ending, number in cliff.endings.items())
 
 
 def _size(estimate: Estimate) -> str:
@@ -256,8 +268,18 @@ def _sizes(low: float, high: float, joint: str = "and") -> str:
 
 
 def _factor(estimate: Estimate, form: str = " ({})") -> str:
-    return f"{amount(estimate.value)}{form.format(between(estimate.low, estimate.high))}"
+    """Write a factor; beyond a thousandth and a thousandfold its ends are told as not bounded."""
+    value = amount(estimate.value) if estimate.value < 1000 else "more than 1,000"
+    low = estimate.low if estimate.low > 0.001 else -math.inf
+    high = estimate.high if estimate.high < 1000 else math.inf
+    return value + form.format(between(low, high))
 
 
-def _uncapitalised(text: str) -> str:
+def _percent(share: float) -> str:
+    return percent(share).replace("%", " %")
+
+
+def _part(answer: str) -> str:
+    """Write a group's answer as the rest of a sentence that names the group."""
+    text = answer.removeprefix("The parameter cliff ")
     return text[0].lower() + text[1:]
