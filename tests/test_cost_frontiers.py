@@ -6,15 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import truths
 from conftest import run_cli
-from test_analysis import METRICS, PLAN, write_search
+from test_analysis import METRICS, dots, texts, write_search
 
-from analysis.frontier import Frontier, frontier
-from analysis.plots import frontier_figure
-from analysis.ranking import accuracy_objective, ranking
+from analysis.configurations import configurations
+from analysis.frontier import frontier
+from analysis.layout import SelectionError
+from analysis.pictures.marks import Line, Picture, Points
+from analysis.pictures.painting import figure_of
+from analysis.ranking import accuracy_objective, cheapest, ranking
 from analysis.rows import SearchRows
+from paretune.commands.frontier import frontier as command
+from paretune.commands.frontiers import frontiers_of
+from paretune.commands.rank import rank
+from paretune.errors import InputError
 
 PARAMS = {"metric": "params", "direction": "min"}
 SECONDS = {"metric": "seconds_to_target", "direction": "min"}
@@ -22,6 +31,7 @@ ACCURACY = {"metric": "exact_match", "direction": "max"}
 MARKED = [
     *METRICS[:1],
     {**METRICS[1], "is_cost": True, "spent": None},
+    {"name": "wall_seconds", "direction": "min", "unit": "s", "description": "time", "is_cost": True},
     {"name": "val_loss", "direction": "min", "unit": "nats/token", "description": "loss", "is_cost": False},
     {
         "name": "seconds_to_target",
@@ -51,6 +61,7 @@ def costly(folder: Path, objectives: list[dict[str, str]], **changes: Any) -> Se
         row = json.loads(line)
         _, _, _, seconds, losses = CONFIGURATIONS[row["configuration"]]
         row["val_loss"] = losses[row["seed_index"]]
+        row["wall_seconds"] = 100.0
         if seconds[row["seed_index"]] is not None:
             row["seconds_to_target"] = seconds[row["seed_index"]]
         lines.append(json.dumps(row))
@@ -58,12 +69,25 @@ def costly(folder: Path, objectives: list[dict[str, str]], **changes: Any) -> Se
     return rows
 
 
-def test_first_cost_objective_orders_what_reached_the_target(tmp_path: Path):
+def test_cost_of_reaching_the_target_is_what_was_spent_over_the_successes(tmp_path: Path):
+    table = configurations(costly(tmp_path / "time", [ACCURACY, SECONDS])).set_index("configuration")
+    # Number 3 solved within 5 s with one seed, after the other had spent 100 s for nothing.
+    assert table["seconds_to_target"].round(6).to_dict() == pytest.approx(
+        {0: 80.0, 1: 12.0, 2: float("nan"), 3: 105.0, 4: 7.0}, nan_ok=True
+    )
+    assert (table["seconds_to_target_low"] <= table["seconds_to_target"]).drop(2).all()
+    assert table.loc[2, "seconds_to_target_high"] == float("inf")
+    # What was spent in training has a mean.
+    assert table["wall_seconds"].tolist() == [100.0] * 5
+
+
+def test_first_cost_objective_orders_what_reaches_the_target(tmp_path: Path):
     by_size = costly(tmp_path / "size", [ACCURACY, PARAMS, SECONDS])
     by_time = costly(tmp_path / "time", [ACCURACY, SECONDS, PARAMS])
-    # Number 3 is fastest with one of its seeds, but one of two is no finding.
-    assert ranking(by_size)["configuration"].tolist() == [0, 1, 4, 3, 2]
+    assert ranking(by_size)["configuration"].tolist() == [0, 1, 3, 4, 2]
+    # A success of number 3 costs most of all.
     assert ranking(by_time)["configuration"].tolist() == [4, 1, 0, 3, 2]
+    assert cheapest(by_time)["configuration"] == 4
 
 
 def test_costs_are_never_what_says_how_good_a_model_is(tmp_path: Path):
@@ -80,75 +104,118 @@ def test_metrics_of_older_searches_have_one_cost(tmp_path: Path):
     assert (rows.costs, rows.cost_objectives) == (["params"], ["params"])
 
 
-def test_frontier_of_a_time_leaves_out_and_counts_what_has_none(tmp_path: Path):
+def test_frontier_of_a_time_leaves_out_and_counts_what_does_not_reach_the_target(tmp_path: Path):
     front = frontier(costly(tmp_path / "time", [ACCURACY, SECONDS]), "seconds_to_target")
-    # 7 s with 0.99, 12 s with 0.995; 80 s with 0.99 is beaten by both. 5 s were one lucky seed's, of two.
-    assert front.points["configuration"].tolist() == [4, 1]
-    assert front.points["seconds_to_target"].tolist() == [7.0, 12.0]
-    assert front.others["configuration"].tolist() == [0]
-    assert front.without_cost == 2
+    # 7 s and 12 s both solved with all seeds, and the larger of these models is to be trusted more.
+    assert front.points["configuration"].tolist() == [4]
+    assert front.points["seconds_to_target"].tolist() == [7.0]
+    assert front.left_out.not_reaching == 1
+    assert str(front.left_out) == "Not considered: 1 configuration that does not reach the target."
+    assert front.sentences[0].startswith(
+        "The least elapsed time per success of those that reach the target: configuration 4 with 500 param"
+    )
 
 
-def test_a_seed_to_go_may_be_the_one_that_fails(tmp_path: Path):
-    """As where configurations are ranked: more than half of all seeds, not of those that have ended."""
-    rows = costly(tmp_path / "going", [ACCURACY, SECONDS], search=PLAN["search"] | {"seeds": 4})
-    front = frontier(rows, "seconds_to_target")
-    assert front.points.empty
-    assert front.others.empty
-    assert front.without_cost == 5
+def test_two_costs_are_set_against_each_other(tmp_path: Path):
+    rows = costly(tmp_path / "both", [SECONDS, PARAMS])
+    front = frontier(rows, "params", "seconds_to_target")
+    assert front.points["configuration"].tolist() == [0, 1, 4]
+    assert front.points["seconds_to_target"].tolist() == [80.0, 12.0, 7.0]
+    assert front.others["configuration"].tolist() == [3]
+    (picture,) = front.pictures
+    assert (picture.x.title, picture.y.title) == ("parameters", "elapsed time per success (s)")
+    assert (picture.x.scale, picture.y.scale) == ("log", "log")
+    assert texts(picture) == ["100 parameters"]
+    # The other way around it is the same frontier, from its other end.
+    assert frontier(rows, "seconds_to_target", "params").points["configuration"].tolist() == [4, 1, 0]
 
 
-def test_on_the_frontier_of_another_cost_everything_counts(tmp_path: Path):
+def test_on_the_frontier_of_sizes_everything_that_solved_counts(tmp_path: Path):
     front = frontier(costly(tmp_path / "size", [ACCURACY, PARAMS]))
-    assert front.points["configuration"].tolist() == [0, 1]
-    assert front.others["configuration"].tolist() == [2, 3, 4]
-    assert front.without_cost == 0
+    rates = front.points["expected_rate"]
+    assert front.points["configuration"].tolist() == [0, 1, 4]
+    assert rates.is_monotonic_increasing
+    assert front.others["configuration"].tolist() == [2, 3]
+    assert str(front.left_out) == ""
 
 
-def test_frontier_of_a_cost_that_nothing_has_is_empty(tmp_path: Path):
-    rows = write_search(tmp_path / "none")
-    front = frontier(rows, "seconds_to_target")
-    assert front.points.empty
-    assert front.without_cost == 5
+def test_a_cost_of_reaching_the_target_needs_one(tmp_path: Path):
+    rows = costly(tmp_path / "none", [ACCURACY, PARAMS], target=None)
+    with pytest.raises(
+        SelectionError, match="seconds_to_target is a cost of reaching the target, and by-hand"
+    ):
+        frontier(rows, "seconds_to_target")
+    with pytest.raises(SelectionError, match="success_rate needs a target"):
+        frontier(rows, "params", "success_rate")
+    assert frontier(rows, "wall_seconds").points["configuration"].tolist() == [0]
 
 
-def test_figure_of_a_loss_has_its_steps_and_its_label_below(tmp_path: Path):
-    """Small is good: the line falls from left to right, and nothing lies to the left of and below it."""
+def test_a_loss_is_the_mean_of_what_was_trained_to_its_end(tmp_path: Path):
+    """One that was stopped would have come further, and a mean of the rest leaves out what diverged."""
+    trials = [
+        {"configuration": n, "seed_index": seed, "params": params, "values": {"d_model": n + 1},
+         "ending": ending, **({} if loss is None else {"val_loss": loss})}
+        for n, (params, endings, losses) in enumerate(
+            [
+                (100, ["finished", "diverged", "diverged"], [0.1, None, None]),
+                (200, ["finished", "finished", "diverged"], [0.3, 0.5, None]),
+                (300, ["finished", "stopped early", "finished"], [0.3, 9.0, 0.1]),
+                (400, ["stopped early", "stopped early", "failed"], [0.1, 0.1, None]),
+            ]
+        )
+        for seed, (ending, loss) in enumerate(zip(endings, losses, strict=True))
+    ]  # fmt: skip
+    loss = {"metric": "val_loss", "direction": "min"}
+    front = frontier(truths.search_of(trials, objectives=[loss, PARAMS], target={"val_loss": 0.05}))
+    # Of number 0 most seeds diverged, and of number 3 nothing is known.
+    assert front.points["configuration"].tolist() == [1, 2]
+    assert front.points["val_loss"].tolist() == [pytest.approx(0.4), pytest.approx(0.2)]
+    assert front.others["configuration"].tolist() == [0]
+    assert (front.left_out.without_value, front.left_out.diverged, front.left_out.stopped_early) == (1, 3, 3)
+    (picture,) = front.pictures
+    # Both are bounds: seeds of them diverged, or are not known.
+    assert [x for x, _ in dots(picture, "bounded frontier")] == [200, 300]
+    assert not dots(picture, "frontier")
+    assert "target 0.05" in [mark.label for mark in picture.marks]
+
+
+def test_picture_of_a_loss_has_its_steps_and_its_label_below(tmp_path: Path):
+    """Small is good: the line falls from left to right."""
     loss = {"metric": "val_loss", "direction": "min"}
     rows = costly(tmp_path / "loss", [loss, PARAMS], target={"val_loss": 0.3})
     front = frontier(rows)
     assert front.points["val_loss"].tolist() == [0.5, 0.25, 0.1]
-    axes = frontier_figure(front, unit="nats/token", target=0.3, title="Loss").axes[0]
-    (line,) = [line for line in axes.lines if line.get_drawstyle().startswith("steps")]
+    (picture,) = front.pictures
+    (line,) = [mark for mark in picture.marks if isinstance(mark, Line)]
+    assert line.steps
+    assert list(line.y) == [0.5, 0.25, 0.1]
+    axes = figure_of([picture]).axes[0]
     # From a size on, its loss is to be had: the step down is at the larger model.
-    assert line.get_drawstyle() == "steps-post"
-    assert line.get_ydata().tolist() == [0.5, 0.25, 0.1]
-    (label,) = axes.texts
-    assert (label.get_text(), label.xy) == ("300 parameters", (300, 0.25))
-    across, up = label.get_position()
-    assert across < 0
-    assert up < 0
-    assert axes.get_ylim()[0] < 0.1 - 0.1 * (0.5 - 0.1), "room for a label below the best"
+    assert [drawn.get_drawstyle() for drawn in axes.lines if len(drawn.get_ydata()) == 3] == ["steps-post"]
+    assert axes.get_ylim()[0] < 0.1 - 0.1 * (0.5 - 0.1), "room below the best"
 
 
-def front_of(losses: list[float], baseline: float | None = None) -> Frontier:
-    """Return a frontier of the losses of models of 100, 200, ... parameters."""
-    sizes = [100 * (n + 1) for n in range(len(losses))]
-    table = pd.DataFrame({"params": sizes, "val_loss": losses, "stopped_early": 0})
-    table["baseline"] = [("known" if loss == baseline else None) for loss in losses]
-    on = table["val_loss"] < table["val_loss"].cummin().shift(fill_value=float("inf"))
-    return Frontier(table[on], table[~on], "val_loss", "min", diverged=0, failed=0, unfinished=0)
+def losses_of(losses: list[float], baseline: float | None = None) -> Picture:
+    """Return the picture of the losses of models of 100, 200, ... parameters."""
+    trials = [
+        {"configuration": n, "seed_index": 0, "params": 100 * (n + 1), "values": {"d_model": n + 1},
+         "ending": "finished", "val_loss": loss}
+        for n, loss in enumerate(losses)
+    ]  # fmt: skip
+    named = {} if baseline is None else {"known": {"d_model": losses.index(baseline) + 1}}
+    loss = {"metric": "val_loss", "direction": "min"}
+    rows = truths.search_of(trials, objectives=[loss, PARAMS], target=None, baselines=named)
+    return frontier(rows).pictures[0]
 
 
 def test_a_loss_far_above_all_others_is_marked_at_the_edge_and_counted():
-    losses = [3.0, 2.9, 3.3, 2.8, 3.1, 2.7, 3.2, 13.2, 40.0]
-    axes = frontier_figure(front_of(losses), unit="nats/token", target=2.5, title="Loss").axes[0]
-    low, high = axes.get_ylim()
-    assert low < 2.5 < 3.3 < high < 5
-    labels = axes.get_legend_handles_labels()[1]
-    assert "2 far above, up to 40" in labels
-    (marked,) = [dots for dots in axes.collections if dots.get_label() == "2 far above, up to 40"]
-    assert marked.get_offsets().tolist() == [[800, high], [900, high]]
+    picture = losses_of([3.0, 2.9, 3.3, 2.8, 3.1, 2.7, 3.2, 13.2, 40.0])
+    low, high = picture.y.limits
+    assert low < 2.7 < 3.3 < high < 5
+    (marked,) = [mark for mark in picture.marks if isinstance(mark, Points) and mark.role == "beyond"]
+    assert marked.label == "2 far above, up to 40"
+    assert (list(marked.x), list(marked.y)) == ([800, 900], [high, high])
+    assert not {800, 900} & {x for x, _ in dots(picture, "other")}
 
 
 @pytest.mark.parametrize(
@@ -161,13 +228,12 @@ def test_a_loss_far_above_all_others_is_marked_at_the_edge_and_counted():
     ids=["a baseline", "on the frontier", "no spread to judge by"],
 )
 def test_a_high_loss_that_matters_is_shown_where_it_is(losses: list[float], baseline: float | None):
-    front = front_of(losses, baseline)
-    axes = frontier_figure(front, unit="nats/token", target=None, title="Loss").axes[0]
-    assert axes.get_ylim()[1] > max(losses)
-    assert not [label for label in axes.get_legend_handles_labels()[1] if "far above" in label]
+    picture = losses_of(losses, baseline)
+    assert picture.y.limits[1] > max(losses)
+    assert not dots(picture, "beyond")
 
 
-# The command
+# The commands: once as a process, else in this one, which is quicker
 
 
 @pytest.fixture
@@ -177,66 +243,101 @@ def both(tmp_path: Path) -> Path:
 
 
 def test_command_shows_a_frontier_for_each_cost(both: Path):
-    done = run_cli("frontier", "both", "--results", both)
+    done = run_cli("frontier", "both", "--results", both, "--export", both / "all.csv")
     assert done.code == 0, done.err
-    first, second = done.out.split("Frontier of parameters against exact match:")
-    assert "Frontier of seconds to target against exact match:" in first
-    assert "12 s" in first
-    assert "2 configurations without seconds to target" in first
-    assert "without" not in second
+    first, second = done.out.split("Frontier of parameters against expected success rate:")
+    assert "Frontier of elapsed time per success against expected success rate:" in first
+    assert "1 configuration that does not reach the target" in first
+    assert "Not considered" not in second
+    # Only final values and rates; the mean of exact match describes no run.
+    assert "0.99 0.99" in second
     svg = (both / "both" / "frontier.svg").read_text()
     assert svg.count('id="axes_') == 2
     assert {"frontier.png", "frontier.svg"} <= {path.name for path in (both / "both").iterdir()}
-
-
-def test_figure_against_one_cost_leaves_that_of_the_objectives_as_it_is(both: Path):
-    assert run_cli("frontier", "both", "--results", both).code == 0
-    before = (both / "both" / "frontier.svg").read_bytes()
-    done = run_cli("frontier", "both", "--results", both, "--against", "params")
-    assert done.code == 0, done.err
-    assert (both / "both" / "frontier.svg").read_bytes() == before
-    assert (both / "both" / "frontier-params.svg").read_text().count('id="axes_') == 1
-    assert "frontier-params.png, " in done.out
-
-
-def test_json_lists_the_frontiers_with_their_costs(both: Path):
-    several = json.loads(run_cli("frontier", "both", "--results", both, "--json").out)
-    told = {
-        front["cost"]: [row["configuration"] for row in front["frontier"]] for front in several["frontiers"]
-    }
-    assert told == {"seconds_to_target": [4, 1], "params": [0, 1]}
-    one = json.loads(
-        run_cli("frontier", "both", "--results", both, "--against", "seconds_to_target", "--json").out
-    )
-    assert (one["cost"], one["left_out"]["without_cost"]) == ("seconds_to_target", 2)
-    assert [row["configuration"] for row in one["frontier"]] == [4, 1]
-    size = json.loads(run_cli("frontier", "both", "--results", both, "--against", "params", "--json").out)
-    assert {*size} == {"metric", "direction", "frontier", "left_out", "written"}
-    assert {*size["left_out"]} == {"diverged", "failed", "unfinished"}
-
-
-def test_export_of_several_holds_each_configuration_once_and_on_what_it_is(both: Path):
-    done = run_cli("frontier", "both", "--results", both, "--export", both / "all.csv")
-    assert done.code == 0, done.err
     table = pd.read_csv(both / "all.csv").set_index("configuration")
-    assert table["on_frontier"].to_dict() == {
-        0: "params",
-        1: "seconds_to_target, params",
-        4: "seconds_to_target",
-    }
+    assert table["on_frontier"].to_dict() == {0: "params", 1: "params", 4: "seconds_to_target, params"}
     described = json.loads((both / "all.csv.columns.json").read_text())
     assert {"on_frontier", "baseline"} <= {column["name"] for column in described}
 
 
-def test_unknown_cost_is_refused_with_those_there_are(both: Path):
-    done = run_cli("frontier", "both", "--results", both, "--against", "seconds")
-    assert done.code == 2
-    assert "--against got 'seconds', not a cost here" in done.err
-    assert "params, seconds_to_target" in done.err
+def told(capsys: pytest.CaptureFixture[str], results: Path, name: str, **options: str) -> dict[str, Any]:
+    """Return what the command prints as JSON."""
+    assert command(name, results=results, as_json=True, **options) == 0
+    return json.loads(capsys.readouterr().out)
 
 
-def test_rank_shows_the_cost_it_ranks_by_and_the_names(both: Path):
-    done = run_cli("rank", "both", "--results", both)
-    assert done.code == 0, done.err
-    assert "seconds to target" in done.out
-    assert "wide" in done.out
+def test_where_costs_are_all_there_is_they_are_set_against_each_other(tmp_path: Path, capsys):
+    for name, objectives in (("costs", [SECONDS, PARAMS]), ("one", [SECONDS])):
+        costly(tmp_path / name, objectives)
+        front = told(capsys, tmp_path, name)
+        assert (front["cost"], front["quality"]) == ("params", "seconds_to_target")
+        assert [row["configuration"] for row in front["frontier"]] == [0, 1, 4]
+
+
+def test_figure_against_one_cost_leaves_that_of_the_objectives_as_it_is(both: Path, capsys):
+    several = told(capsys, both, "both")
+    before = (both / "both" / "frontier.svg").read_bytes()
+    told(capsys, both, "both", against="params")
+    assert (both / "both" / "frontier.svg").read_bytes() == before
+    assert (both / "both" / "frontier-params.svg").read_text().count('id="axes_') == 1
+    two = told(capsys, both, "both", against="params", quality="seconds_to_target")
+    assert "frontier-params-seconds_to_target.png" in two["written"][0]
+    numbers = [[row["configuration"] for row in front["frontier"]] for front in several["frontiers"]]
+    assert numbers == [[4], [0, 1, 4]]
+
+
+def test_json_of_every_frontier_has_the_same_keys(both: Path, capsys):
+    one = told(capsys, both, "both", against="seconds_to_target")
+    size = told(capsys, both, "both", against="params")
+    assert (one["cost"], one["left_out"]["not_reaching"], one["cheapest"]) == ("seconds_to_target", 1, 4)
+    assert (size["quality"], size["cheapest"]) == ("success_rate", 0)
+    assert {*size} == {*one}
+
+
+@pytest.mark.parametrize(
+    ("against", "quality", "said"),
+    [
+        (
+            "seconds",
+            None,
+            "--against got 'seconds', not a cost here.*params, wall_seconds, seconds_to_target",
+        ),
+        (
+            "d_model",
+            None,
+            "but a parameter; success for each of its values: paretune cliff both --by d_model",
+        ),
+        (None, "exact", "--quality got 'exact', not one here.*success_rate"),
+        ("params", "params", "--quality params is the cost already"),
+    ],
+)
+def test_what_cannot_be_set_against_each_other_is_refused_with_what_can(
+    both: Path, against: str | None, quality: str | None, said: str
+):
+    with pytest.raises(InputError, match=said):
+        frontiers_of(SearchRows(both / "both"), against, quality)
+
+
+def test_a_learning_rate_is_no_cost_and_the_message_names_what_answers(tmp_path: Path):
+    space = {"lr": {"type": "float", "low": 0.001, "high": 0.1}}
+    trial = {"configuration": 0, "seed_index": 0, "params": 5, "values": {"lr": 0.01}, "ending": "finished"}
+    rows = truths.search_of([trial | {"exact_match": 0.1}], space=space)
+    with pytest.raises(InputError, match="paretune regimes simulated --rate lr"):
+        frontiers_of(rows, "lr")
+
+
+def test_rank_shows_the_cost_it_ranks_by_the_names_and_the_smallest(both: Path, capsys):
+    assert rank("both", results=both) == 0
+    out = capsys.readouterr().out
+    assert "elapsed time per success" in out
+    assert "wide" in out
+    assert "The least elapsed time per success of those that reach the target: configuration 4" in out
+    assert "The smallest that reaches the target: configuration 0 with 100 parameters" in out
+    assert "Nothing is confirmed on fresh seeds yet: paretune confirm " in out
+
+
+def test_frontier_of_one_configuration_can_be_drawn(tmp_path: Path):
+    rows = costly(tmp_path / "one", [ACCURACY, PARAMS])
+    alone = frontier(rows.of_configurations([1]), "seconds_to_target")
+    assert alone.points["configuration"].tolist() == [1]
+    assert np.isfinite(figure_of(alone.pictures).axes[0].get_xlim()).all()
