@@ -18,8 +18,8 @@ def differences(first: Measured, second: Measured) -> list[Difference]:
     """Return the ratios, second over first, of what a success costs and of the medians.
 
     Intervals of ratios are put together from those of both, on the scale of logarithms (the method of
-    variance estimates recovery). The p-value beside the ratio of the medians is that of the log-rank test, which
-    is about the whole curves.
+    variance estimates recovery). The p-value beside the ratio of the medians is that of the log-rank test,
+    which is about the whole curves.
     """
     assert first.cost == second.cost
     both = first.observed.beside(second.observed)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.pictures.marks import Axis, Band, Line, Mark, Picture, Points
 from analysis.text import amount, between, plural
@@ -14,6 +15,8 @@ from analysis.times.survival import Curve
 if TYPE_CHECKING:
     from analysis.times.finding import Times
     from analysis.times.measured import Measured
+
+Array = NDArray[Any]
 
 MOST_GROUPS = 7
 """Looks of series repeat beyond so many groups; further ones are not drawn."""
@@ -107,10 +110,10 @@ def _censored(curve: Curve) -> list[tuple[float, float]]:
     return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
-def _some(values: np.ndarray) -> np.ndarray:
+def _some(values: Array) -> Array:
     if len(values) <= MOST_DOTS:
         return values
-    return values[np.linspace(0, len(values) - 1, MOST_DOTS).round().astype(int)]
+    return np.asarray(values[np.linspace(0, len(values) - 1, MOST_DOTS).round().astype(int)])
 
 
 def _against_size(times: Times, measured: Measured, drawn: pd.DataFrame) -> Picture:
@@ -125,7 +128,7 @@ def _against_size(times: Times, measured: Measured, drawn: pd.DataFrame) -> Pict
     marks: list[Mark] = [
         _dots(part, role, label, measured.unit, least)
         for part, role, label in (
-            (others, "other", "beaten in both"),
+            (others, "other", "beaten by another"),
             (best, "frontier", "beaten by no other"),
         )
         if len(part)

@@ -116,7 +116,8 @@ def kaplan_meier(
         return _without_trials(unit)
     until = float(times.max())
     times = np.where(never, until, times)
-    sample, blocks = _sample(configurations[counted])
+    sample, units = _sample(configurations[counted])
+    blocks = _blocks(sample)[units]
     many = int(blocks.max()) + 1
     rises = np.unique(times[reached])
     # A trial is at risk at every rise up to its end, and leaves after the last of those.
@@ -135,14 +136,18 @@ def kaplan_meier(
         mean_square += float(((_areas(without, rises, until) - mean) ** 2).sum())
     quantile = float(student.ppf((1 + CONFIDENCE) / 2, many - 1)) if many > 1 else math.inf
     factor = (many - 1) / many
-    low, high = _band(1 - survives[0], np.sqrt(factor * squares), quantile, sample)
+    # Where nobody is left who has not reached the target, those who were stopped before have said nothing.
+    counts = np.where(survives[0] > 0, sample, len(np.unique(units[reached])))
+    low, high = _band(1 - survives[0], np.sqrt(factor * squares), quantile, counts)
+    before = _Z**2 / (sample + _Z**2)
     reach = quantile * math.sqrt(factor * mean_square) if many > 1 else math.inf
     return Curve(
         times=rises,
         reached=1 - survives[0],
         low=low,
-        high=high,
-        before=_Z**2 / (sample + _Z**2),
+        # What may already have been reached stays reached.
+        high=np.maximum(high, before),
+        before=before,
         until=until,
         censored=np.sort(times[~reached & ~never]),
         trials=len(times),
@@ -170,15 +175,19 @@ def _without_trials(unit: str) -> Curve:
 
 
 def _sample(configurations: Codes) -> tuple[int, Codes]:
-    """Return the size of the sample, and each trial's block for the jackknife, dealt always in the same
-    way."""
+    """Return the size of the sample, and which of it each trial is: its configuration, or itself if there is
+    only one configuration."""
     numbers, unit = np.unique(configurations, return_inverse=True)
-    size = len(numbers)
-    if size == 1:
-        size, unit = len(configurations), np.arange(len(configurations))
-    if size > MOST_BLOCKS:
-        unit = (np.random.default_rng(0).permutation(size) % MOST_BLOCKS)[unit]
-    return size, np.asarray(unit, dtype=np.int64)
+    if len(numbers) == 1:
+        return len(configurations), np.arange(len(configurations))
+    return len(numbers), np.asarray(unit, dtype=np.int64)
+
+
+def _blocks(sample: int) -> Codes:
+    """Deal the sample into blocks for the jackknife, always in the same way."""
+    if sample <= MOST_BLOCKS:
+        return np.arange(sample)
+    return np.random.default_rng(0).permutation(sample) % MOST_BLOCKS
 
 
 def _counts(
@@ -207,10 +216,10 @@ def _areas(survives: Array, rises: Array, until: float) -> Array:
     return np.asarray(rises[0] + survives @ np.diff(np.append(rises, until)))
 
 
-def _band(reached: Array, error: Array, quantile: float, sample: int) -> tuple[Array, Array]:
-    """Return the ends of the band from the standard error of the share."""
+def _band(reached: Array, error: Array, quantile: float, sample: Codes) -> tuple[Array, Array]:
+    """Return the ends of the band from the standard error of the share, and of how many it is one."""
     survives = 1 - reached
-    inside = (survives > 1e-12) & (reached > 1e-12) & ((error > 1e-12) | (sample == 1))
+    inside = (survives > 1e-12) & (reached > 1e-12) & ((error > 1e-12) | ~np.isfinite(quantile))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         logarithm = -np.log(survives)
         stretch = np.exp(quantile * error / (survives * logarithm)) if math.isfinite(quantile) else math.inf

@@ -115,9 +115,9 @@ def _stopped(group: Group, measured: Measured) -> list[str]:
     none, all_of_them = rate.unknown_failed.value, rate.unknown_solved.value
     were = "was" if stopped == 1 else "were"
     return [
-        f"{plural(stopped, 'trial')} {were} stopped early: the curve takes them to go on like the others, which "
-        f"flatters where the worse ones were stopped. {percent(none)} of all {rate.trials} trials would reach "
-        f"the target if none of those without an outcome did, {percent(all_of_them)} if all did."
+        f"{plural(stopped, 'trial')} {were} stopped early: the curve takes them to go on like the others, "
+        f"which flatters where the worse ones were stopped. Of all {rate.trials} trials, {percent(none)} would "
+        f"reach the target if none of those without an outcome did, {percent(all_of_them)} if all did."
     ]
 
 
