@@ -19,6 +19,7 @@ from paretune.binding import BoundPlan
 from paretune.endings import TrialEnding
 from paretune.events import Row
 from paretune.queue import TrialSpec
+from paretune.tensorboard_view import RESULTS
 from trainables.contract import LOOP_METRICS
 
 
@@ -90,7 +91,7 @@ class TensorBoardLog:
 
 def tags_of(bound: BoundPlan) -> dict[str, str]:
     """Return the tag of each metric; the part before the slash groups the curves, results first."""
-    results = {metric.name: f"result/{metric.name}" for metric in bound.task.metrics}
+    results = {metric.name: f"{RESULTS}/{metric.name}" for metric in bound.task.metrics}
     training = {name: f"training/{name}" for name in ("train_loss", "learning_rate")}
     spent = {metric.name: f"spent/{metric.name}" for metric in LOOP_METRICS if metric.name not in training}
     return results | training | spent

@@ -1,19 +1,14 @@
-"""The commands that answer, on a real search: rank, frontier, watch, retrain, evaluate, add."""
+"""The commands that answer, on a real search: rank, frontier, retrain, evaluate, add."""
 
 from __future__ import annotations
 
 import json
 import re
-import signal
-import socket
-import subprocess
-import time
-import urllib.request
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import CLI, Finished, Search, run_cli
+from conftest import Finished, Search, run_cli
 
 
 def test_rank_lists_configurations_best_first(every_ending: Search):
@@ -130,84 +125,3 @@ def test_file_that_is_no_checkpoint_is_refused(tmp_path: Path):
     assert done.code == 2
     assert "notes.pt" in done.err
     assert "Traceback" not in done.err
-
-
-def test_tensorboard_shows_curves_and_a_row_for_every_trial(every_ending: Search):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [*CLI, "watch", every_ending.name, "--results", str(every_ending.results), "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        base = f"http://localhost:{port}"
-        ended = {"c000-s0", "c001-s0", "c002-s0", "c003-s0"}
-        tags = _poll(f"{base}/data/plugin/scalars/tags", lambda found: ended <= set(found))
-        assert "result/exact_match" in tags["c000-s0"]
-        assert "training/train_loss" in tags["c002-s0"]
-        assert "result/exact_match" not in tags.get("c003-s0", {}), "a diverged trial has no accuracy"
-        groups = _session_groups(base)
-        endings = {group["name"]: group["hparams"]["ending"] for group in groups}
-        assert endings == {
-            "c000-s0": "solved",
-            "c001-s0": "finished",
-            "c002-s0": "stopped early",
-            "c003-s0": "diverged",
-            "c004-s0": "failed",
-        }
-        final = {
-            group["name"]: {m["name"]["tag"]: m["value"] for m in group["metricValues"]} for group in groups
-        }
-        assert final["c000-s0"]["result/exact_match"] >= 0.99
-        assert final["c002-s0"]["result/token_accuracy"] > 0
-        assert groups[0]["hparams"]["params"] == 6144
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=20)
-    assert process.returncode == 0, output
-    assert str(port) in output
-    with socket.socket() as probe:
-        assert probe.connect_ex(("localhost", port)) != 0, "TensorBoard was left behind"
-
-
-def _poll(url: str, is_there, deadline: float = 60.0):
-    begun = time.monotonic()
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                found = json.load(answer)
-            if is_there(found):
-                return found
-        except OSError:
-            pass
-        assert time.monotonic() - begun < deadline, f"{url} did not answer as hoped"
-        time.sleep(0.5)
-
-
-def _session_groups(base: str) -> list[dict]:
-    body = json.dumps(
-        {
-            "experimentName": "",
-            "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"],
-            "colParams": [
-                {"metric": {"tag": tag}} for tag in ("result/exact_match", "result/token_accuracy")
-            ],
-            "startIndex": 0,
-            "sliceSize": 100,
-        }
-    )
-    request = urllib.request.Request(
-        f"{base}/data/plugin/hparams/session_groups",
-        data=body.encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    begun = time.monotonic()
-    while True:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            groups = json.load(answer)["sessionGroups"]
-        if len(groups) == 5 or time.monotonic() - begun > 30:
-            return groups
-        time.sleep(0.5)

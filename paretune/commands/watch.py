@@ -1,10 +1,14 @@
-"""``paretune watch``: TensorBoard on the trials of a search."""
+"""``paretune watch``: TensorBoard on the trials of a search and on what it has found."""
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,9 +17,13 @@ from analysis.layout import TENSORBOARD_FOLDER
 from paretune.commands.options import DEFAULT_RESULTS, Results, RunName
 from paretune.exits import OK
 from paretune.runs import RunFolder
+from paretune.tensorboard_view import FINDINGS_RUN, first_view
 
 _NOISE = ("TensorFlow installation not found", "reduced feature set")
 """What TensorBoard says of itself and nobody who watches a search can use."""
+
+_MOST_RUNS = 500
+"""TensorBoard draws none of more runs than that until some are chosen."""
 
 
 def register(app: typer.Typer) -> None:
@@ -23,10 +31,12 @@ def register(app: typer.Typer) -> None:
     app.command("watch", help=_HELP, short_help=_SHORT)(watch)
 
 
-_SHORT = "Watch the trials in TensorBoard."
-_HELP = """Watch a search in TensorBoard: curves of every trial, and the table of hyperparameters.
+_SHORT = "Watch the trials and the findings in TensorBoard."
+_HELP = """Watch a search in TensorBoard: curves of every trial, the hyperparameters, and what was found.
 
-Works while the search runs, from a second terminal, and afterwards. Ctrl-C ends it.
+Opens on the metric that is searched for, with the success rate against size beside it. The answer is under
+Text; it is written anew while trials end, at most twice a minute. Works while the search runs, from a second
+terminal, and afterwards. Ctrl-C ends it.
 
 \b
 Examples:
@@ -45,29 +55,62 @@ def watch(
     results: Results = DEFAULT_RESULTS,
 ) -> int:
     """Run TensorBoard until it is interrupted; see the help text."""
-    folder = RunFolder.open(results, name).path / TENSORBOARD_FOLDER
-    folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--host", host]
-    command += ["--reload_interval", "5", "--load_fast=false"] + (
-        [] if port is None else ["--port", str(port)]
-    )
-    typer.echo(f"TensorBoard on {folder}; Ctrl-C ends it.")
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-    def end(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    # However this process is asked to end, TensorBoard must not stay behind.
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    folder = RunFolder.open(results, name)
+    curves = folder.path / TENSORBOARD_FOLDER
+    curves.mkdir(exist_ok=True)
+    # What was found is told anew. Removed while TensorBoard looks on, it would not be shown again.
+    shutil.rmtree(curves / FINDINGS_RUN, ignore_errors=True)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    typer.echo(f"TensorBoard on {curves}; Ctrl-C ends it.")
+    if sum(path.is_dir() for path in curves.iterdir()) > _MOST_RUNS:
+        typer.echo(f"Of more than {_MOST_RUNS} trials it draws only those that are ticked, at first none.")
     try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.strip() and not any(noise in line for noise in _NOISE):
-                typer.echo(line, nl=False, err=True)
-        return process.wait()
+        with (
+            _beside("paretune.findings_log", str(folder.path)),
+            _beside(
+                "paretune.tensorboard_server", *_options(folder, curves, host, port), stderr=subprocess.PIPE
+            ) as server,
+        ):
+            assert server.stderr is not None
+            for line in server.stderr:
+                if line.strip() and not any(noise in line for noise in _NOISE):
+                    typer.echo(line, nl=False, err=True)
+            return server.wait()
     except KeyboardInterrupt:
         return OK
+
+
+def _options(folder: RunFolder, curves: Path, host: str, port: int | None) -> list[str]:
+    from analysis.rows import SearchRows
+
+    view = first_view(folder.plan, SearchRows(folder.path).metrics)
+    # Of findings only the last: what was said before more trials ended holds no more.
+    options = [view, "--logdir", str(curves), "--host", host, "--samples_per_plugin", "text=1"]
+    options += ["--reload_interval", "5", "--load_fast=false"]
+    return options if port is None else [*options, "--port", str(port)]
+
+
+@contextmanager
+def _beside(module: str, *arguments: str, stderr: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Run a module of ours beside this process, and end it however this one is asked to end.
+
+    Its standard input stays open as long as this process lives, so that it can tell even where nothing here
+    can end it any more. A Ctrl-C of the terminal is for this process alone.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        process_group=0,
+    )
+    try:
+        yield process
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,153 @@
+"""What a search has found so far, in TensorBoard: the answer as a text, and its picture.
+
+Written by a process beside TensorBoard, ``python -m paretune.findings_log FOLDER``, and not by the search: a
+search must neither wait for its own answer nor fail over it. The process ends when its standard input does,
+that is with whoever started it, however that ends.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+import re
+import select
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.text.summary_v2 import text_pb
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from analysis.layout import TENSORBOARD_FOLDER, TRIALS_FILE
+from paretune.tensorboard_view import FINDINGS_RUN, FINDINGS_TEXT, PICTURE
+
+if TYPE_CHECKING:
+    from analysis.answer import Answer
+    from analysis.pictures.marks import Picture
+    from analysis.rows import SearchRows
+
+_INTERVAL = 30.0
+"""Seconds between two looks at the rows."""
+
+_MOST_SHARE = 0.1
+"""Share of the time in which the answer may be computed: searches need the processors."""
+
+_SIZE = (5.2, 3.6)
+_DOTS_PER_INCH = 75
+
+
+class FindingsLog:
+    """Writes the run ``findings`` of a search, anew whenever trials began or ended.
+
+    Args:
+        folder: the search's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen = 0
+        self._writer = EventFileWriter(str(folder / TENSORBOARD_FOLDER / FINDINGS_RUN))
+
+    def refresh(self) -> bool:
+        """Write what the rows say now, and tell whether there was something new.
+
+        Raises:
+            OSError, ValueError: rows cannot be read, or events cannot be written.
+        """
+        path = self._folder / TRIALS_FILE
+        size = path.stat().st_size if path.exists() else 0
+        if size == self._seen:
+            return False
+        self._seen = size
+        # Pandas and Matplotlib take a second to import, and are not needed where nothing has happened yet.
+        from analysis.answer import answer
+        from analysis.rows import SearchRows
+
+        rows = SearchRows(self._folder)
+        found = answer(rows)
+        ended = int(rows.trials["ending"].notna().sum())
+        self._write(text_pb(FINDINGS_TEXT, markdown_of(rows, found.sentences, ended)), ended)
+        picture = picture_of(found)
+        if picture is not None:
+            self._write(Summary(value=[_image(picture)]), ended)
+        self._writer.flush()
+        return True
+
+    def close(self) -> None:
+        """Close the event file."""
+        self._writer.close()
+
+    def _write(self, content: Summary, step: int) -> None:
+        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=content))
+
+
+def markdown_of(rows: SearchRows, sentences: Sequence[str], ended: int) -> str:
+    """Return the sentences as Markdown, the first in bold, with what they rest on."""
+    first, *others = [_escaped(sentence) for sentence in sentences]
+    told = f"{len(rows.trials):,} trials, {ended:,} of them ended"
+    return "\n\n".join(
+        [
+            f"### {_escaped(rows.folder.name)}",
+            f"**{first}**",
+            *(f"- {sentence}" for sentence in others),
+            f"*{told}. `paretune answer {rows.folder.name}` says the same on a terminal.*",
+        ]
+    )
+
+
+def picture_of(found: Answer) -> Picture | None:
+    """Return the picture of the success rate; where no finding has it, that of the frontier, or any other."""
+    pictures = {finding.kind: finding.pictures[0] for finding in found.findings if finding.pictures}
+    for kind in ("cliff", "frontier", *pictures):
+        if kind in pictures:
+            return pictures[kind]
+    return None
+
+
+def main() -> None:
+    """Refresh the findings of a search until standard input ends."""
+    (folder,) = sys.argv[1:]
+    os.nice(10)
+    log = FindingsLog(Path(folder))
+    said = ""
+    while True:
+        began = time.monotonic()
+        try:
+            log.refresh()
+        except Exception as error:  # the curves are there without them, and the next rows may be better
+            if str(error) != said:
+                said = str(error)
+                print(f"The findings cannot be shown yet: {said}", file=sys.stderr, flush=True)
+        took = time.monotonic() - began
+        if select.select([sys.stdin], [], [], max(_INTERVAL, took / _MOST_SHARE))[0]:
+            break
+    log.close()
+
+
+def _image(picture: Picture) -> Summary.Value:
+    from matplotlib.figure import Figure
+
+    from analysis.pictures.painting import paint
+
+    # TensorBoard shrinks what is larger than its card, and leaves out pixels to do so.
+    figure = Figure(figsize=_SIZE, dpi=_DOTS_PER_INCH, layout="constrained")
+    paint(figure.subplots(), picture)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    width, height = (round(inches * _DOTS_PER_INCH) for inches in _SIZE)
+    image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=content.getvalue())
+    return Summary.Value(tag=PICTURE, image=image)
+
+
+def _escaped(text: str) -> str:
+    """Return a text of which Markdown takes nothing as its own."""
+    return re.sub(r"([\\`*_\[\]])", r"\\\1", html.escape(text, quote=False))
+
+
+if __name__ == "__main__":
+    main()
