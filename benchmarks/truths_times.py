@@ -35,7 +35,7 @@ class Kind:
     ease: float
     spread: float
     diverges: float = 0.1
-    stopped: float = 0.3
+    stopped: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +115,11 @@ def simulate_one(rng: np.random.Generator, kind: Kind) -> Answers:
 
 def _trials(drawn: Drawn) -> list[Mapping[str, Any]]:
     solved, spent = drawn.solved, drawn.spent
-    trials = []
+    trials: list[Mapping[str, Any]] = []
     for configuration, seed in np.ndindex(*solved.shape):
         here = configuration, seed
-        ending = (
-            "diverged" if drawn.diverged[here] else "stopped early" if drawn.stopped[here] else "finished"
-        )
+        ending = "stopped early" if drawn.stopped[here] else "finished"
+        ending = "diverged" if drawn.diverged[here] else ending
         trial = {
             "configuration": configuration,
             "seed_index": seed,
@@ -145,9 +144,9 @@ def _with(kind: Kind, *, configurations: int) -> Kind:
 
 
 _KINDS = {
-    "8 configurations of 3 seeds": Kind(configurations=8, seeds=3, ease=1.5, spread=1.0),
-    "24 configurations of 2 seeds": Kind(configurations=24, seeds=2, ease=1.5, spread=1.5),
-    "100 configurations of 1 seed": Kind(configurations=100, seeds=1, ease=1.5, spread=1.5),
+    "8 configurations of 3 seeds": Kind(configurations=8, seeds=3, ease=3.0, spread=1.0),
+    "24 configurations of 2 seeds": Kind(configurations=24, seeds=2, ease=3.0, spread=1.5),
+    "100 configurations of 1 seed": Kind(configurations=100, seeds=1, ease=3.0, spread=1.5),
 }
 _ALONE = {
     "one configuration, 4 seeds": Kind(configurations=1, seeds=4, ease=0.5, spread=0.0, stopped=0.0),
