@@ -49,4 +49,4 @@ def varied_rate(rows: SearchRows) -> str | None:
     if _RATE in varied or not varied:
         return _RATE if varied else None
     stated = rows.plan.searched_names
-    return max(varied, key=lambda name: (int(table[name].notna().sum()), name in stated))
+    return max(varied, key=lambda name: (table[name].count(), name in stated))

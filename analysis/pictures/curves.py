@@ -23,6 +23,9 @@ MOST_CURVES = 60
 """Curves in one picture: more cannot be told apart."""
 
 _LONGEST_CURVE = 200
+_USUAL, _FAR = 0.97, 3.0
+"""Losses above so many times this quantile are cut off."""
+
 _BUDGET = "steps"
 """The parameter of every task that says how many steps a trial may take."""
 
@@ -109,13 +112,14 @@ def _picture(
             x, y = _in_a_row([curves[trial] for trial in own["trial"]], metric)
             marks.append(Line(x=x, y=y, role=outcome))
             marks.append(_ends(rows, own, curves, metric, outcome))
+    y_axis = _values_axis(rows, metric, known[metric])
     return Picture(
         name=f"curves-{metric.replace('_', '-')}",
         title=f"Learning curves: {metric_text(metric)}",
         x=along.axis,
-        y=Axis(label=metric_text(metric), unit=_unit(rows, metric), scale=_scale(metric, known[metric])),
+        y=y_axis,
         marks=marks,
-        caption=_caption(rows, drawn, along),
+        caption=_caption(rows, drawn, along, y_axis),
     )
 
 
@@ -149,9 +153,17 @@ def _ends(
     )
 
 
-def _unit(rows: SearchRows, metric: str) -> str:
-    unit = str(rows.metrics[metric]["unit"])
-    return "" if unit == "1" else unit
+def _values_axis(rows: SearchRows, metric: str, values: pd.Series[float]) -> Axis:
+    label, unit = metric_text(metric), str(rows.metrics[metric]["unit"])
+    is_loss = rows.metrics[metric]["direction"] == "min"
+    # A few losses that shot up would press all others flat.
+    shown = values[values <= _FAR * values.quantile(_USUAL)] if is_loss else values
+    scale = _scale(metric, shown)
+    limits = None
+    if len(shown) < len(values):
+        low, high = float(shown.min()), float(shown.max())
+        limits = (low * 0.9, high * 1.1) if low > 0 else (low, high)
+    return Axis(label=label, unit=unit, scale=scale, limits=limits)
 
 
 def _scale(metric: str, values: pd.Series[float]) -> Literal["linear", "log"]:
@@ -160,7 +172,7 @@ def _scale(metric: str, values: pd.Series[float]) -> Literal["linear", "log"]:
     return "log" if falls_far else "linear"
 
 
-def _caption(rows: SearchRows, drawn: pd.DataFrame, along: _Along) -> str:
+def _caption(rows: SearchRows, drawn: pd.DataFrame, along: _Along, y_axis: Axis) -> str:
     reported = rows.reports["trial"].nunique()
     said = "Each curve is a trial, that is one configuration with one seed; its mark is how it ended."
     if len(drawn) < reported:
@@ -172,6 +184,8 @@ def _caption(rows: SearchRows, drawn: pd.DataFrame, along: _Along) -> str:
         said += f" {plural(reported, 'trial')} with reports."
     if along.rungs:
         said += " At the dotted rungs, early stopping ended the weakest."
+    if y_axis.limits is not None:
+        said += f" What is far above, beyond {number(y_axis.limits[1])}, is cut off."
     return said
 
 

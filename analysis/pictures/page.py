@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -23,6 +24,13 @@ _LEAST_DOTS = 100
 _OPACITY_OF_BANDS = 0.18
 _LONGEST_LINE = 1500
 _HEIGHT = 340
+_WIDEST = 680
+"""Pixels across the column of the page in which pictures stand."""
+
+_LETTER, _NARROWEST_COLUMN, _NARROWEST_FIELD = 7, 30, 220
+_LONGEST_TITLE = 42
+_LARGE = 100_000
+"""From here on an axis says 200k and 1.5M; figures in full would not stand beside one another."""
 _DOT = 8
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
 _SYMBOLS = {
@@ -49,6 +57,8 @@ class PageFigure:
 
     plotly: dict[str, Any]
     caption: str
+    least_width: int
+    """Pixels that its labels need; on a narrower page it is scrolled."""
 
 
 def page_figure(picture: Picture) -> PageFigure:
@@ -75,8 +85,8 @@ def page_figure(picture: Picture) -> PageFigure:
             case _:
                 assert_never(mark)
     layout = {
-        "xaxis": _axis(picture.x, _extent(picture, marks, "x")[1]),
-        "yaxis": _axis(picture.y, _extent(picture, marks, "y")[1]),
+        "xaxis": {**_axis(picture.x, _extent(picture, marks, "x")), **_slanted(picture.x)},
+        "yaxis": _axis(picture.y, _extent(picture, marks, "y")),
         "shapes": shapes,
         "annotations": notes,
         "height": _HEIGHT * picture.lines,
@@ -87,7 +97,17 @@ def page_figure(picture: Picture) -> PageFigure:
     }
     drawn: dict[str, Any] = go.Figure(traces, layout).to_plotly_json()
     drawn["layout"].pop("template", None)
-    return PageFigure(plotly=drawn, caption=" ".join(part for part in (picture.caption, thinned) if part))
+    return PageFigure(
+        plotly=drawn,
+        caption=" ".join(part for part in (picture.caption, thinned) if part),
+        least_width=_least_width(picture),
+    )
+
+
+def _least_width(picture: Picture) -> int:
+    across, up = ([len(text) for text in (axis.ticks or {}).values()] for axis in (picture.x, picture.y))
+    named = len(across) * max(_LETTER * max(across, default=0), _NARROWEST_COLUMN)
+    return min(max(named, _LETTER * max(up, default=0) + _NARROWEST_FIELD), _WIDEST)
 
 
 def _thin_out(marks: Sequence[Mark]) -> tuple[list[Mark], str]:
@@ -235,9 +255,9 @@ def _note(mark: Note, picture: Picture) -> dict[str, Any]:
     }
 
 
-def _axis(axis: Axis, highest: float) -> dict[str, Any]:
+def _axis(axis: Axis, extent: tuple[float, float]) -> dict[str, Any]:
     drawn: dict[str, Any] = {
-        "title": {"text": _safe(axis.title), "standoff": 8},
+        "title": {"text": _safe("\n".join(textwrap.wrap(axis.title, _LONGEST_TITLE))), "standoff": 8},
         "type": axis.scale,
         "automargin": True,
         "zeroline": False,
@@ -249,14 +269,32 @@ def _axis(axis: Axis, highest: float) -> dict[str, Any]:
             "tickvals": _plain(list(axis.ticks)),
             "ticktext": [_safe(text) for text in axis.ticks.values()],
         }
-    elif axis.scale == "log" or highest >= 1000:
-        drawn["tickformat"] = "~s" if highest >= 1e7 else ",~r"
+    else:
+        low, high = extent
+        if axis.scale == "log":
+            drawn |= _decades(low, high)
+        if axis.scale == "log" or high >= 1000:
+            drawn["tickformat"] = "~s" if high >= _LARGE else ",~r"
     if axis.limits is not None:
         ends = [math.log10(end) for end in axis.limits] if axis.scale == "log" else list(axis.limits)
         drawn["range"] = ends[::-1] if axis.is_reversed else ends
     elif axis.is_reversed:
         drawn["autorange"] = "reversed"
     return drawn
+
+
+def _decades(low: float, high: float) -> dict[str, Any]:
+    """Return where a logarithmic axis is labelled: as often as there is room for whole numbers."""
+    decades = math.log10(high / low) if 0 < low < high else 0.0
+    if decades < 1:
+        return {"nticks": 6}
+    return {"dtick": "D2" if decades < 3 else math.ceil(decades / 7)}
+
+
+def _slanted(axis: Axis) -> dict[str, Any]:
+    names = list((axis.ticks or {}).values())
+    is_crowded = len(names) * _LETTER * max(map(len, names), default=0) > _WIDEST
+    return {"tickangle": -35} if is_crowded else {}
 
 
 def _extent(picture: Picture, marks: Sequence[Mark], along: Literal["x", "y"]) -> tuple[float, float]:
@@ -273,12 +311,8 @@ def _values(mark: Mark, along: Literal["x", "y"]) -> Iterable[float]:
     """Return what a mark shows along an axis, ends of intervals included."""
     match mark:
         case Points():
-            ends = (
-                [end for end in (mark.low, mark.high) if end is not None]
-                if mark.errors_along == along
-                else ()
-            )
-            return chain(getattr(mark, along), *ends)
+            ends = (mark.low, mark.high) if mark.errors_along == along else ()
+            return chain(getattr(mark, along), *(end for end in ends if end is not None))
         case Line():
             values: Numbers = getattr(mark, along)
             return values

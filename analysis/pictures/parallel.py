@@ -25,6 +25,9 @@ MOST_LINES = 300
 
 MOST_AXES = 12
 
+_LETTERS_ACROSS = 96
+"""Letters that find room beside one another; labels of values are cut to their share."""
+
 _MISSING = -0.14
 """Where lines run through the axis of a parameter that a configuration does not have."""
 
@@ -50,7 +53,7 @@ def parallel_picture(rows: SearchRows) -> Picture | None:
     outcome = _outcome(rows, table.index)
     kinds = _kinds(rows, outcome)
     drawn = evenly_chosen(kinds, MOST_LINES)
-    chosen = [*differing[: MOST_AXES - 2], *([PARAMS] if _is_axis(table[PARAMS]) else [])]
+    chosen = [*_most_present(table, differing), *([PARAMS] if _is_axis(table[PARAMS]) else [])]
     scales = [_scale_of(name, table[name], rows) for name in chosen]
     if outcome.values.notna().any():
         scales.append(outcome.scale)
@@ -58,7 +61,8 @@ def parallel_picture(rows: SearchRows) -> Picture | None:
     places = np.column_stack(
         [_spread_out(scale.place(column.iloc[drawn])) for scale, column in zip(scales, columns, strict=False)]
     )
-    marks = [*_axis_marks(scales, places), *_lines(places, kinds.iloc[drawn])]
+    for_each = max(6, _LETTERS_ACROSS // len(scales))
+    marks = [*_axis_marks(scales, places, for_each), *_lines(places, kinds.iloc[drawn])]
     return Picture(
         name="configurations",
         title="Configurations",
@@ -73,6 +77,13 @@ def parallel_picture(rows: SearchRows) -> Picture | None:
     )
 
 
+def _most_present(table: pd.DataFrame, names: list[str]) -> list[str]:
+    """Return as many parameters as find room: those that most configurations have, in the order given."""
+    missing = sorted(names, key=lambda name: table[name].isna().sum())
+    kept = missing[: MOST_AXES - 2]
+    return [name for name in names if name in kept]
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Scale:
     """An axis: values to heights from 0 to 1, and the heights that are labelled."""
@@ -84,6 +95,8 @@ class _Scale:
     low: float = 0.0
     high: float = 1.0
     is_log: bool = False
+    missing: str = "none"
+    """What is said of configurations that have no value."""
 
     def place(self, column: pd.Series[Any]) -> Array:
         """Return the heights of values; what is missing is NaN."""
@@ -118,7 +131,7 @@ def _scale_of(name: str, column: pd.Series[Any], rows: SearchRows) -> _Scale:
         heights: dict[Hashable, float] = {value: index * step for index, value in enumerate(ordered)}
         return _Scale(
             name=_name(name),
-            labels={height: str(value)[:18] for value, height in heights.items()},
+            labels={height: str(value) for value, height in heights.items()},
             heights=heights,
         )
     low, high = float(known.min()), float(known.max())
@@ -146,7 +159,7 @@ def _outcome(rows: SearchRows, numbers: pd.Index[int]) -> _Outcome:
         trials = with_outcomes(rows)
         known = trials[trials["outcome"] != "unknown"]
         rates = (known["outcome"] == "solved").groupby(known["configuration"]).mean()
-        scale = _Scale(name="success rate", labels={0.0: "0 %", 1.0: "100 %"})
+        scale = _Scale(name="success rate", labels={0.0: "0 %", 1.0: "100 %"}, missing="unknown")
         return _Outcome(values=rates.reindex(numbers).astype(float), scale=scale, is_rate=True)
     metric, direction = accuracy_objective(rows)
     if metric not in rows.trials.columns:
@@ -207,13 +220,17 @@ def _any_missing(places: Array) -> bool:
     return bool((places < _MISSING + 2 * _SPREAD).any())
 
 
-def _axis_marks(scales: Sequence[_Scale], places: Array) -> list[Mark]:
+def _axis_marks(scales: Sequence[_Scale], places: Array, longest: int) -> list[Mark]:
     marks: list[Mark] = []
     for index, scale in enumerate(scales):
         marks.append(Rule(value=float(index), along="x", role="bound"))
-        labels = {**scale.labels, **({_MISSING: "none"} if _any_missing(places[:, index]) else {})}
-        marks += [Note(x=float(index), y=height, text=text) for height, text in labels.items()]
+        labels = {**scale.labels, **({_MISSING: scale.missing} if _any_missing(places[:, index]) else {})}
+        marks += [Note(x=float(index), y=height, text=_cut(text, longest)) for height, text in labels.items()]
     return marks
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _lines(places: Array, kinds: pd.Series[str]) -> list[Mark]:

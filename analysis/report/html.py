@@ -7,10 +7,13 @@ import gzip
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.pictures.page import COLOURS_IN_THE_DARK, PageFigure, page_figure
 from analysis.report.sections import Content
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _HERE = Path(__file__).parent
 
@@ -27,16 +30,28 @@ def page(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["coded"] = _coded
     figures = [page_figure(picture) for section in content.sections for picture in section.pictures]
     text: str = environment.get_template("page.html").render(
         content=content,
-        captions=[figure.caption for figure in figures],
+        drawings=figures,
         figures=Markup(_json(figures)),
         style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
         script=Markup((_HERE / "page.js").read_text(encoding="utf-8")),
         plotly=Markup(_packed_plotly()) if figures else "",
     )
     return text
+
+
+def _coded(text: str) -> Markup:
+    """Set what stands between backticks as code; everything is escaped."""
+    from markupsafe import Markup
+
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return Markup("{}").format(text)
+    set_as = ("{}", "<code>{}</code>")
+    return Markup("").join(Markup(set_as[index % 2]).format(part) for index, part in enumerate(parts))
 
 
 def _json(figures: list[PageFigure]) -> str:

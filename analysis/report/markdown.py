@@ -33,7 +33,7 @@ def _section(section: Section) -> Iterator[str]:
         return  # pictures only
     yield from _paragraphs(section.title, section.sentences)
     if section.facts:
-        yield from (f"- **{_text(term)}**: {_text(said)}" for term, said in section.facts)
+        yield from (f"- **{_text(term)}**: {_coded(said)}" for term, said in section.facts)
         yield ""
     for table in section.tables:
         yield from _table(table)
@@ -48,7 +48,7 @@ def _paragraphs(title: str, sentences: Sequence[str]) -> Iterator[str]:
     yield f"## {_text(title)}"
     yield ""
     for sentence in sentences:
-        yield _text(sentence)
+        yield _coded(sentence)
         yield ""
 
 
@@ -69,8 +69,20 @@ def _head(header: Header) -> str:
     return _text(f"{header.text} ({header.unit})" if header.unit else header.text)
 
 
+def _coded(text: str) -> str:
+    """Return a text in which what stands between backticks is code, and nothing else means anything."""
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:
+        return _text(text)
+    return "".join(f"`{part}`" if index % 2 else _escaped(part) for index, part in enumerate(parts))
+
+
 def _text(text: str) -> str:
     """Return a text on one line, in which nothing means anything to Markdown or HTML."""
-    escaped = _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    return _escaped(" ".join(text.split()))
+
+
+def _escaped(text: str) -> str:
+    escaped = _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;")).replace("\\<", "&lt;").replace("\\>", "&gt;")
     # Within words, an underscore means nothing, and names are easier to read without.
     return _PLAIN_NAME.sub("_", escaped)

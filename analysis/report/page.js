@@ -25,11 +25,9 @@ function sort(body, column, sign) {
   keyed.sort(([, a], [, b]) => {
     // What is missing stays last, whichever way.
     if (a === null || b === null) return (a === null) - (b === null);
-    const order =
-      typeof a === "number" && typeof b === "number"
-        ? a - b
-        : String(a).localeCompare(String(b), "en", { numeric: true });
-    return sign * order;
+    // Numbers come before texts.
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+    return sign * (typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true }));
   });
   body.append(...keyed.map(([row]) => row));
 }

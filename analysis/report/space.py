@@ -49,6 +49,8 @@ def _drawn_from(dimension: AnyDimension) -> str:
 
 def _values_of(rows: SearchRows, name: str) -> str:
     stated = [configuration[name] for configuration in rows.plan.only if name in configuration]
+    if len(stated) < len(rows.plan.only) and name in rows.defaults:
+        stated = [rows.defaults[name], *stated]
     return _one_of(stated)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,10 @@ MISSING = "-"
 TIME = "time"
 """The unit of moments, which are texts."""
 
+_SHORT = 28
+_FIGURE = re.compile(r"^(-?\d[\d,]*(?:\.\d+)?) ?%?$")
+"""A text that is a number, as others have published it: ``99.69%``."""
+
 _OWN_UNITS = ("s", "share", TIME)
 """Units that cells state themselves."""
 
@@ -32,6 +37,11 @@ class Cell:
 
     text: str
     order: float | None = None
+
+    @property
+    def is_short(self) -> bool:
+        """Tell whether it stands on one line."""
+        return len(self.text) <= _SHORT
 
     @property
     def key(self) -> str:
@@ -47,7 +57,6 @@ class Header:
     unit: str
     meaning: str
     is_numeric: bool
-    is_time: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +105,8 @@ def cell(value: Any, unit: str) -> Cell:
         return Cell(text="yes" if value else "no")
     if isinstance(value, int | float | np.number):
         return Cell(text=_number(float(value), unit), order=float(value))
-    return Cell(text=str(value))
+    figure = _FIGURE.match(str(value))
+    return Cell(text=str(value), order=float(figure[1].replace(",", "")) if figure else None)
 
 
 def _number(value: float, unit: str) -> str:
@@ -135,9 +145,7 @@ def _header(column: Column, is_numeric: bool) -> Header:
         text, unit = "parameters", ""
     if unit.rstrip("s") in text:
         unit = ""
-    return Header(
-        text=text, unit=unit, meaning=column.meaning, is_numeric=is_numeric, is_time=column.unit == TIME
-    )
+    return Header(text=text, unit=unit, meaning=column.meaning, is_numeric=is_numeric)
 
 
 def _is_numeric(cells: Sequence[Cell]) -> bool:

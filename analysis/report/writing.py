@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.finding import Finding
 from analysis.layout import ExportError
 from analysis.report.content import content_of
 from analysis.report.html import page
@@ -15,12 +16,15 @@ REPORT_PAGE = "report.html"
 _PAGE_ENDINGS = (".html", ".htm")
 
 
-def write_report(rows: SearchRows, path: Path | None = None) -> Sequence[Path]:
+def write_report(
+    rows: SearchRows, path: Path | None = None, findings: Sequence[Finding] | None = None
+) -> Sequence[Path]:
     """Write the page and, beside it, the same in Markdown; the same rows give the same bytes.
 
     Args:
         rows: the search.
         path: where the page goes; ``report.html`` in the search's folder if None.
+        findings: those of :func:`analysis.findings.findings_of`, if they are there already.
 
     Returns:
         the page, then the Markdown.
@@ -31,7 +35,7 @@ def write_report(rows: SearchRows, path: Path | None = None) -> Sequence[Path]:
     target = rows.folder / REPORT_PAGE if path is None else path
     if target.suffix.lower() not in _PAGE_ENDINGS:
         raise ExportError(f"{target} must end in .html; the Markdown is written beside it")
-    content = content_of(rows)
+    content = content_of(rows, findings)
     texts = {target: page(content), target.with_suffix(".md"): markdown(content)}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
