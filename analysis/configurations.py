@@ -249,8 +249,6 @@ def _costs_of_success(rows: SearchRows, trials: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name in successes:
         spent = spent_on_target(rows, trials, name)
-        if spent.isna().all():
-            continue
         cost = per_success(spent, trials["ending"] == "solved", trials["configuration"])
         columns |= {name: cost["cost"], f"{name}_low": cost["low"], f"{name}_high": cost["high"]}
     return pd.DataFrame(columns, index=index)

@@ -73,10 +73,12 @@ def ranking(rows: SearchRows, cost: str | None = None, table: pd.DataFrame | Non
 def cheapest(
     rows: SearchRows, cost: str | None = None, table: pd.DataFrame | None = None
 ) -> pd.Series[Any] | None:
-    """Return the first row of :func:`ranking` if it reaches the target, else None."""
+    """Return the first row of :func:`ranking` if it reaches the target and has the cost, else None."""
+    cost = rows.cost_objectives[0] if cost is None else cost
     ranked = ranking(rows, cost, table)
-    reaches = reaches_target(rows, ranked)
-    return ranked.iloc[0] if len(ranked) and reaches.iloc[0] else None
+    if ranked.empty or not reaches_target(rows, ranked).iloc[0] or np.isnan(_numbers(ranked, cost)[0]):
+        return None
+    return ranked.iloc[0]
 
 
 def smallest(rows: SearchRows) -> pd.Series[Any] | None:
@@ -98,6 +100,8 @@ def smallest_sentence(rows: SearchRows, cost: str = PARAMS, table: pd.DataFrame 
         return f"The {best}: configuration {int(row['configuration'])} with {described(rows, row, cost)}."
     ended = rows.trials["ending"]
     why = "no trial has solved"
+    if cost != PARAMS and cheapest(rows, PARAMS, table) is not None:
+        return f"Which has the least {cost_text(rows, cost)} is not known: no solved trial has told it."
     if (ended == "solved").any():
         why = "of those with a solved seed, none has an expected success rate above one half"
     elif ended.isna().all() or (ended == "interrupted").all():

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import asdict
 
+import pandas as pd
 import pytest
 from test_proposals import bound
 
+from analysis.configurations import configurations
+from analysis.rows import SearchRows
 from paretune.binding import BoundPlan
 from paretune.board import Board
 from paretune.outcomes import SeedOutcome, has_constraint, objective_values, violation
@@ -45,22 +49,53 @@ FAILED = SeedOutcome(ending="failed", step=0)
     ("outcomes", "value", "distance"),
     [
         pytest.param([solved(100), solved(300), solved(200)], 200, 0, id="all reached it"),
-        pytest.param([solved(100), solved(300), missed(0.5, step=800)], 400, 0, id="most reached it"),
-        pytest.param([solved(100), solved(300), DIVERGED], 200, 0, id="one diverged: cheap for nothing"),
-        pytest.param([solved(100), missed(0.55), missed(0.6)], 1100 / 3, 0.2, id="too few"),
+        pytest.param([solved(100), solved(300), missed(0.5, step=800)], 600, 0, id="most reached it"),
+        pytest.param([solved(100), solved(300), DIVERGED], 225, 0, id="one diverged after 50 steps"),
+        pytest.param([solved(100), missed(0.55), missed(0.6)], 1100, 0.2, id="too few"),
         pytest.param([solved(100), FAILED, FAILED], 100, 1e-9, id="of all seeds, failed ones too"),
-        pytest.param([missed(0.5), missed(0.1, 50, "stopped early")], 275, 0.6, id="stopped early"),
-        pytest.param([missed(0.6), DIVERGED, DIVERGED], 500, 0.7, id="diverged ones have the worst value"),
-        pytest.param([DIVERGED] * 3, 50, 0.9, id="all diverged"),
-        pytest.param([missed(0.93)] * 3, 500, 1e-9, id="as good as the target, but not held"),
+        pytest.param([missed(0.5), missed(0.1, 50, "stopped early")], 550, 0.6, id="stopped early"),
+        pytest.param([missed(0.6), DIVERGED, DIVERGED], 600, 0.7, id="diverged ones have the worst value"),
+        pytest.param([DIVERGED] * 3, 150, 0.9, id="all diverged"),
+        pytest.param([missed(0.93)] * 3, 1500, 1e-9, id="as good as the target, but not held"),
     ],
 )
-def test_what_did_not_reach_the_target_counts_with_what_it_spent_and_as_infeasible(
+def test_cost_of_the_target_is_all_that_was_spent_over_the_successes(
     outcomes: list[SeedOutcome], value: float, distance: float
 ):
+    """Without a success it is all that was spent, and infeasible."""
     three = plan(STEPS, seeds=3)
     assert objective_values(three, outcomes, params=100) == [pytest.approx(value)]
     assert violation(three, outcomes) == pytest.approx(distance)
+
+
+def test_the_sampler_is_told_what_tables_show():
+    """One definition: on drawn outcomes of every kind, tables and the sampler have the same number."""
+    rng = random.Random(0)
+    cost = plan({"metric": "cpu_seconds_to_target", "direction": "min"}, STEPS, seeds=4)
+    configured = [[drawn(rng) for _ in range(4)] for _ in range(60)]
+    trials = pd.DataFrame(
+        [
+            {"configuration": number, "seed_index": seed, "params": 100, "values": {}}
+            | {"ending": outcome.ending, "step": outcome.step, **outcome.metrics}
+            for number, outcomes in enumerate(configured)
+            for seed, outcome in enumerate(outcomes)
+        ]
+    )
+    metrics = [asdict(metric) for metric in cost.metrics.values()]
+    table = configurations(SearchRows.of_frames(cost.plan, metrics, trials))
+    table = table[table["solved"] > 0].set_index("configuration")
+    assert len(table) > 20
+    for number, row in table[["cpu_seconds_to_target", "steps_to_target"]].iterrows():
+        assert objective_values(cost, configured[number], params=100) == pytest.approx(row.tolist())
+
+
+def drawn(rng: random.Random) -> SeedOutcome:
+    """Draw how a seed ended; one that diverged may have had the target before."""
+    ending = rng.choice(["solved", "finished", "stopped early", "diverged", "failed", "interrupted"])
+    metrics = {"cpu_seconds": rng.uniform(5, 9), "exact_match": rng.random()}
+    if ending == "solved" or (ending == "diverged" and rng.random() < 0.5):
+        metrics |= {"cpu_seconds_to_target": rng.uniform(1, 5), "steps_to_target": float(rng.randint(1, 400))}
+    return SeedOutcome(ending=ending, step=rng.randint(400, 900), metrics=metrics)
 
 
 def test_distance_from_a_loss_is_how_much_too_large_it_is():

@@ -43,7 +43,8 @@ def test_board_counts_endings_and_estimates_the_time_left():
     # One and a half trials in 30 s: the other two and a half take 50 s.
     assert board.seconds_left == 50.0
     assert headline(board) == "1 of 4 trials ended (1 solved), 30 s elapsed, about 50 s left"
-    assert details(board)[1].startswith("smallest solved: exact_match 0.995 with ")
+    expected = f"smallest so far: {first.params:,} parameters, 1 of 1 seed solved (configuration 0)"
+    assert details(board)[1] == expected
 
 
 def test_best_so_far_prefers_accuracy_then_small_size():
@@ -69,7 +70,7 @@ def test_resumed_search_counts_what_earlier_sessions_did():
     outcome = SeedOutcome(ending="solved", step=500, metrics={"exact_match": 1.0})
     board = Board(plan, [PastTrial(spec=spec, outcome=outcome)], Clock())
     assert board.ended_count == 1
-    assert board.smallest_solved.label == spec.label
+    assert board.smallest["configuration"] == spec.configuration
     assert board.seconds_left is None, "earlier sessions say nothing about this one's pace"
 
 

@@ -66,15 +66,14 @@ def test_search_for_what_is_fast_names_its_baselines_and_resumes(tmp_path: Path)
     assert baselines(rows) == {0: "wide", 1: "hopeless"}
     assert rows.trials["values"][2]["d_model"] == 16
     assert rows.trials["ending"].tolist()[:3] == ["solved", "finished", "solved"]
-    assert "Frontier of steps to target against val loss:" in done.out
-    assert "Frontier of parameters against val loss:" in done.out
+    assert " on the frontier of parameters against steps per success: from " in done.out
     assert done.err == ""
     # What was infeasible is told to the sampler again, and the search goes on.
     more = run_cli("search", "--resume", "fast", "--results", tmp_path, "--trials", "7")
     assert more.code == 0, more.out + more.err
     assert len(SearchRows(tmp_path / "fast").trials) == 7
     told = json.loads(run_cli("frontier", "fast", "--results", tmp_path, "--json").out)
-    assert [front["cost"] for front in told["frontiers"]] == ["steps_to_target", "params"]
-    on_time = told["frontiers"][0]
-    assert all(row["steps_to_target"] <= 300 for row in on_time["frontier"])
-    assert on_time["left_out"]["without_cost"] >= 1, "the hopeless one has no time to the target"
+    # There is no objective but costs: what a success costs is set against the size.
+    assert (told["cost"], told["quality"]) == ("params", "steps_to_target")
+    assert all(row["solved"] and row["steps_to_target"] <= 300 for row in told["frontier"])
+    assert told["left_out"]["not_reaching"] >= 1, "the hopeless one does not reach the target"

@@ -11,6 +11,7 @@ from rich.console import Console
 from analysis.frontier import frontier
 from analysis.ranking import ranking
 from analysis.rows import SearchRows
+from paretune.commands.printing import strip_text
 from paretune.commands.tables import print_configurations
 
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"
@@ -73,9 +74,16 @@ def test_in_a_file_a_configuration_is_a_line_without_blanks_at_its_end(folder: P
 def test_columns_that_say_nothing_are_left_out() -> None:
     header = printed(LANGUAGE, 1000, is_terminal=False, top=3)[0]
     assert "baseline" not in header, "no baseline is among the first three"
-    assert "steps to target" in header
+    assert "steps per success" in header
     rows = SearchRows(LANGUAGE)
     stream = io.StringIO()
-    points = frontier(rows).points.head(2)
+    points = frontier(rows).points.head(1)
     print_configurations(Console(file=stream, width=1000), rows, points, first=["configuration"], costs=[])
-    assert "steps to target" not in stream.getvalue(), "neither of them reached it"
+    assert "steps per success" not in stream.getvalue(), "it has no success"
+
+
+def test_final_values_stand_in_a_line_and_never_round_up_to_the_target() -> None:
+    assert strip_text([0.0512, 0.9899, 0.9961, 1.0]) == "0.05 0.98 0.99 1.00"
+    assert strip_text([0.29]) == "0.29", "which as a product with 100 is 28.999..."
+    assert strip_text([0.1 * n for n in range(9)]) == "0.00 to 0.80"
+    assert strip_text([]) == "-"
