@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.finding import Finding, Table
 from analysis.findings import findings_of
+from analysis.names import shown_name
 from analysis.outcomes import OUTCOMES, with_outcomes
 from analysis.pictures.marks import Picture
 from analysis.ranking import smallest
@@ -88,4 +89,4 @@ def _what_works(rows: SearchRows) -> list[str]:
     fresh = row.get("confirmed_seeds")
     if fresh is not None and fresh == fresh and fresh > 0:
         return [f"{said}, {int(row['confirmed_solved'])} of {int(fresh)} fresh seeds."]
-    return [f"{said}. Not confirmed: `paretune confirm {rows.folder.name}` trains it on fresh seeds."]
+    return [f"{said}. Not confirmed: `paretune confirm {shown_name(rows.folder)}` trains it on fresh seeds."]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from analysis.layout import SelectionError
 from analysis.rows import PARAMS, SearchRows
@@ -51,22 +52,29 @@ def parse_condition(text: str) -> Condition:
             f"{text!r} is not a condition; state NAME=VALUE, or one of !=, <, <=, >, >=, as in params<=1500"
         )
     name, comparison, value = found.groups()
-    read = YAML(typ="safe").load(value) if value else ""
+    try:
+        read = YAML(typ="safe").load(value) if value else ""
+    except YAMLError:
+        raise SelectionError(f"{text!r}: {value!r} is not a value as in a space file") from None
     return Condition(name=name, comparison="=" if comparison == "==" else comparison, value=read)
 
 
 def parameters(rows: SearchRows) -> pd.DataFrame:
     """Return the configurations' parameters, one row per configuration, indexed by its number.
 
-    Holds ``params`` and every parameter that a configuration states or that its task has a default for. Lists
-    and mappings are JSON texts.
+    Holds ``params`` and every parameter that a configuration states or that its task has a default for; one
+    that is searched under a condition is missing where the condition does not hold. Lists and mappings are
+    JSON texts.
     """
     first = rows.trials.drop_duplicates("configuration").set_index("configuration").sort_index()
     stated = pd.DataFrame(
         [{name: _flat(value) for name, value in values.items()} for values in first["values"]],
         index=first.index,
     )
+    # A searched parameter that a configuration does not state is one whose condition does not hold there.
     for name, default in rows.defaults.items():
+        if name in rows.plan.space:
+            continue
         if name not in stated.columns:
             stated[name] = _flat(default)
         elif default is not None:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from analysis.layout import DEFAULTS_FILE, METRICS_FILE, PLAN_FILE, SPACE_FILE, TRIALS_FILE
+from analysis.names import shown_name
 from paretune.binding import BoundPlan
 from paretune.errors import InputError
 from search_spaces.plan import Plan
@@ -31,7 +32,7 @@ class RunFolder:
     @property
     def shown(self) -> str:
         """What to type for this search: its name, or its path where the name alone would not find it."""
-        return self.name if self.path.parent == Path("results").absolute() else str(self.path)
+        return shown_name(self.path)
 
     @property
     def plan(self) -> Plan:
