@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -52,8 +53,13 @@ class Cliff(Drawn):
     """One for each value of ``by``."""
     tests: Sequence[Test]
     """Whether sizes and slopes differ between the groups."""
-    more: MoreTrials | None
-    """What would make it sharper; None where nothing is needed or can be told."""
+    seeds: int
+    """Trials that the search gives each configuration."""
+
+    @cached_property
+    def more(self) -> MoreTrials | None:
+        """What would make it sharper, from simulation; None where nothing is needed or can be told."""
+        return None if self.fit is None or not self.has_target else more_trials(self.fit, self.seeds)
 
     @property
     def verdict(self) -> Verdict:
@@ -153,21 +159,19 @@ def _cliff(
 ) -> Cliff:
     counts = count(trials)
     has_unknown = bool(counts.unknown_trials.any())
-    fit = fit_sizes(counts)
-    has_target = rows.plan.target is not None
     unknown = trials.loc[trials["outcome"] == "unknown", "ending"].fillna("not ended")
     return Cliff(
         name=name,
         by=by,
-        has_target=has_target,
+        has_target=rows.plan.target is not None,
         rate=rate_of(trials),
         endings={str(ending): int(number) for ending, number in unknown.value_counts().items()},
         counts=counts,
-        fit=fit,
+        fit=fit_sizes(counts),
         failed=fit_sizes(counts.unknown_as(solved=False)) if has_unknown else None,
         solved=fit_sizes(counts.unknown_as(solved=True)) if has_unknown else None,
         best=None if name else best_recipes(rows, trials),
         groups=groups,
         tests=interaction([group.fit for group in groups]),
-        more=None if fit is None or not has_target else more_trials(fit, rows.plan.search.seeds),
+        seeds=rows.plan.search.seeds,
     )

@@ -39,7 +39,7 @@ class SizeFit:
     """The smallest size of a trial with a known outcome, in parameters."""
     largest: float
     separation: Separation | None
-    """Where the sizes separate the trials that solved from the others; None where they overlap."""
+    """Where the sizes separate the trials that solved from the others, but for one unit; else None."""
     dispersion: float
     """How much more the outcomes of configurations vary than if trials of a size differed by chance alone;
     1 if no more. NaN where it cannot be told."""
@@ -84,8 +84,8 @@ class SizeFit:
         if self.is_one_sided or not self.slope[0] > 0:
             return Estimate(value=math.nan, unit="parameters")
         told, low, high = (_size(log + self.centre) for log in (value, low, high))
-        if self.separation is not None and share == 0.5:
-            low, high = self.separation.widened(low, high)
+        if self.separation is not None:
+            low, high = self.separation.widened(low, high, share)
         if told > self.largest * FARTHEST:
             return Estimate(value=math.nan, low=low, unit="parameters")
         if told < self.smallest / FARTHEST:

@@ -27,6 +27,9 @@ class Separation:
     """The largest size that did not solve."""
     above: float
     """The smallest size that solved."""
+    is_whole: bool
+    """False if it holds only without one unit, on which alone the steepness rests then. ``below`` and
+    ``above`` are those of the others."""
     low: float
     """The 50 % size is hardly below: a run of larger sizes did not solve. Infinite (-) with too few."""
     high: float
@@ -36,49 +39,54 @@ class Separation:
 
     @property
     def is_beyond_chance(self) -> bool:
-        """Tell whether chance would hardly have separated them."""
-        return self.chance < _CHANCE
+        """Tell whether all are separated, and chance would hardly have done it."""
+        return self.is_whole and self.chance < _CHANCE
 
     @property
     def factor(self) -> float:
         """The smallest size that solved over the largest that did not."""
         return self.above / self.below
 
-    def widened(self, low: float, high: float) -> tuple[float, float]:
-        """Return an interval of the 50 % size that holds all that was not tried, and is not open where a run
-        of outcomes bounds it."""
+    def widened(self, low: float, high: float, share: float) -> tuple[float, float]:
+        """Return an interval of the size at which a share solves, so that it holds all that was not tried,
+        and is not open where a run of outcomes bounds the 50 % size."""
         least, most = (self.low, self.high) if self.is_beyond_chance else (-math.inf, math.inf)
-        return (
-            min(low if math.isfinite(low) else least, self.below),
-            max(high if math.isfinite(high) else most, self.above),
-        )
+        if share == 0.5:
+            low, high = (low if math.isfinite(low) else least), (high if math.isfinite(high) else most)
+        return min(low, self.below), max(high, self.above)
 
 
 def separation(counts: Counts) -> Separation | None:
-    """Return how sizes separate the outcomes; None where they do not, or all trials have one outcome."""
-    won, lost = counts.solved_trials > 0, counts.solved_trials < counts.known_trials
-    if not won.any() or not lost.any() or counts.params[lost].max() >= counts.params[won].min():
-        return None
+    """Return how sizes separate the outcomes of all units, or of all but one; None where they do not, or all
+    trials have one outcome."""
     units, place = np.unique(counts.units, return_inverse=True)
-    largest, smallest = np.zeros(len(units)), np.full(len(units), np.inf)
-    np.maximum.at(largest, place[won], counts.params[won])
-    np.minimum.at(smallest, place[lost], counts.params[lost])
-    solved = np.sort(largest[largest > 0])
-    unsolved = np.sort(smallest[np.isfinite(smallest)])[::-1]
-    return Separation(
-        below=float(counts.params[lost].max()),
-        above=float(counts.params[won].min()),
-        low=_sixth(unsolved, -math.inf),
-        high=_sixth(solved, math.inf),
-        chance=math.exp(-_log_ways(len(units), len(solved))),
-    )
+    # Of each unit, the smallest size that solved and the largest that did not.
+    won, lost = np.full(len(units), math.inf), np.full(len(units), -math.inf)
+    solves, fails = counts.solved_trials > 0, counts.solved_trials < counts.known_trials
+    np.minimum.at(won, place[solves], counts.params[solves])
+    np.maximum.at(lost, place[fails], counts.params[fails])
+    if not solves.any() or not fails.any():
+        return None
+    for left_out in (None, int(won.argmin()), int(lost.argmax())):
+        kept = np.arange(len(units)) != left_out
+        below, above = float(lost[kept].max(initial=-math.inf)), float(won[kept].min(initial=math.inf))
+        if math.isfinite(below) and math.isfinite(above) and below < above:
+            solved, failed = np.sort(won[np.isfinite(won)]), -np.sort(-lost[np.isfinite(lost)])
+            return Separation(
+                below=below,
+                above=above,
+                is_whole=left_out is None,
+                low=_end_of_run(failed, -math.inf),
+                high=_end_of_run(solved, math.inf),
+                chance=math.exp(-_log_ways(len(units), len(solved))),
+            )
+    return None
+
+
+def _end_of_run(sizes: Array, none: float) -> float:
+    return float(sizes[_RUN - 1]) if len(sizes) >= _RUN else none
 
 
 def _log_ways(units: int, solved: int) -> float:
-    """Return the logarithm of the number of ways to choose those that solve."""
-    solved = min(solved, units)
+    """Return the logarithm of the number of ways to choose the units that solve."""
     return math.lgamma(units + 1) - math.lgamma(solved + 1) - math.lgamma(units - solved + 1)
-
-
-def _sixth(sizes: Array, none: float) -> float:
-    return float(sizes[_RUN - 1]) if len(sizes) >= _RUN else none

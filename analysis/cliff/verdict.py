@@ -32,7 +32,7 @@ def verdict_of(fit: SizeFit | None) -> Verdict:
         return "no edge" if fit.slope[2] * fit.span < RAMP else "cannot be told"
     if not fit.size(0.5).is_known:
         return "no edge"
-    if fit.separation is not None:
+    if fit.separation is not None and fit.separation.is_whole:
         # However steep the curve may be, the sizes between which it rises were not tried.
         return "cliff" if fit.separation.factor <= STEEPEST_RAMP else "cannot be told"
     return "cliff" if fit.width.value <= STEEPEST_RAMP else "ramp"

@@ -48,7 +48,7 @@ def _answer(cliff: Cliff) -> str:
     if fit.is_one_sided:
         share = wilson(fit.solved, fit.trials)[0 if fit.solved else 1]
         why = f"{_all_or_none(fit)}, which a success rate of {_percent(share)} does not rule out"
-    elif fit.separation is not None and fit.rises:
+    elif fit.separation is not None and fit.separation.is_whole and fit.rises:
         between_them = _sizes(fit.separation.below, fit.separation.above)
         return (
             f"An edge between {between_them}: no trial up to the one solved, every trial from the other did. "
@@ -83,7 +83,7 @@ def _edge(fit: SizeFit, verdict: str) -> str:
     half, width = fit.size(0.5), fit.width
     ends = " to ".join(amount(fit.size(share).value) for share in (0.1, 0.9))
     told = f"A {verdict}: half of the seeds solve at {_size(half)}; "
-    if fit.separation is not None:
+    if fit.separation is not None and fit.separation.is_whole:
         told = (
             f"A {verdict}: no trial up to {amount(fit.separation.below)} parameters solved, every trial from "
         )
@@ -152,7 +152,7 @@ def _sharpness(fit: SizeFit) -> list[str]:
             "Where the size doubles, the odds of success are multiplied by "
             f"{_factor(fit.per_doubling, ' (95 % interval: {})')}."
         )
-    if math.isfinite(fit.dispersion) and not fit.is_one_sided and fit.separation is None:
+    if math.isfinite(fit.dispersion) and not fit.is_one_sided:
         vary = f"outcomes of configurations vary {amount(fit.dispersion)} times as much as chance explains"
         if fit.dispersion > _ALIKE:
             told.append(
