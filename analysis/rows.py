@@ -74,7 +74,10 @@ class SearchRows:
 
     def of_configurations(self, numbers: Iterable[int]) -> SearchRows:
         """Return the same search, of which only some configurations are looked at."""
-        return SearchRows(self.folder, _whole=self, _kept=frozenset(numbers))
+        part = SearchRows(self.folder, _whole=self, _kept=frozenset(numbers))
+        # A search in memory has no files to read them from again.
+        part.__dict__.update(plan=self.plan, metrics=self.metrics, defaults=self.defaults)
+        return part
 
     @cached_property
     def plan(self) -> Plan:
