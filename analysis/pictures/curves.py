@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from analysis.outcomes import OUTCOMES, with_outcomes
 from analysis.pictures.marks import Axis, Line, Mark, Picture, Points, Rule
@@ -19,12 +18,15 @@ from analysis.selection import parameters
 from analysis.text import number, plural
 from analysis.wording import metric_text
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 MOST_CURVES = 60
 """Curves in one picture: more cannot be told apart."""
 
 _LONGEST_CURVE = 200
-_USUAL, _FAR = 0.97, 3.0
-"""Losses above so many times this quantile are cut off."""
+_FAR_OUT = 3.0
+"""Losses more than so many interquartile ranges above the third quartile are cut off."""
 
 _BUDGET = "steps"
 """The parameter of every task that says how many steps a trial may take."""
@@ -155,14 +157,14 @@ def _ends(
 
 def _values_axis(rows: SearchRows, metric: str, values: pd.Series[float]) -> Axis:
     label, unit = metric_text(metric), str(rows.metrics[metric]["unit"])
-    is_loss = rows.metrics[metric]["direction"] == "min"
-    # A few losses that shot up would press all others flat.
-    shown = values[values <= _FAR * values.quantile(_USUAL)] if is_loss else values
-    scale = _scale(metric, shown)
-    limits = None
-    if len(shown) < len(values):
-        low, high = float(shown.min()), float(shown.max())
-        limits = (low * 0.9, high * 1.1) if low > 0 else (low, high)
+    scale, limits = _scale(metric, values), None
+    if scale == "linear" and rows.metrics[metric]["direction"] == "min":
+        # A few losses that shot up would press all others flat (Tukey, Exploratory Data Analysis, 1977).
+        first, third = values.quantile([0.25, 0.75])
+        shown = values[values <= third + _FAR_OUT * (third - first)]
+        if len(shown) < len(values):
+            margin = 0.05 * float(shown.max() - shown.min())
+            limits = (float(shown.min()) - margin, float(shown.max()) + margin)
     return Axis(label=label, unit=unit, scale=scale, limits=limits)
 
 
@@ -200,6 +202,8 @@ def curves_figure(
         targets: targets of those that have one.
         title: stands above all.
     """
+    from matplotlib.figure import Figure
+
     from analysis.pictures.painting import paint
 
     figure = Figure(figsize=(4.2 * len(metrics), 3.6), layout="constrained")

@@ -17,7 +17,7 @@ from analysis.pictures.thinning import evenly_chosen
 from analysis.ranking import accuracy_objective
 from analysis.rows import PARAMS, SearchRows
 from analysis.selection import parameters, plain
-from analysis.text import amount, plural
+from analysis.text import amount
 from analysis.wording import metric_text
 
 MOST_LINES = 300
@@ -27,6 +27,8 @@ MOST_AXES = 12
 
 _LETTERS_ACROSS = 96
 """Letters that find room beside one another; labels of values are cut to their share."""
+
+_LARGE = 100_000
 
 _MISSING = -0.14
 """Where lines run through the axis of a parameter that a configuration does not have."""
@@ -53,7 +55,7 @@ def parallel_picture(rows: SearchRows) -> Picture | None:
     outcome = _outcome(rows, table.index)
     kinds = _kinds(rows, outcome)
     drawn = evenly_chosen(kinds, MOST_LINES)
-    chosen = [*_most_present(table, differing), *([PARAMS] if _is_axis(table[PARAMS]) else [])]
+    chosen = [*differing[: MOST_AXES - 2], *([PARAMS] if _is_axis(table[PARAMS]) else [])]
     scales = [_scale_of(name, table[name], rows) for name in chosen]
     if outcome.values.notna().any():
         scales.append(outcome.scale)
@@ -69,19 +71,12 @@ def parallel_picture(rows: SearchRows) -> Picture | None:
         x=Axis(
             label="",
             ticks={float(index): scale.name for index, scale in enumerate(scales)},
-            limits=(-0.15, len(scales) - 0.4),
+            limits=(-0.15, len(scales) - 0.15),
         ),
         y=Axis(label="", ticks={}, limits=(_MISSING - 0.08 if _any_missing(places) else -0.08, 1.1)),
         marks=marks,
-        caption=_caption(rows, outcome, len(table), len(drawn), len(differing)),
+        caption=_caption(outcome, len(table), len(drawn), len(differing)),
     )
-
-
-def _most_present(table: pd.DataFrame, names: list[str]) -> list[str]:
-    """Return as many parameters as find room: those that most configurations have, in the order given."""
-    missing = sorted(names, key=lambda name: table[name].isna().sum())
-    kept = missing[: MOST_AXES - 2]
-    return [name for name in names if name in kept]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +133,7 @@ def _scale_of(name: str, column: pd.Series[Any], rows: SearchRows) -> _Scale:
     is_log = low > 0 and (name == PARAMS or bool(getattr(dimension, "log", False)) or high / low > 30)
     return _Scale(
         name=_name(name),
-        labels={0.0: amount(low), 1.0: amount(high)},
+        labels={0.0: _short(low), 1.0: _short(high)},
         low=low,
         high=high,
         is_log=is_log,
@@ -229,6 +224,13 @@ def _axis_marks(scales: Sequence[_Scale], places: Array, longest: int) -> list[M
     return marks
 
 
+def _short(value: float) -> str:
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= max(unit, _LARGE):
+            return f"{value / unit:.3g}{letter}"
+    return amount(value)
+
+
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
@@ -245,12 +247,11 @@ def _lines(places: Array, kinds: pd.Series[str]) -> list[Mark]:
     return marks
 
 
-def _caption(rows: SearchRows, outcome: _Outcome, configurations: int, drawn: int, differing: int) -> str:
+def _caption(outcome: _Outcome, configurations: int, drawn: int, differing: int) -> str:
     said = f"Each line is a configuration, {configurations:,} in all; each axis runs from the lowest value "
     said += "that was tried to the highest, or lists the values."
     if outcome.is_rate:
-        seeds = rows.plan.search.seeds
-        said += f" The last axis is the share of its {plural(seeds, 'seed')} that solved, of those known."
+        said += " The last axis is the share of its seeds that solved, of those known."
     if drawn < configurations:
         said += f" {drawn} are drawn, evenly over the outcomes."
     if differing > MOST_AXES - 2:

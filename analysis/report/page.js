@@ -61,14 +61,15 @@ function draw(index) {
   const { data, layout } = inTheDark ? darkened(figures[index]) : structuredClone(figures[index]);
   const styles = getComputedStyle(document.documentElement);
   const colour = (name) => styles.getPropertyValue(isPrinting ? `--light-${name}` : `--${name}`).trim();
-  if (isNarrow.matches) layout.height = Math.max(300, layout.height * 0.88);
+  // On a narrow page the legend is a column, and takes its room from the picture.
+  if (isNarrow.matches) layout.height += 20 * [...data, ...layout.shapes].filter((mark) => mark.showlegend).length;
   const size = isNarrow.matches ? 12 : 13;
   const axis = { gridcolor: colour("grid"), linecolor: colour("muted"), tickcolor: colour("muted"), showline: true };
   for (const own of [layout.xaxis, layout.yaxis]) {
     Object.assign(own, axis);
     own.title.font = { size };
   }
-  for (const note of layout.annotations ?? []) note.bgcolor = styles.getPropertyValue(isPrinting ? "--light-veil" : "--veil");
+  for (const note of layout.annotations) note.bgcolor = styles.getPropertyValue(isPrinting ? "--light-veil" : "--veil");
   Object.assign(layout, {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",

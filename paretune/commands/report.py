@@ -24,9 +24,9 @@ _SHORT = "The search as one page: question, answer, pictures, tables, method, li
 _HELP = """Write a search as one page, and as Markdown beside it.
 
 The page is a single file with everything in it: the answer in sentences, pictures, tables that can be sorted,
-how it was made, what is not known, and published figures beside ours. It needs no network and makes no request,
-so it can be mailed, put on a web server, or kept. The same rows give the same page. While a search runs, it
-shows what is known so far.
+how it was made, what is not known, and published figures beside ours. It needs no network and makes no
+request, so it can be mailed, put on a web server, or kept. The same rows give the same page. While a search
+runs, it shows what is known so far.
 
 \b
 Examples:
