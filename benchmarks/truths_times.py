@@ -76,7 +76,7 @@ def draw(rng: np.random.Generator, kind: Kind) -> Drawn:
 @cache
 def true_times(kind: Kind) -> tuple[Array, float]:
     """Return when trials of very many configurations reach the target, sorted, and what a success costs."""
-    many = draw(np.random.default_rng(1), _with(kind, configurations=1_000_000 // kind.seeds))
+    many = draw(np.random.default_rng(1), _with(kind, configurations=600_000 // kind.seeds))
     return np.sort(many.target.reshape(-1)), float(many.spent.sum() / many.solved.sum())
 
 

@@ -70,8 +70,9 @@ class Times(Drawn):
     @property
     def frontier(self) -> pd.DataFrame:
         """The configurations that no other beats in both size and cost of a success, smallest first."""
-        best = self.by_size[self.by_size["is_best"]] if len(self.by_size) else self.by_size
-        return best.drop(columns="is_best").reset_index(drop=True)
+        if not len(self.by_size):
+            return self.by_size
+        return self.by_size[self.by_size["is_best"]].drop(columns="is_best").reset_index(drop=True)
 
     @property
     def sentences(self) -> Sequence[str]:

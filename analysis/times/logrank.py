@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ MOST_ARRANGEMENTS = 20_000
 
 DRAWN = 10_000
 """Of more, so many are drawn, always the same."""
+
+_BATCH = 1_000
 
 MANY = 1_000
 """Beyond so many configurations the distribution over all arrangements is chi-squared for all purposes."""
@@ -47,29 +51,31 @@ def log_rank(observed: Observed, groups: Codes) -> LogRank:
     """
     scores, group, unit = _scores(observed, groups)
     numbers, group = np.unique(group, return_inverse=True)
+    scores = scores - scores.mean() if len(scores) else scores
     if len(numbers) < 2 or not np.any(np.abs(scores) > 1e-12):
         return LogRank(p_value=math.nan, test="log-rank")
-    many = len(scores)
+    many, sizes = len(scores), np.bincount(group)
     if many > MANY:
         from scipy.stats import chi2
 
-        p_value = float(chi2.sf(_chi_squared(scores, group), len(numbers) - 1))
+        # Mean and variance over all arrangements are known; beyond so many, that is all that matters.
+        statistic = float(_apart(group[None], scores, sizes)[0]) * (many - 1) / float(scores @ scores)
+        p_value = float(chi2.sf(statistic, len(sizes) - 1))
         return LogRank(p_value=p_value, test=f"log-rank, dealing out {many:,} {unit}")
-    from scipy.stats import permutation_test
-
-    is_exact = _arrangements(np.bincount(group)) <= MOST_ARRANGEMENTS
-    found = permutation_test(
-        [scores[group == number] for number in range(len(numbers))],
-        _between,
-        permutation_type="independent",
-        vectorized=True,
-        n_resamples=MOST_ARRANGEMENTS if is_exact else DRAWN,
-        batch=1_000,
-        alternative="greater",
-        rng=np.random.default_rng(0),
-    )
-    how = "exact permutation" if is_exact else f"{DRAWN:,} permutations"
-    return LogRank(p_value=float(found.pvalue), test=f"log-rank, {how} of {many:,} {unit}")
+    least = float(_apart(group[None], scores, sizes)[0]) * (1 - 1e-9)
+    count = _count(sizes)
+    if count <= MOST_ARRANGEMENTS:
+        every = np.array(list(_arrangements(sizes)))
+        further = int((_apart(every, scores, sizes) >= least).sum())
+        return LogRank(p_value=further / count, test=f"log-rank, exact permutation of {many:,} {unit}")
+    rng = np.random.default_rng(0)
+    further = 0
+    for _ in range(DRAWN // _BATCH):
+        drawn = rng.permuted(np.broadcast_to(group, (_BATCH, many)), axis=1)
+        further += int((_apart(drawn, scores, sizes) >= least).sum())
+    # What was seen is one of the arrangements.
+    p_value = (further + 1) / (DRAWN + 1)
+    return LogRank(p_value=p_value, test=f"log-rank, {DRAWN:,} permutations of {many:,} {unit}")
 
 
 def _scores(observed: Observed, groups: Codes) -> tuple[Array, Codes, str]:
@@ -88,27 +94,37 @@ def _scores(observed: Observed, groups: Codes) -> tuple[Array, Codes, str]:
     return np.bincount(unit.reshape(-1), scores).astype(float), pairs[0], "configurations"
 
 
-def _between(*groups: Array, axis: int = -1) -> Array:
-    """Return how far apart the sums of scores of the groups are."""
-    total = sum(group.sum(axis=axis) for group in groups)
-    many = sum(group.shape[axis] for group in groups)
-    parts = [
-        (group.sum(axis=axis) - group.shape[axis] * total / many) ** 2 / group.shape[axis] for group in groups
-    ]
-    return np.asarray(sum(parts))
+def _apart(groups: Codes, scores: Array, sizes: Codes) -> Array:
+    """Return, for each arrangement, how far apart the sums of scores of the groups are.
+
+    Args:
+        groups: shape (arrangements, n), the group of each score.
+        scores: shape (n,), with a mean of 0.
+        sizes: shape (groups,), how many scores each group has.
+    """
+    sums = np.stack([(groups == number) @ scores for number in range(len(sizes))], axis=1)
+    return np.asarray((sums**2 / sizes).sum(axis=1))
 
 
-def _chi_squared(scores: Array, group: Codes) -> float:
-    many = len(scores)
-    away = scores - scores.mean()
-    sums = np.bincount(group, away)
-    between = float((sums**2 / np.bincount(group)).sum())
-    return between * (many - 1) / float((away**2).sum())
-
-
-def _arrangements(sizes: Codes) -> int:
+def _count(sizes: Codes) -> int:
+    """Return in how many ways as many as there are can be dealt into groups of these sizes."""
     found, left = 1, int(sizes.sum())
     for size in map(int, sizes):
         found *= math.comb(left, size)
         left -= size
     return found
+
+
+def _arrangements(sizes: Codes) -> Iterator[Codes]:
+    """Give all of those ways, as the group of each."""
+    if len(sizes) == 1:
+        yield np.zeros(int(sizes[0]), dtype=np.int64)
+        return
+    many = int(sizes.sum())
+    others = list(_arrangements(sizes[1:]))
+    for first in combinations(range(many), int(sizes[0])):
+        group = np.zeros(many, dtype=np.int64)
+        rest = np.setdiff1d(np.arange(many), first)
+        for other in others:
+            group[rest] = other + 1
+            yield group.copy()

@@ -116,8 +116,8 @@ def _stopped(group: Group, measured: Measured) -> list[str]:
     were = "was" if stopped == 1 else "were"
     return [
         f"{plural(stopped, 'trial')} {were} stopped early: the curve takes them to go on like the others, "
-        f"which flatters where the worse ones were stopped. Of all {rate.trials}, {percent(none)} would reach "
-        f"the target if none of those without an outcome did, {percent(all_of_them)} if all did."
+        f"which flatters where the worse ones were stopped. Of all {rate.trials}, {percent(none)} would reach"
+        f" the target if none of those without an outcome did, {percent(all_of_them)} if all did."
     ]
 
 
