@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -81,13 +82,21 @@ class Edge:
     def _crossing(self, constant: Array) -> Told:
         """Return a ratio of coefficients: Fieller's interval, cut where the likelihood rules a part of it
         out."""
-        width = self.predictors.shape[1]
-        constant, slope = constant[:width], np.array([0.0, 1.0, 0.0])[:width]
-        value, low, high = self.fit.crossing(constant, slope)
-        at_least, at_most = profile_interval(
-            self.fit, self.predictors, self.cells.works, self.cells.trials, constant, slope
-        )
-        return value, max(low, at_least), min(high, at_most)
+        key = tuple(constant.tolist())
+        if key not in self._known:
+            width = self.predictors.shape[1]
+            constant, slope = constant[:width], np.array([0.0, 1.0, 0.0])[:width]
+            value, low, high = self.fit.crossing(constant, slope)
+            at_least, at_most = profile_interval(
+                self.fit, self.predictors, self.cells.works, self.cells.trials, constant, slope
+            )
+            self._known[key] = value, max(low, at_least), min(high, at_most)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[float, ...], Told]:
+        """What was asked before: sentences, tables and pictures ask for the same."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)

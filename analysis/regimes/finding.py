@@ -71,9 +71,18 @@ class Regimes(Drawn):
         return told >= self.fitted.lowest if side == "lower" else told <= self.fitted.highest
 
     def has_band(self, size: float) -> bool:
-        """Tell whether some rate works for half of the trials at a size, as far as both edges are known."""
+        """Tell whether some rate works for half of the trials at a size.
+
+        None does where the edges cross, or where several rates were tried at just this size, each with
+        several trials, and none worked for half of them.
+        """
         lower, upper = (self._told(side, size)[0] for side in SIDES)
-        return self.fitted is not None and not lower >= upper
+        if self.fitted is None or lower >= upper:
+            return False
+        here = self.points.known
+        here = here[here["size"] == size]
+        shares = (here["regime"] == "works").groupby(here["rate"]).agg(["mean", "size"])
+        return not (len(shares) > 1 and shares["size"].min() > 1 and shares["mean"].max() < 0.5)
 
     def rate_for(self, size: float) -> Estimate:
         """Return the rate to be used at a size: the geometric middle of the band that works.
@@ -147,7 +156,7 @@ class Regimes(Drawn):
         """
         low, high = max(self.sizes[0], other.sizes[0]), min(self.sizes[1], other.sizes[1])
         if not low <= high or self.fitted is None or other.fitted is None:
-            return ()
+            return []
         size = math.sqrt(low * high)
         where = f"{size:,.0f} parameters" if self.size == PARAMS else f"{self.size} {size:.3g}"
         found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from analysis.regimes.classify import REGIMES
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _FAR = {"lower": "below", "upper": "above"}
 _LAST = {"lower": "lowest", "upper": "highest"}
 _MOST_NAMED = 4
-_MOST_SIZES = 2_000
 
 
 def sentences(finding: Regimes) -> list[str]:
@@ -69,10 +69,9 @@ def _band(finding: Regimes, size: float) -> str:
     fitted = finding.fitted
     assert fitted is not None
     lower, upper = finding.edge("lower", size), finding.edge("upper", size)
-    if not finding.has_band(size):
-        return "no rate works for half of the seeds"
-    if lower.value > math.exp(fitted.highest) or upper.value < math.exp(fitted.lowest):
-        return "no rate that was tried works for half of the seeds"
+    is_beyond = lower.value > math.exp(fitted.highest) or upper.value < math.exp(fitted.lowest)
+    if is_beyond or not finding.has_band(size):
+        return "no rate that was tried works for half of its seeds"
     low, high = _end(finding, "lower", size), _end(finding, "upper", size)
     if _is_untold(finding, "lower"):
         band = f"up to {high}"
@@ -135,10 +134,12 @@ def _edge_at(finding: Regimes, side: Side, size: float) -> str:
 
 
 def _beyond(finding: Regimes, side: Side) -> str:
-    known = finding.points.known
-    if getattr(finding.fitted, side) is None or known["size"].nunique() > _MOST_SIZES:
+    """Say what became of the trials beyond an edge."""
+    known, ends = finding.points.known, [finding.edge(side, size).value for size in finding.sizes]
+    if not all(map(math.isfinite, ends)):
         return ""
-    edge = known["size"].map({size: finding.edge(side, size).value for size in known["size"].unique()})
+    # A power law is a straight line between the logarithms of its ends.
+    edge = np.exp(np.interp(np.log(known["size"]), np.log(finding.sizes), np.log(ends)))
     beyond = known[known["rate"] < edge] if side == "lower" else known[known["rate"] > edge]
     if beyond.empty:
         return ""

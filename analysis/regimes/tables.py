@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.estimate import Estimate
+from analysis.estimate import UNKNOWN, Estimate
 from analysis.finding import Table
 from analysis.layout import Column
 from analysis.regimes.classify import REGIMES
@@ -37,7 +37,9 @@ def by_size(finding: Regimes) -> Table:
         ("best", finding.rate_for),
         ("upper", lambda size: finding.edge("upper", size)),
     ):
-        found: list[Estimate] = [told(float(size)) for size in table["size"]]
+        found: list[Estimate] = [
+            told(float(size)) if finding.has_band(float(size)) else UNKNOWN for size in table["size"]
+        ]
         table[name] = [estimate.value for estimate in found]
         for end in ("low", "high"):
             table[f"{name}_{end}"] = [_finite(getattr(estimate, end)) for estimate in found]
@@ -114,7 +116,7 @@ def _columns(finding: Regimes) -> list[Column]:
         Column("size_to", size.unit, "the largest size that stands there"),
     ]
     meanings = {
-        "lower": f"{finding.rate} below which fewer than half of the trials work",
+        "lower": f"{finding.rate} below which fewer than half of the trials work; missing where none works",
         "best": f"{finding.rate} in the geometric middle of both edges",
         "upper": f"{finding.rate} above which fewer than half of the trials work",
     }
