@@ -49,9 +49,7 @@ def _answer(finding: Regimes) -> str:
     if frame["rate"].nunique() == 1:
         return f"{cannot}: only {tried} was tried, at which {works} work."
     if all(_is_untold(finding, side) for side in ("lower", "upper")):
-        return (
-            f"{cannot}: success neither rises nor falls with the rate as at an edge; at {tried} {works} work."
-        )
+        return f"{cannot}: success neither clearly rises nor clearly falls with the rate; at {tried} {works} work."
     if small == large:
         return f"At {where} {_band(finding, small)}; {_trend(finding)}."
     ends = [f"at {at(finding, size)} {_band(finding, size)}" for size in (small, large)]
