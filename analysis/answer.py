@@ -8,19 +8,16 @@ from typing import Any
 
 from analysis.finding import Finding, Table
 from analysis.findings import findings_of
-from analysis.names import shown_name
 from analysis.outcomes import OUTCOMES, with_outcomes
 from analysis.pictures.marks import Picture
-from analysis.ranking import smallest
 from analysis.rows import SearchRows
-from analysis.text import amount, plural
+from analysis.text import plural
 from analysis.wording import target_text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a search found, said in order: what was tried, the smallest that works, and each finding in a
-    sentence."""
+    """What a search found, said in order: what was tried, then each finding in a sentence."""
 
     name: str
     sentences: Sequence[str]
@@ -55,7 +52,7 @@ def answer(rows: SearchRows, findings: Sequence[Finding] | None = None) -> Answe
         findings: those of :func:`analysis.findings.findings_of`, if they are there already.
     """
     found = findings_of(rows) if findings is None else findings
-    said = [_what_was_tried(rows), *_what_works(rows), *(finding.sentences[0] for finding in found)]
+    said = [_what_was_tried(rows), *(finding.sentences[0] for finding in found)]
     return Answer(name=rows.folder.name, sentences=said, findings=found)
 
 
@@ -74,19 +71,3 @@ def _what_was_tried(rows: SearchRows) -> str:
     tried = f"{plural(len(trials), 'trial')} of {plural(configurations, 'configuration')}"
     aim = "" if rows.plan.target is None else f" Solved means {target_text(rows)}."
     return f"{tried} with {sizes} parameters: {told}.{aim}"
-
-
-def _what_works(rows: SearchRows) -> list[str]:
-    """Say which configuration is the smallest that reaches the target, and how well that is known."""
-    if rows.plan.target is None or rows.trials.empty:
-        return []
-    row = smallest(rows)
-    if row is None:
-        return ["No configuration is expected to reach the target with more than half of its seeds."]
-    number, size = int(row["configuration"]), amount(float(row["params"]), "parameters")
-    said = f"The smallest that reaches the target is configuration {number} with {size}: "
-    said += f"{int(row['solved'])} of {plural(int(row['known']), 'seed')} in the search"
-    fresh = row.get("confirmed_seeds")
-    if fresh is not None and fresh == fresh and fresh > 0:
-        return [f"{said}, {int(row['confirmed_solved'])} of {int(fresh)} fresh seeds."]
-    return [f"{said}. Not confirmed: `paretune confirm {shown_name(rows.folder)}` trains it on fresh seeds."]

@@ -40,13 +40,10 @@ def findings_of(rows: SearchRows) -> list[Finding]:
 def varied_rate(rows: SearchRows) -> str | None:
     """Return the learning rate that differs between configurations; None if none does.
 
-    Where several differ, as with an optimizer for each kind of parameter, it is ``lr`` if that is one of
-    them, and otherwise the one that most configurations have.
+    Where several differ, as with an optimizer for each kind of parameter, it is the one that most
+    configurations have, and of those ``lr``.
     """
     table = parameters(rows)
     rates = [name for name in table.columns if name == _RATE or name.endswith(f"_{_RATE}")]
     varied = [name for name in rates if table[name].map(plain).nunique() > 1]
-    if _RATE in varied or not varied:
-        return _RATE if varied else None
-    stated = rows.plan.searched_names
-    return max(varied, key=lambda name: (table[name].count(), name in stated))
+    return max(varied, key=lambda name: (table[name].count(), name == _RATE), default=None)

@@ -12,18 +12,24 @@ from analysis.layout import ExportError, SelectionError
 from paretune import __version__
 from paretune.commands import (
     add,
+    answer,
     check,
+    cliff,
     confirm,
     data,
     doctor,
+    effects,
     evaluate,
     export,
     frontier,
     generate,
     rank,
+    regimes,
+    report,
     retrain,
     schema,
     search,
+    times,
     watch,
 )
 from paretune.errors import InputError
@@ -35,16 +41,25 @@ from trainables.text.errors import DataError
 _INTRODUCTION = """
 Find how small, how fast and how cheap a transformer can get before it stops working.
 
-A space file asks a question. A search answers it with trials; rank and frontier show the answer,
-and retrain confirms it on fresh seeds. The commands below stand in the order in which you need them.
+A space file asks a question. A search answers it with trials; answer says what was found, with intervals,
+confirm tries it on fresh seeds, and report makes a page of it. The commands below stand in the order in
+which you need them.
 
 \b
   paretune check search_spaces/quickstart.yaml
   paretune data python
   paretune search search_spaces/quickstart.yaml
   paretune watch quickstart
+  paretune answer quickstart
+  paretune cliff quickstart --by n_heads
+  paretune regimes quickstart
+  paretune times quickstart
+  paretune effects quickstart
   paretune rank quickstart
   paretune frontier quickstart --export frontier.csv
+  paretune confirm quickstart --seeds 8
+  paretune report quickstart
+  paretune compare quickstart quickstart-2
   paretune retrain quickstart
   paretune evaluate CHECKPOINT
   paretune add CHECKPOINT 123 456
@@ -64,9 +79,15 @@ _COMMANDS = (
     data,
     search,
     watch,
+    answer,
+    cliff,
+    regimes,
+    times,
+    effects,
     rank,
     frontier,
     confirm,
+    report,
     retrain,
     evaluate,
     add,

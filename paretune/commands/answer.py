@@ -54,5 +54,6 @@ def answer(
 
 def _more(name: str, kinds: list[str]) -> str:
     """Name the commands that tell more of each finding."""
-    commands = [f"paretune {kind} {name}" for kind in kinds if kind != "confirmed"]
-    return f"\nMore:  {'    '.join([*commands, f'paretune report {name}'])}"
+    asked = ", ".join(kind for kind in kinds if kind != "confirmed")
+    each = f"More of each: paretune {asked} {name}. " if asked else ""
+    return f"\n{each}All of it as a page: paretune report {name}"

@@ -10,6 +10,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from analysis.layout import ExportError
 from analysis.text import duration
 from paretune.binding import BoundPlan, bind, first_message
 from paretune.checks import mistakes_in_keys
@@ -208,8 +209,10 @@ def _conclude(
             f"The space has nothing more to train: it ended before its {rows.plan.trials} trials.",
             style="yellow",
         )
+    _tell_answer(rows, console)
     name = folder.shown
-    commands = [f"paretune {command} {name}" for command in ("answer", "rank", "watch")]
+    commands = [f"paretune {command} {name}" for command in ("answer", "watch")]
+    commands += [f"paretune confirm {name}"] if endings["solved"] else []
     commands += _retrain_command(rows, name)
     console.print(f"\nNext:  {'    '.join(commands)}", soft_wrap=True)
     failed = endings["failed"]
@@ -217,6 +220,29 @@ def _conclude(
         console.print("Every trial failed; the errors are above and in trials.jsonl.", style="red")
         return OUR_FAILURE
     return OK
+
+
+def _tell_answer(rows: SearchRows, console: Console) -> None:
+    """Print what was found, and write it as a page."""
+    from analysis.answer import answer
+    from analysis.findings import findings_of
+    from analysis.report import write_report
+
+    findings = findings_of(rows)
+    console.print("\nThe answer:", style="bold")
+    for sentence in answer(rows, findings).sentences:
+        console.print(f"- {sentence}", soft_wrap=not console.is_terminal)
+    try:
+        page, *_ = write_report(rows, None, findings)
+    except (OSError, ExportError) as error:
+        # The rows are whole, and the page can be made again from them.
+        console.print(f"The report could not be written: {error}", style="yellow")
+    else:
+        console.print(f"report: {_from_here(page)}", soft_wrap=True)
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _retrain_command(rows: SearchRows, name: str) -> list[str]:
