@@ -246,7 +246,7 @@ def test_p_values_of_permutations_and_of_their_limit_agree_with_scipy():
 
 
 def test_permutation_keeps_its_level_where_configurations_differ():
-    """Without a difference p is below 0.05 in 6 of 120 simulations; in more than 15 with odds of 1 in 2,000.
+    """Without a difference p is below 0.05 in 6 of 120 simulations; in more than 15 with odds of 1 in 3,000.
     Taking seeds for independent, it is so in many more."""
     rng = np.random.default_rng(4)
     small = {"configurations": 0, "trials": 0}
@@ -306,6 +306,10 @@ def test_elapsed_times_of_trials_that_shared_a_device_are_labelled():
     label = "Two trials at a time: elapsed times include waiting for each other."
     assert label in times(rows, cost="seconds_to_target").sentences
     assert label not in times(rows).sentences
+    titles = [table.title for table in times(rows).tables]
+    assert [title for title in titles if "two trials at a time" in title] == [
+        title for title in titles if "elapsed time" in title
+    ]
     assert shared_device(SearchRows(PUBLISHED / "explore-777")) is None
     assert shared_device(search_of([trial(0, 0, "solved", 5)])) is None
 
@@ -447,7 +451,7 @@ def test_a_hundred_thousand_trials_take_seconds():
 
 @pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.name)
 def test_intervals_hold_what_is_true(truth: Any):
-    """Of 40 intervals of 95 %, fewer than 33 hold the truth with odds of 1 in 500."""
+    """Of 40 intervals of 95 %, fewer than 33 hold the truth with odds of 1 in 1,000."""
     for found in coverage(truth, 40, seed=8):
         if found.quantity == "naive mean of those that made it":
             assert found.held < 33, found

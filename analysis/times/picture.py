@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.pictures.marks import Axis, Band, Line, Mark, Picture, Points
 from analysis.text import amount, between, plural
+from analysis.times.sharing import ELAPSED
 from analysis.times.survival import Curve
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _curves(times: Times, whole: Measured) -> Picture:
     )
     if len(times.groups) > len(named):
         caption += f" {len(times.groups) - len(named)} further groups are in the table."
-    if times.shared is not None and "elapsed" in name:
+    if times.shared is not None and whole.cost in ELAPSED:
         caption += f" {times.shared[0].upper()}{times.shared[1:]}."
     return Picture(
         name="times",
@@ -142,7 +143,7 @@ def _against_size(times: Times, measured: Measured, drawn: pd.DataFrame) -> Pict
     )
     if len(others) + len(best) < len(times.by_size):
         caption += f" {len(others) + len(best)} of them are drawn."
-    if times.shared is not None and "elapsed" in called:
+    if times.shared is not None and measured.cost in ELAPSED:
         caption += f" {times.shared[0].upper()}{times.shared[1:]}."
     sizes = float(drawn["params"].min()), float(drawn["params"].max())
     return Picture(

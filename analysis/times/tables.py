@@ -13,6 +13,7 @@ from analysis.export import records
 from analysis.finding import Table
 from analysis.layout import Column
 from analysis.times.frontier import columns_of
+from analysis.times.sharing import ELAPSED
 
 if TYPE_CHECKING:
     from analysis.times.finding import Group, Times
@@ -109,8 +110,12 @@ def _of_cost(times: Times, cost: str) -> Table:
     frame = pd.DataFrame(rows)
     order = {column.name: column for column in columns}
     told = f"Time to {times.target} in {whole.called}"
+    if unit != whole.called:
+        told += f" ({unit})"
+    if times.shared is not None and cost in ELAPSED:
+        told += f"; {times.shared}"
     return Table(
-        title=told if unit == whole.called else f"{told} ({unit})",
+        title=told,
         frame=frame,
         columns=[order[name] for name in frame.columns],
     )
