@@ -49,7 +49,8 @@ def _answer(finding: Regimes) -> str:
     if frame["rate"].nunique() == 1:
         return f"{cannot}: only {tried} was tried, at which {works} work."
     if all(_is_untold(finding, side) for side in ("lower", "upper")):
-        return f"{cannot}: success neither clearly rises nor clearly falls with the rate; at {tried} {works} work."
+        flat = "success neither clearly rises nor clearly falls with the rate"
+        return f"{cannot}: {flat}; at {tried} {works} work."
     if small == large:
         return f"At {where} {_band(finding, small)}; {_trend(finding)}."
     ends = [f"at {at(finding, size)} {_band(finding, size)}" for size in (small, large)]
