@@ -289,6 +289,11 @@ def test_published_language_model_the_smallest_is_also_the_soonest():
     found = times(SearchRows(PUBLISHED / "gpt2-laptop"))
     assert found.cost == "cpu_seconds_to_target"
     assert found.frontier["params"].tolist() == [457_651]
+    assert [picture.x.title for picture in found.pictures] == [
+        "processor time spent (s)",
+        "size (parameters)",
+    ]
+    assert found.pictures[1].y.title == "processor time per success (s)"
     assert found.frontier["cost"].iloc[0] == pytest.approx(25.26, abs=0.01)
     second = found.by_size.sort_values("cost").iloc[1]
     assert (second["params"], second["cost"]) == (688_130, pytest.approx(25.77, abs=0.01))

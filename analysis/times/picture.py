@@ -82,7 +82,7 @@ def _curves(times: Times, whole: Measured) -> Picture:
         title=f"Trials that have reached {times.target}" + (f", by {times.by}" if times.groups else ""),
         x=Axis(
             label=f"{name} spent",
-            unit="" if whole.unit in name else whole.unit,
+            unit="" if whole.unit == name else whole.unit,
             limits=(0.0, max(group[2].curve.until for group in named) * 1.02 or 1.0),
         ),
         y=Axis(label="reached the target", unit="share", limits=(0.0, 1.03)),
@@ -152,7 +152,7 @@ def _against_size(times: Times, measured: Measured, drawn: pd.DataFrame) -> Pict
         x=Axis(label="size", unit="parameters", scale="log", limits=(sizes[0] / 1.1, sizes[1] * 1.1)),
         y=Axis(
             label=f"{called} per success",
-            unit="" if measured.unit in called else measured.unit,
+            unit="" if measured.unit == called else measured.unit,
             scale="log",
             limits=(least, most),
         ),
