@@ -229,6 +229,14 @@ def test_retraining_states_the_final_loss_and_a_leaderboards_row(search: Search)
     assert 0 < final["p_value"] < 0.5
     assert (row["step"], row["tokens"]) == (4, 4 * 2 * 16)
     assert 0 < row["cpu_seconds"] < 60
+    # The same rows as those of `paretune confirm`, with the checkpoint that retrain keeps.
+    lines = (search.folder / "confirmations.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["seed"] for row in rows] == [500, 501]
+    assert sum(row["val_loss"] for row in rows) / 2 == pytest.approx(final["mean"])
+    assert [row["checkpoint"] for row in rows] == [f"retrain/c000/seed-{n}/checkpoint.pt" for n in range(2)]
+    assert {row["test_metric"] for row in rows} == {"val_loss"}
+    assert all((search.folder / row["checkpoint"]).exists() for row in rows)
     report = (place / "report.md").read_text()
     loss = f"{final['mean']:.4f} +- {final['standard_error']:.4f}"
     said = f"Final val loss {loss} (standard error), mean of 2 seeds"
