@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.configurations import is_all_or_nothing
 from analysis.outcomes import with_outcomes
 from analysis.ranking import accuracy_objective
 from analysis.rows import SearchRows
@@ -51,7 +52,7 @@ def response_of(rows: SearchRows) -> Response:
     trials = with_outcomes(rows)
     known = (trials["outcome"] != "unknown").to_numpy(bool)
     unknown = int((~known).sum())
-    if target is not None and _direction(rows, target) == "max":
+    if target is not None and is_all_or_nothing(rows, target):
         values = (trials["outcome"] == "solved").to_numpy(float)
         return Response(
             name="success rate",
@@ -78,10 +79,6 @@ def response_of(rows: SearchRows) -> Response:
         without_value=int((known & ~has_value).sum()),
         solved_early=int(solved.sum()) if rows.plan.stop_at_target else 0,
     )
-
-
-def _direction(rows: SearchRows, metric: str) -> str:
-    return str(rows.metrics.get(metric, {}).get("direction", "max"))
 
 
 def _by_configuration(trials: pd.DataFrame, values: np.ndarray, counted: np.ndarray) -> pd.DataFrame:
