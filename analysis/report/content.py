@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from analysis.answer import answer
 from analysis.configurations import columns_of
 from analysis.finding import Finding, Table
 from analysis.findings import findings_of
+from analysis.frontier import Frontier, frontier
 from analysis.pictures.curves import curve_pictures
 from analysis.pictures.parallel import parallel_picture
 from analysis.pictures.positions import positions
@@ -31,6 +33,7 @@ def content_of(rows: SearchRows, findings: Sequence[Finding] | None = None) -> C
     found = findings_of(rows) if findings is None else findings
     sections = [
         *map(_finding_section, found),
+        *_further_frontiers(rows, found),
         _curves_section(rows),
         _positions_section(rows),
         _configurations_section(rows),
@@ -71,6 +74,16 @@ def _finding_section(finding: Finding) -> Section:
         pictures=finding.pictures,
         tables=[shown(table) for table in finding.tables if len(table.frame)],
     )
+
+
+def _further_frontiers(rows: SearchRows, found: Sequence[Finding]) -> list[Section]:
+    """Return a frontier for each cost that the plan wants small and that no finding has been set against."""
+    if rows.trials.empty:
+        return []
+    told = {finding.cost.name for finding in found if isinstance(finding, Frontier)}
+    others = (frontier(rows, cost) for cost in rows.cost_objectives if cost not in told)
+    sections = [(other, _finding_section(other)) for other in others]
+    return [replace(section, key=f"{section.key}-{other.cost.name}") for other, section in sections]
 
 
 def _curves_section(rows: SearchRows) -> Section:

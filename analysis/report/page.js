@@ -59,17 +59,18 @@ function draw(index) {
   const plot = plots[index];
   const inTheDark = isDark.matches && !isPrinting;
   const { data, layout } = inTheDark ? darkened(figures[index]) : structuredClone(figures[index]);
+  const { shapes = [], annotations = [] } = layout;
   const styles = getComputedStyle(document.documentElement);
   const colour = (name) => styles.getPropertyValue(isPrinting ? `--light-${name}` : `--${name}`).trim();
   // On a narrow page the legend is a column, and takes its room from the picture.
-  if (isNarrow.matches) layout.height += 20 * [...data, ...layout.shapes].filter((mark) => mark.showlegend).length;
+  if (isNarrow.matches) layout.height += 20 * [...data, ...shapes].filter((mark) => mark.showlegend).length;
   const size = isNarrow.matches ? 12 : 13;
   const axis = { gridcolor: colour("grid"), linecolor: colour("muted"), tickcolor: colour("muted"), showline: true };
   for (const own of [layout.xaxis, layout.yaxis]) {
     Object.assign(own, axis);
     own.title.font = { size };
   }
-  for (const note of layout.annotations) note.bgcolor = styles.getPropertyValue(isPrinting ? "--light-veil" : "--veil");
+  for (const note of annotations) note.bgcolor = styles.getPropertyValue(isPrinting ? "--light-veil" : "--veil");
   Object.assign(layout, {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
