@@ -172,13 +172,15 @@ def _firth(predictors: Array, successes: Array, trials: Array, start: Array) -> 
     """Return coefficients of shape (fits, k) that solve Firth's modified score equations, many fits at a
     time."""
     beta = np.array(start, dtype=float)
-    ridge = 1e-9 * np.eye(predictors.shape[1])
+    width = predictors.shape[1]
+    ridge = 1e-9 * np.eye(width)
+    products = (predictors[:, :, None] * predictors[:, None, :]).reshape(-1, width * width)
     for _ in range(_STEPS):
         fitted = shares(beta @ predictors.T)  # (fits, m)
         weight = trials * fitted * (1 - fitted)
-        information = np.einsum("fm,mi,mj->fij", weight, predictors, predictors, optimize=True) + ridge
+        information = (weight @ products).reshape(-1, width, width) + ridge
         inverse = np.linalg.inv(information)
-        leverage = weight * np.einsum("mi,fij,mj->fm", predictors, inverse, predictors, optimize=True)
+        leverage = weight * (inverse.reshape(-1, width * width) @ products.T)
         score = (successes - trials * fitted + leverage * (0.5 - fitted)) @ predictors
         step = np.einsum("fij,fj->fi", inverse, score)
         longest = np.abs(step).max(axis=1, keepdims=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from truths import Answers, Truth, search_of
+from truths import METRICS, Answers, Truth, search_of
 
 from analysis.cliff import cliff
 from analysis.cliff.counts import count
@@ -51,28 +52,40 @@ def draw(
     """
     logs = rng.uniform(np.log(SMALLEST), np.log(LARGEST), configurations)
     is_bad = rng.random(configurations) < (0.5 if recipes else 0.0)
-    ability = slope * (logs - np.log(half) - is_bad * np.log(1.5)) + rng.normal(0, spread, configurations)
-    trials: list[dict[str, Any]] = []
-    for number in range(configurations):
-        for seed in range(seeds):
-            wins = rng.random() < shares(ability[number])
-            trial: dict[str, Any] = {
-                "configuration": number,
-                "seed_index": seed,
-                "params": round(float(np.exp(logs[number]))),
-                "values": {"d_model": number + 1},
-                "ending": "solved" if wins else ("diverged" if rng.random() < 0.3 else "finished"),
-                "exact_match": 1.0 if wins else 0.9 * float(shares(ability[number] + rng.normal())),
-                "kept_chance": None,
-            }
-            # What fails is mostly behind half-way; of what will solve late, some is too.
-            if stopping != "none" and rng.random() < (0.25 if wins else 0.8):
-                if stopping == "some" and rng.random() < KEPT:
-                    trial["kept_chance"] = KEPT
-                else:
-                    trial["ending"] = "stopped early"
-            trials.append(trial)
-    return search_of(trials)
+    ability = (
+        slope * (logs - np.log(half)) - slope * is_bad * np.log(1.5) + rng.normal(0, spread, configurations)
+    )
+    number = np.repeat(np.arange(configurations), seeds)
+    able = ability[number]
+    wins = rng.random(len(number)) < shares(able)
+    failure = np.where(rng.random(len(number)) < 0.3, "diverged", "finished")
+    ending = np.where(wins, "solved", failure).astype(object)
+    kept_chance = np.full(len(number), np.nan)
+    if stopping != "none":
+        # What fails is mostly behind half-way; of what will solve late, some is too.
+        is_behind = rng.random(len(number)) < np.where(wins, 0.25, 0.8)
+        is_kept = is_behind & (rng.random(len(number)) < (KEPT if stopping == "some" else 0.0))
+        kept_chance[is_kept] = KEPT
+        ending[is_behind & ~is_kept] = "stopped early"
+    trials = pd.DataFrame(
+        {
+            "configuration": number,
+            "seed_index": np.tile(np.arange(seeds), configurations),
+            "params": np.exp(logs).round().astype(int)[number],
+            "values": [{"d_model": int(n) + 1} for n in number],
+            "ending": ending,
+            "exact_match": np.where(wins, 1.0, 0.9 * shares(able + rng.normal(size=len(number)))),
+            "kept_chance": kept_chance,
+        }
+    )
+    return SearchRows.of_frames(_model(seeds).plan, METRICS, trials)
+
+
+@cache
+def _model(seeds: int) -> SearchRows:
+    """Return a search of that many seeds, for its plan."""
+    trial = {"configuration": 0, "params": 1, "values": {"d_model": 1}, "ending": "solved"}
+    return search_of([{**trial, "seed_index": seed} for seed in range(seeds)])
 
 
 def true_curve(slope: float, spread: float, half: float = HALF) -> tuple[float, float]:

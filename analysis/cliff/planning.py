@@ -9,6 +9,7 @@ trials after one step, so that a hundred searches are simulated in a few millise
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,21 +130,24 @@ def _assumed(fit: SizeFit) -> tuple[_Known, float, float]:
 
 def _fewest(known: _Known, low: float, high: float, seeds: int, precision: float) -> int | None:
     """Return the smallest number of further trials that is enough in most simulations."""
-    rng = np.random.default_rng(0)
-    for trials in TRIALS:
+
+    def is_enough(trials: int) -> bool:
         reached = sum(
             _within(math.exp(least - value), 1.0, math.exp(min(most - value, 700)), precision)
-            for value, least, most in _simulated(known, low, high, trials, seeds, rng)
+            for value, least, most in _simulated(known, low, high, trials, seeds)
         )
-        if reached >= POWER * SIMULATIONS:
-            return trials
-    return None
+        return reached >= POWER * SIMULATIONS
+
+    # What is enough is so for more trials too.
+    place = bisect_left(TRIALS, True, key=is_enough)
+    return TRIALS[place] if place < len(TRIALS) else None
 
 
 def _simulated(
-    known: _Known, low: float, high: float, trials: int, seeds: int, rng: np.random.Generator
+    known: _Known, low: float, high: float, trials: int, seeds: int
 ) -> list[tuple[float, float, float]]:
     """Return the 50 % log size and its interval after further trials, once for each simulated search."""
+    rng = np.random.default_rng(0)
     configurations = max(trials // seeds, 2)
     x = np.linspace(low, high, configurations)
     predictors = np.column_stack([np.ones(configurations), x])
