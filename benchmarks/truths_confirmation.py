@@ -99,7 +99,7 @@ def _text(rng: np.random.Generator) -> Answers:
             units=units,
             called="windows",
         )
-        for within, units in ((errors, found[0].clusters), (naive, len(windows)))
+        for within, units in ((errors, found[0].effective), (naive, len(windows)))
     )
     return {
         "loss on held-out text": (held.estimate, _TRUE_LOSS),

@@ -62,7 +62,7 @@ def as_json(exam: Examination) -> dict[str, Any]:
     }
 
 
-def _mean_estimate(mean: float, error: float | None, units: int) -> tuple[float, float, float]:
+def _mean_estimate(mean: float, error: float | None, units: float) -> tuple[float, float, float]:
     if error is None or units < 2:
         return mean, -math.inf, math.inf
     reach = float(student.ppf(0.975, units - 1)) * error

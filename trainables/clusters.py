@@ -19,12 +19,14 @@ Array = NDArray[np.float64]
 class ClusteredMean:
     """A ratio of two sums, such as nats per token, with its standard error over clusters.
 
-    ``standard_error`` is None with a single cluster, which tells nothing about others.
+    ``standard_error`` is None with a single cluster, which tells nothing about others. ``effective`` is how
+    many clusters of equal size they amount to: less one, it is the degrees of freedom of the error.
     """
 
     mean: float
     standard_error: float | None
     clusters: int
+    effective: float
 
 
 def clustered_mean(amounts: Array, sizes: Array) -> ClusteredMean:
@@ -42,11 +44,12 @@ def clustered_mean(amounts: Array, sizes: Array) -> ClusteredMean:
     kept = (sizes > 0) | (amounts != 0)
     count = int(kept.sum())
     shares = sizes[kept] / size
+    effective = effective_clusters(sizes)
     if count < 2 or shares.max() >= 1:
-        return ClusteredMean(mean=mean, standard_error=None, clusters=count)
+        return ClusteredMean(mean=mean, standard_error=None, clusters=count, effective=effective)
     moved = (amounts[kept] - mean * sizes[kept]) / size / (1 - shares)
     error = math.sqrt((count - 1) / count * float((moved**2).sum()))
-    return ClusteredMean(mean=mean, standard_error=error, clusters=count)
+    return ClusteredMean(mean=mean, standard_error=error, clusters=count, effective=effective)
 
 
 def effective_clusters(sizes: Array) -> float:

@@ -109,9 +109,9 @@ class Examination:
 
     Where each of the ``problems`` is either right or wrong, ``successes`` counts the right ones.
     Elsewhere it is None, and ``mean`` is the metric's mean over the problems, with its standard
-    error over ``units``: what is independent, if that is not each problem, such as documents. From both an
-    interval can be computed. ``problems``, and units, are called ``called`` in texts. ``also`` holds the
-    same in other metrics.
+    error. From both an interval can be computed. Where it is not each problem that is independent, but
+    documents, say, ``units`` is how many of equal size these amount to. ``problems``, and units, are called
+    ``called`` in texts. ``also`` holds the same in other metrics.
     """
 
     metric: str
@@ -120,7 +120,7 @@ class Examination:
     successes: int | None = None
     mean: float | None = None
     standard_error: float | None = None
-    units: int | None = None
+    units: float | None = None
     called: str = "held-out problems"
     also: Sequence[Mean] = field(default_factory=tuple)
     tables: Sequence[Table] = field(default_factory=tuple)

@@ -9,7 +9,6 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from analysis.confirmation.changes import change_of_means, change_of_rates, mean_estimate
@@ -36,8 +35,8 @@ class HeldOut:
     error_within: float | None
     """Standard error within a seed, over what is independent in the data, such as documents; None if not
     known, and where each problem is right or wrong."""
-    units: int | None
-    """How many of those there are; None in reports that are older, and took windows as independent."""
+    units: float | None
+    """How many of equal size those amount to; None in older reports, which took windows as independent."""
     called: str
     """What was examined, in words."""
 
@@ -54,8 +53,8 @@ class HeldOut:
             return Estimate(value=mean)
         over_seeds = float(student.ppf(_QUANTILE, len(self.values) - 1)) * self.error_between
         # Hundreds of windows were always examined where nothing is known of units.
-        quantile = norm.ppf(_QUANTILE) if self.units is None else student.ppf(_QUANTILE, self.units - 1)
-        reach = math.hypot(over_seeds, float(quantile) * self.error_within)
+        freedom = math.inf if self.units is None else max(self.units - 1, 1.0)
+        reach = math.hypot(over_seeds, float(student.ppf(_QUANTILE, freedom)) * self.error_within)
         return Estimate(value=mean, low=mean - reach, high=mean + reach)
 
     def as_json(self) -> dict[str, Any]:
@@ -182,6 +181,6 @@ def _held_out(seeds: pd.DataFrame) -> HeldOut | None:
         of_solved=examined.loc[examined["ending"] == "solved", "test_value"].astype(float).tolist(),
         # The root of the mean square, which is what variances of the same data have in common.
         error_within=math.sqrt(fmean(error**2 for error in errors)) if errors else None,
-        units=int(units.min()) if len(units) else None,
+        units=float(units.min()) if len(units) else None,
         called=f"{int(last['test_problems']):,} {called}",
     )

@@ -74,7 +74,7 @@ def _columns(found: Confirmation) -> list[Column]:
         *_three("held_out", "", "that, mean over fresh seeds; the interval is of seeds and of data"),
         Column("error_over_seeds", "", "standard error of that mean over seeds"),
         Column("error_over_units", "", "standard error within a seed, over documents or other units"),
-        Column("units", "", "how many documents, or other units"),
+        Column("units", "", "how many documents, or other units, of equal size the data amount to"),
     ]
 
 

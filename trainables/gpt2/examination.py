@@ -15,8 +15,8 @@ from trainables.clusters import ClusteredMean, clustered_mean, effective_cluster
 from trainables.contract import VALIDATION_LOSS, Examination, Mean, Table
 from trainables.text.dataset import Dataset
 
-FEWEST_DOCUMENTS = 10
-"""With fewer documents of equal size than these, an error over documents is not worth its name."""
+FEWEST_DOCUMENTS = 5
+"""With documents that amount to fewer of equal size, an error over them is not worth its name."""
 
 BLOCKS = 32
 """Into so many blocks of contiguous text it is divided then: long ones, whose losses hardly depend on each
@@ -71,8 +71,9 @@ def examine_windows(windows: Windows, losses: Iterable[tuple[Tensor, Tensor]], *
         problems=len(each),
         mean=by_token.mean,
         standard_error=by_token.standard_error,
-        units=by_token.clusters,
-        called=f"held-out windows of {windows.length} tokens, of {by_token.clusters:,} {called}",
+        units=by_token.effective,
+        called=f"held-out windows of {windows.length} tokens, of {by_token.clusters:,} {called}"
+        f"{_worth(by_token)}",
         drawn_from=f"the validation text of {windows.data.name} after {windows.first:,} tokens, seed {seed}",
         also=(Mean(metric="bits_per_byte", mean=by_byte.mean, standard_error=by_byte.standard_error),),
         tables=(
@@ -91,6 +92,12 @@ def examine_windows(windows: Windows, losses: Iterable[tuple[Tensor, Tensor]], *
 
 def _over_units(amounts: NDArray[Any], sizes: NDArray[Any], unit: Places) -> ClusteredMean:
     return clustered_mean(_sums(amounts, unit), _sums(sizes, unit))
+
+
+def _worth(found: ClusteredMean) -> str:
+    """Say how many equal units they amount to, where that is clearly fewer."""
+    is_fewer = found.effective < 0.9 * found.clusters
+    return f" that amount to {found.effective:,.0f} of equal length" if is_fewer else ""
 
 
 def _sums(amounts: NDArray[Any], unit: Places) -> NDArray[np.float64]:
