@@ -266,7 +266,8 @@ def test_few_validated_sequences_are_spread_over_the_first_half_and_examination_
 
 
 def test_an_examinations_mean_and_error_are_those_of_its_windows(tmp_path: Path) -> None:
-    data = wrote(tmp_path / "text", counted(60))
+    # One document: of several, the error would be over documents, as test_held_out_text.py has it.
+    data = wrote(tmp_path / "text", ["".join(counted(60))])
     config = config_of(data=str(data.folder))
     workload = GPT2Workload(config, CPU)
     torch.manual_seed(0)
