@@ -258,10 +258,16 @@ def test_pictures_show_dots_curve_band_and_the_half(learned: SearchRows):
     assert roles["Rule"].value == pytest.approx(found.size().value)
     assert {"Points", "Line", "Band"} <= set(roles)
     assert any(getattr(mark, "label", "") == "not known: 2 trials" for mark in picture.marks)
-    assert re.search(r"68 trials with a known outcome, and 2 without of 18 configurations", picture.caption)
+    assert re.search(r"68 trials with a known outcome, and 2 without, of 18 configurations", picture.caption)
     assert figure_of(found.pictures) is not None
     grouped = cliff(learned, "lr").pictures[0]
     assert {mark.role for mark in grouped.marks} == {f"series {number}" for number in range(5)}
+    # Of trials that all failed there is no curve, and the name stands by the dots.
+    (failed,) = cliff(search(*[(100 * n, [F, D]) for n in range(1, 12)]), "n_layers").pictures[:1]
+    assert [(type(m).__name__, m.label) for m in failed.marks] == [
+        ("Points", "n_layers=1"),
+        ("Points", "n_layers=2"),
+    ]
 
 
 def test_further_trials_sharpen_the_edge_as_far_as_was_said():

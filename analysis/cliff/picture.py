@@ -43,7 +43,7 @@ def _of_all(cliff: Cliff) -> Picture:
     marks += _half(cliff.fit)
     number = plural(len(cliff.counts), "configuration")
     caption = f"{_trials(cliff)} of {number}, {_seeds(cliff.counts)}. {_dots_are(cliff.counts)}"
-    if cliff.fit is not None:
+    if cliff.fit is not None and not cliff.fit.is_one_sided:
         caption += f" {_BAND}"
     return _picture("cliff", "Success against size", cliff.counts, marks, caption)
 
@@ -53,10 +53,9 @@ def _of_groups(cliff: Cliff) -> Picture:
     shown = cliff.groups[:MOST_GROUPS]
     for number, group in enumerate(shown):
         role = f"series {number}"
-        marks += [*_curve(group.fit, role, group.name), *_dots(group.counts, role)]
-        if group.fit is None:
-            # The name of a group without a curve stands by its dots.
-            marks[-1:] = _dots(group.counts, role, group.name)
+        curve = _curve(group.fit, role, group.name)
+        # The name of a group without a curve stands by its dots.
+        marks += [*curve, *_dots(group.counts, role, "" if curve else group.name)]
     caption = f"{_trials(cliff)}, {_seeds(cliff.counts)}. {_dots_are(cliff.counts)} {_BAND}"
     if len(shown) < len(cliff.groups):
         caption += f" {len(cliff.groups) - len(shown)} further groups are in the table."
@@ -88,7 +87,7 @@ def _picture(name: str, title: str, counts: Counts, marks: Sequence[Mark], capti
 
 
 def _curve(fit: SizeFit | None, role: str, label: str) -> list[Mark]:
-    if fit is None:
+    if fit is None or fit.is_one_sided:
         return []
     sizes = np.geomspace(fit.smallest, fit.largest, 80)
     middle, low, high = (part.tolist() for part in fit.rates(sizes))
@@ -142,13 +141,13 @@ def _half(fit: SizeFit | None) -> list[Mark]:
 
 
 def _trials(cliff: Cliff) -> str:
-    unknown = f", and {cliff.rate.unknown:,} without" if cliff.rate.unknown else ""
+    unknown = f", and {cliff.rate.unknown:,} without," if cliff.rate.unknown else ""
     return f"{plural(cliff.rate.known, 'trial')} with a known outcome{unknown}"
 
 
 def _seeds(counts: Counts) -> str:
     most = int((counts.known_trials + counts.unknown_trials).max())
-    return f"up to {plural(most, 'seed')} each"
+    return f"{'up to ' if most > 1 else ''}{plural(most, 'seed')} each"
 
 
 def _dots_are(counts: Counts) -> str:

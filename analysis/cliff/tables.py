@@ -36,7 +36,12 @@ SIZE_COLUMNS = (
     Column("high", "parameters", f"{_HIGH} of the size; missing where it is open"),
     Column("trials", "trials", "trials with a known outcome"),
     Column("solved", "trials", "those that solved"),
-    Column("configurations", "configurations", "configurations that they are of: the unit of resampling"),
+    Column(
+        "configurations",
+        "configurations",
+        "configurations that they are of: the unit of resampling; for"
+        " the best recipes that is the bin of sizes",
+    ),
 )
 SHARPNESS_COLUMNS = (
     _OF,
