@@ -43,7 +43,7 @@ def figure_of(pictures: Sequence[Picture]) -> Figure:
     for axes, picture in zip(panels, pictures, strict=True):
         paint(axes, picture)
         if picture.caption:
-            told = "\n".join(textwrap.wrap(picture.caption, 105))
+            told = "\n".join(textwrap.wrap(picture.caption, 96))
             axes.set_xlabel(f"{axes.get_xlabel()}\n\n{told}", fontsize="small")
     return figure
 

@@ -105,6 +105,8 @@ def cell(value: Any, unit: str) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if unit not in ("s", "share") and abs(value) < 100 and value != int(value):
+        return f"{value:.4g}"  # a loss: its third decimal matters
     return amount(value, unit if unit in ("s", "share") else "")
 
 
