@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import truths_comparison
 from truths import coverage, search_of
+from typer import Typer
 
 import paretune
 from analysis.comparison import Comparison, ComparisonError, compare, differences
@@ -20,7 +21,11 @@ from analysis.difference import Difference
 from analysis.estimate import Estimate
 from analysis.pictures.painting import figure_of
 from analysis.rows import SearchRows
+from paretune.commands import compare as command
+from paretune.errors import InputError
 
+app = Typer()
+command.register(app)
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"
 
 
@@ -219,9 +224,25 @@ def test_published_searches_are_compared_from_python() -> None:
         sweep.compare(paretune.open(PUBLISHED / "gpt2-laptop"))
 
 
+def test_command_compares_and_says_why_it_cannot(capsys: pytest.CaptureFixture[str]) -> None:
+    results = ["--results", str(PUBLISHED)]
+    app(["explore-777", "under-777", *results], standalone_mode=False)
+    printed = capsys.readouterr().out
+    assert "What the searches differ in" in printed
+    app(["explore-777", "under-777", "--json", *results], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["searches"] == ["explore-777", "under-777"]
+    with pytest.raises(InputError, match="its task is gpt2"):
+        app(["explore-777", "gpt2-laptop", *results], standalone_mode=False)
+    with pytest.raises(InputError, match="two searches or more"):
+        app(["explore-777", *results], standalone_mode=False)
+
+
 def test_interval_of_the_difference_holds_the_truth() -> None:
-    """An interval of 95 % holds in fewer than 50 of 60 simulations once in 20,000 runs."""
+    """An interval of 95 % holds in fewer than 50 of 60 simulations once in 20,000 runs; one of 74 %
+    in more than 55 once in 1,000."""
     (truth,) = truths_comparison.TRUTHS
     for found in coverage(truth, 60):
-        if not found.quantity.startswith("naive"):
-            assert found.held >= 50 / 60 * found.simulations, found
+        if found.quantity.startswith("naive"):
+            assert found.held <= 55, found
+        else:
+            assert found.held >= 50, found

@@ -16,6 +16,7 @@ import truths_effects
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 from truths import METRICS, coverage, search_of
+from typer import Typer
 
 from analysis.effects import Change, Effects, effects
 from analysis.effects.changes import holm
@@ -25,7 +26,10 @@ from analysis.effects.matched import pairings
 from analysis.pictures.marks import Points
 from analysis.pictures.painting import figure_of
 from analysis.rows import SearchRows
+from paretune.commands import effects as command
 
+app = Typer()
+command.register(app)
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"
 RANDOM = {"sampler": "random", "trials": 2, "seeds": 1}
 
@@ -361,6 +365,23 @@ def test_searches_that_can_tell_nothing_say_so(outcomes: list[Any], expected: st
         assert not [picture for picture in found.pictures if not picture.marks]
 
 
+def test_command_prints_exports_and_answers_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = ["--results", str(PUBLISHED)]
+    export, figure = tmp_path / "effects.csv", tmp_path / "effects.png"
+    told = ["--export", str(export), "--figure", str(figure)]
+    app(["gpt_acc_jax_sweep", *results, *told], standalone_mode=False)
+    printed = capsys.readouterr().out
+    assert printed.startswith("None of 16 comparisons holds")
+    assert "exact within pairs" in printed
+    assert pd.read_csv(export)["parameter"].iloc[0] == "lr"
+    assert figure.stat().st_size > 0
+    app(["gpt_acc_jax_sweep", "--where", "n_layers=1", "--json", *results], standalone_mode=False)
+    found = json.loads(capsys.readouterr().out)
+    assert found["comparisons"] == 15, "without the change of n_layers"
+
+
 def test_search_without_trials_says_so(tmp_path: Path) -> None:
     rows = a_list([({"a": 1}, "s")])
     empty = SearchRows.of_frames(rows.plan, METRICS, SearchRows(tmp_path).trials)
@@ -393,7 +414,12 @@ def test_a_hundred_thousand_trials_take_seconds() -> None:
 
 @pytest.mark.parametrize("truth", truths_effects.TRUTHS, ids=lambda truth: truth.name)
 def test_intervals_hold_the_truth_and_naive_ones_do_not(truth: Any) -> None:
-    """An interval of 95 % holds in fewer than 50 of 60 simulations once in 20,000 runs."""
-    for found in coverage(truth, 60):
+    """An interval of 95 % holds in fewer than 50 of 60 simulations once in 20,000 runs; of 180 whose true
+    share is 0.82, as at full size, more than 0.92 hold once in 2,000."""
+    told = coverage(truth, 60)
+    for found in told:
         if not found.quantity.startswith("naive"):
-            assert found.held >= 50, found
+            assert found.held >= 50 / 60 * found.simulations, found
+    naive = [found.share for found in told if found.quantity.endswith("trials as units")]
+    if naive:
+        assert sum(naive) / len(naive) < 0.92

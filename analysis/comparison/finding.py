@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,8 +91,8 @@ def _table(compared: Sequence[Compared]) -> Table:
                 "first": value_of(one.difference.first),
                 "second": value_of(one.difference.second),
                 "change": one.difference.change.value,
-                "low": one.difference.change.low,
-                "high": one.difference.change.high,
+                "low": one.difference.change.low if one.difference.change.is_known else math.nan,
+                "high": one.difference.change.high if one.difference.change.is_known else math.nan,
                 "scale": one.difference.scale,
                 "p": one.difference.p_value,
                 "p_holm": one.p_holm,

@@ -69,7 +69,9 @@ def importance_dots(importances: Importances) -> Picture | None:
             tells=[f"{one.parameter}: {percent(one.share)}" for one in shown],
         )
     )
-    where = " They describe where the sampler went." if importances.describes_sampler else ""
+    chance = importances.by_chance
+    notes = f" Shuffled results give up to {percent(min(chance, 1.0))}." if math.isfinite(chance) else ""
+    notes += " They describe where the search went." if importances.describes_sampler else ""
     return Picture(
         name="importances",
         title="Importances",
@@ -77,7 +79,7 @@ def importance_dots(importances: Importances) -> Picture | None:
         y=_names([one.parameter for one in shown]),
         marks=tuple(marks),
         caption=f"PED-ANOVA: the best {importances.best} of "
-        f"{plural(importances.configurations, 'configuration')} by {importances.metric} against all.{where}",
+        f"{plural(importances.configurations, 'configuration')} by {importances.metric} against all.{notes}",
         lines=_lines(len(shown)),
     )
 
