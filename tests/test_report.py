@@ -613,7 +613,7 @@ def test_the_page_follows_light_and_dark_and_is_printed_in_light(browser: Any, s
     tab.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     wait_until(tab, lambda: tab.evaluate(dot) == light[2])
     assert tab.evaluate(ink) == light[1]
-    assert tab.evaluate("getComputedStyle(document.querySelector('.table')).overflow") == "visible"
+    assert tab.evaluate("getComputedStyle(document.querySelector('.table')).maxHeight") == "none"
     assert tab.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
     tab.evaluate("window.dispatchEvent(new Event('afterprint'))")
     wait_until(tab, lambda: tab.evaluate(dot) == dark[2])

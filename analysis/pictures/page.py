@@ -6,7 +6,7 @@ import html
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal, assert_never
 
@@ -14,12 +14,10 @@ import numpy as np
 
 from analysis.pictures.marks import Axis, Band, Line, Mark, Note, Numbers, Picture, Points, Rule
 from analysis.pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Look, look_of
+from analysis.pictures.thinning import thin_dots
 
 MOST_DOTS = 2000
 """Dots in one picture; a browser draws each as a node of its own."""
-
-_LEAST_DOTS = 100
-"""Dots that the rarest kind keeps, so that thinning out never hides a kind altogether."""
 
 _OPACITY_OF_BANDS = 0.18
 _LONGEST_LINE = 1500
@@ -68,7 +66,7 @@ def page_figure(picture: Picture) -> PageFigure:
     """
     import plotly.graph_objects as go
 
-    marks, thinned = _thin_out(picture.marks)
+    marks, thinned = thin_dots(picture.marks, MOST_DOTS)
     traces, shapes, notes = [], [], []
     for mark in marks:
         match mark:
@@ -108,38 +106,6 @@ def _least_width(picture: Picture) -> int:
     across, up = ([len(text) for text in (axis.ticks or {}).values()] for axis in (picture.x, picture.y))
     named = len(across) * max(_LETTER * max(across, default=0), _NARROWEST_COLUMN)
     return min(max(named, _LETTER * max(up, default=0) + _NARROWEST_FIELD), _WIDEST)
-
-
-def _thin_out(marks: Sequence[Mark]) -> tuple[list[Mark], str]:
-    dots = sum(len(mark.x) for mark in marks if isinstance(mark, Points))
-    if dots <= MOST_DOTS:
-        return list(marks), ""
-    rng = np.random.default_rng(0)
-    kept: list[Mark] = []
-    for mark in marks:
-        if isinstance(mark, Points) and (all_of := len(mark.x)) > _LEAST_DOTS:
-            count = max(_LEAST_DOTS, round(all_of * MOST_DOTS / dots))
-            chosen = np.sort(rng.choice(all_of, count, replace=False)).tolist()
-            kept.append(_choose(mark, chosen))
-        else:
-            kept.append(mark)
-    left = sum(len(mark.x) for mark in kept if isinstance(mark, Points))
-    return kept, f"Of {dots:,} dots, {left:,} are drawn, chosen at random."
-
-
-def _choose(mark: Points, chosen: Sequence[int]) -> Points:
-    def of(values: Sequence[Any] | None) -> Any:
-        return None if values is None else [values[index] for index in chosen]
-
-    return replace(
-        mark,
-        x=of(mark.x),
-        y=of(mark.y),
-        tells=of(mark.tells) if len(mark.tells) else (),
-        low=of(mark.low),
-        high=of(mark.high),
-        sizes=of(mark.sizes),
-    )
 
 
 def _points(mark: Points, extent: tuple[float, float]) -> dict[str, Any]:
