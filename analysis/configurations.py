@@ -186,13 +186,18 @@ def _counts(trials: pd.DataFrame, place: NDArray[Any], index: pd.Index[Any]) -> 
 
 def _rates(rows: SearchRows, params: pd.Series[int], counts: pd.DataFrame) -> pd.DataFrame:
     # The rooms of the findings know this module.
-    from analysis.cliff.expected import shrunken_rates
+    from analysis.cliff.expected import FEWEST_CONFIGURATIONS, shrunken_rates
     from analysis.confirmation.rows import confirmed_rates
 
     solved, known, unknown = (counts[name].to_numpy() for name in ("solved", "known", "unknown"))
     low, high = wilson_ends(solved, known)
     fresh = confirmed_rates(rows).reindex(counts.index)
-    expected = pd.Series(shrunken_rates(params.to_numpy(), solved, known), index=counts.index)
+    if (known > 0).sum() < FEWEST_CONFIGURATIONS:
+        # So few tell nothing of how success depends on size: Laplace's rule, from its own seeds alone.
+        likely = (solved + 1) / (known + 2)
+    else:
+        likely = shrunken_rates(params.to_numpy(), solved, known)
+    expected = pd.Series(likely, index=counts.index)
     with np.errstate(invalid="ignore"):
         rate = solved / known
     return pd.DataFrame(

@@ -75,7 +75,7 @@ class Proposer:
     def tell(self, number: int, outcomes: Sequence[SeedOutcome]) -> None:
         """Report how all seeds of a configuration ended.
 
-        Objectives are means over seeds; :mod:`paretune.outcomes` says what each ending counts for. A
+        :mod:`paretune.outcomes` makes objectives of seeds, and says what each ending counts for. A
         seed that early stopping ended counts with its last values, a lower bound of what it might
         have reached. Where a cost of training is an objective, a configuration that did not buy
         anything with it is told as infeasible. A configuration of which every seed was stopped early

@@ -33,7 +33,9 @@ def test_terminal_shows_each_ending_and_the_frontier(every_ending: Search):
         assert f"[{number}/5]  c00{number - 1}-s0  {ending}" in out
     assert "1 solved, 1 finished, 1 stopped early, 1 diverged, 1 failed" in out
     assert "6,144" in out
-    assert "Not considered: trials that ended otherwise: 1 diverged, 1 failed." in out
+    assert "Not considered: trials that ended otherwise: 1 stopped early, 1 failed; 2 configurations " in out
+    assert "The smallest that reaches the target: configuration 0 with 6,144 parameters, 1 of 1 seed " in out
+    assert f"\nNext:  paretune answer {every_ending.folder}    paretune watch " in out
     # The folder lies outside ./results, where its name alone would not find it.
     assert out.endswith(f"    paretune retrain {every_ending.folder}\n")
 

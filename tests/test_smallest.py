@@ -111,6 +111,15 @@ def test_what_is_taken_for_the_smallest_succeeds_more_often_than_the_luckiest():
     assert np.mean(ours) > np.mean(naive) + 0.06
 
 
+def test_of_a_few_configurations_each_is_judged_by_its_own_seeds():
+    """Three cannot tell how success depends on size: that small ones fail says nothing of a large one."""
+    rows = truths.search_of(trials_of([0, 0, 1], [200, 2000, 6000], seeds=1))
+    assert configurations(rows)["expected_rate"].tolist() == pytest.approx([1 / 3, 1 / 3, 2 / 3])
+    assert smallest(rows)["params"] == 6000
+    half = truths.search_of(trials_of([0, 0, 1], [200, 2000, 6000], seeds=2))
+    assert smallest(half) is None, "one of two is not more than half"
+
+
 def test_without_a_solved_seed_nothing_reaches_the_target():
     """Although every other size solves: what is to be expected is above one half there too."""
     rows = truths.search_of(trials_of([2, 2, 2, 0, 2, 2, 2, 2], seeds=3))

@@ -56,6 +56,9 @@ def rank(
         print_json(records(shown))
         return OK
     console = make_console()
+    if shown.empty:
+        console.print("There is nothing to rank yet: no trial was started.")
+        return OK
     print_configurations(console, rows, shown, first=["rank", "configuration"], costs=rows.cost_objectives)
     if len(shown) < len(table):
         console.print(f"... and {len(table) - len(shown)} more")
