@@ -87,11 +87,14 @@ def _meetings(
     for after in at:
         if after == usual:
             continue
-        met = {before: _pairs(place, at, before, after) for before in at if before != after}
-        most = max(met, key=lambda before: len(met[before][0]))
-        best = usual if usual in met and len(met[usual][0]) else most
-        if len(met[best][0]) and (after, best) not in found:
-            found[best, after] = met[best]
+        before = usual
+        rows = _pairs(place, at, usual, after) if usual in at else None
+        if rows is None or not len(rows[0]):
+            met = {other: _pairs(place, at, other, after) for other in at if other != after}
+            before = max(met, key=lambda other: len(met[other][0]))
+            rows = met[before]
+        if len(rows[0]) and (after, before) not in found:
+            found[before, after] = rows
     return [(before, after, *rows) for (before, after), rows in found.items()]
 
 
