@@ -21,8 +21,8 @@ so intervals are of configurations, not of trials. "A cliff" is when 10 to 90 % 
 "a ramp" otherwise. Where the data cannot tell, it is said how many more trials, at which sizes, would.
 
 Trials whose outcome is not known, such as those that were stopped early, are left out, and bounds are told
-that hold whatever came of them. The same is told of the best recipe of each size, on seeds that did not choose
-it, which takes two seeds or more.
+that hold whatever came of them. The same is told of the best recipe of each size, on seeds that did not
+choose it, which takes two seeds or more.
 
 \b
 Examples:
