@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 
 from analysis.intervals import wilson
-from analysis.plots import curves_figure, save_figure
+from analysis.pictures.curves import curves_figure
+from analysis.pictures.painting import save_figure
 from paretune import leaderboard
 from paretune.binding import BoundPlan
 from paretune.devices import gpu_name

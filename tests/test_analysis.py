@@ -16,9 +16,9 @@ from analysis.export import export
 from analysis.frontier import frontier
 from analysis.intervals import wilson, wilson_ends
 from analysis.layout import ExportError
+from analysis.pictures.curves import curves_figure
 from analysis.pictures.marks import Line, Note, Picture, Points
 from analysis.pictures.painting import figure_of, save_figure
-from analysis.plots import curves_figure
 from analysis.ranking import ranking, reaches_target
 from analysis.rows import SearchRows
 from paretune.retraining import choose
