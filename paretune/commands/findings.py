@@ -83,16 +83,47 @@ def print_finding(console: Console, finding: Finding) -> None:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table of a finding, with the units of its columns where they are not plain."""
+    """Print a table of a finding: an estimate and the ends of its interval in one cell, so that it fits."""
     from paretune.commands.printing import print_rows
 
     units = {column.name: column.unit for column in table.columns}
-    headers = [name.replace("_", " ") for name in table.frame.columns]
+    names = [str(name) for name in table.frame.columns]
+    ends = _ends_of_intervals(names)
+    shown = [name for name in names if not any(name in pair for pair in ends.values())]
     rows = [
-        [cell(value, units.get(name, "")) for name, value in zip(table.frame.columns, row, strict=True)]
+        [_with_interval(dict(zip(names, row, strict=True)), name, ends, units) for name in shown]
         for row in table.frame.itertuples(index=False)
     ]
-    print_rows(console, headers, rows, title=table.title, folds_cells=False)
+    print_rows(
+        console, [name.replace("_", " ") for name in shown], rows, title=table.title, folds_cells=False
+    )
+
+
+def _ends_of_intervals(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return the columns that hold the ends of a column's interval: the two after it, named low and high."""
+    found = {}
+    for value, low, high in zip(names, names[1:], names[2:], strict=False):
+        if low.endswith("low") and high == low.removesuffix("low") + "high":
+            found[value] = (low, high)
+    return found
+
+
+def _with_interval(
+    row: dict[str, Any], name: str, ends: dict[str, tuple[str, str]], units: dict[str, str]
+) -> str:
+    value = cell(row[name], units.get(name, ""))
+    if name not in ends:
+        return value
+    low, high = (row[end] for end in ends[name])
+    missing = [end is None or end != end or abs(end) == float("inf") for end in (low, high)]
+    told_low, told_high = (cell(end, units.get(name, "")) for end in (low, high))
+    if all(missing) or (missing[1] and low == 0):
+        return value  # nothing is bounded from below by 0
+    if missing[1]:
+        return f"{value} (at least {told_low})"
+    if missing[0]:
+        return f"{value} (at most {told_high})"
+    return f"{value} ({told_low} to {told_high})"
 
 
 def cell(value: Any, unit: str) -> str:
