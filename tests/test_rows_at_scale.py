@@ -243,3 +243,17 @@ def test_a_hundred_thousand_reports_take_little_time_and_memory(tmp_path):
     # As lists of dicts they take more than 200 MB: the rows' names and numbers are objects each.
     assert memory < 130e6
     assert seconds < 15
+
+
+def test_the_benchmark_of_many_trials_runs():
+    done = subprocess.run(
+        [sys.executable, "benchmarks/many_trials.py", "--trials", "300"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    commands = [line.split("|")[1].strip() for line in done.stdout.splitlines()[2:]]
+    assert commands == ["reading", "rank --json", "answer", "report"]
