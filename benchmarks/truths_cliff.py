@@ -112,7 +112,7 @@ def configurations_differ(configurations: int, seeds: int, slope: float, spread:
         rows = draw(rng, configurations=configurations, seeds=seeds, slope=slope, spread=spread)
         found = cliff(rows)
         answers: dict[str, tuple[Estimate, float]] = {
-            f"{share:.0%} size": (
+            f"{share * 100:.0f} % size": (
                 found.size(share),
                 float(np.exp(middle + np.log(share / (1 - share)) / rise)),
             )
@@ -122,10 +122,10 @@ def configurations_differ(configurations: int, seeds: int, slope: float, spread:
         trials = with_outcomes(rows)
         if configurations >= 80:
             learned = fit_sizes(count(trials[trials["ending"] != "diverged"]))
-            answers["naive: 50% size, diverged trials left out"] = (_size(learned), float(np.exp(middle)))
+            answers["naive: 50 % size, diverged trials left out"] = (_size(learned), float(np.exp(middle)))
         if spread >= 2:
             alone = fit_sizes(count(trials.assign(configuration=np.arange(len(trials)))))
-            answers["naive: 50% size, trials resampled"] = (_size(alone), float(np.exp(middle)))
+            answers["naive: 50 % size, trials resampled"] = (_size(alone), float(np.exp(middle)))
         return answers
 
     return Truth(
@@ -141,16 +141,16 @@ def stopped_early(stopping: str) -> Truth:
         rows = draw(rng, configurations=60, seeds=3, slope=5.0, spread=0.5, stopping=stopping)
         found, true = cliff(rows), float(np.exp(middle))
         failed, solved = _size(found.failed), _size(found.solved)
-        answers = {"naive: 50% size, unknown as failed": (failed, true)}
+        answers = {"naive: 50 % size, unknown as failed": (failed, true)}
         if stopping == "some":
-            answers["50% size"] = (found.size(), true)
+            answers["50 % size"] = (found.size(), true)
             trials = with_outcomes(rows)
             flat = trials.assign(weight=np.minimum(trials["weight"], 1.0))
-            answers["naive: 50% size, unknown left out"] = (_size(fit_sizes(count(flat))), true)
+            answers["naive: 50 % size, unknown left out"] = (_size(fit_sizes(count(flat))), true)
         else:
-            answers["naive: 50% size, unknown left out"] = (found.size(), true)
+            answers["naive: 50 % size, unknown left out"] = (found.size(), true)
         bounds = Estimate(value=found.size().value, low=solved.low, high=failed.high)
-        answers["50% size, whatever came of the unknown"] = (bounds, true)
+        answers["50 % size, whatever came of the unknown"] = (bounds, true)
         return answers
 
     kept = "some kept by lot" if stopping == "some" else "none kept"
@@ -166,7 +166,7 @@ def two_searches() -> Truth:
         second = cliff(draw(rng, configurations=40, seeds=3, slope=6.0, spread=0.7, half=HALF * ratio))
         sizes, sharpness, *_ = second.difference_from(first)
         return {
-            "ratio of 50% sizes": (sizes.change, ratio),
+            "ratio of 50 % sizes": (sizes.change, ratio),
             "ratio of odds per doubling": (sharpness.change, 1.0),
         }
 
@@ -185,9 +185,9 @@ def best_recipes() -> Truth:
         rate = (trials["outcome"] == "solved").groupby(trials["configuration"]).transform("mean")
         best = trials[rate == rate.groupby(bins).transform("max")]
         return {
-            "50% size of the best recipe": (_size(found.best.fit), HALF),
-            "naive: 50% size of all recipes": (found.size(), HALF),
-            "naive: 50% size, judged by the seeds that chose": (_size(fit_sizes(count(best))), HALF),
+            "50 % size of the best recipe": (_size(found.best.fit), HALF),
+            "naive: 50 % size of all recipes": (found.size(), HALF),
+            "naive: 50 % size, judged by the seeds that chose": (_size(fit_sizes(count(best))), HALF),
         }
 
     return Truth(name="a good and a bad recipe", simulate=simulate)
