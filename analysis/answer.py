@@ -17,9 +17,11 @@ from analysis.wording import target_text
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a search found, said in order: what was tried, then each finding in a sentence."""
+    """What a search found: each finding in a sentence, and the trials that all of them rest on."""
 
     name: str
+    tried: str
+    """What was tried, and what came of it, in a sentence."""
     sentences: Sequence[str]
     findings: Sequence[Finding]
     kind: str = "answer"
@@ -39,6 +41,7 @@ class Answer:
         """Return the sentences, and every finding by its kind."""
         return {
             "search": self.name,
+            "tried": self.tried,
             "sentences": list(self.sentences),
             "findings": {finding.kind: finding.as_json() for finding in self.findings},
         }
@@ -52,8 +55,14 @@ def answer(rows: SearchRows, findings: Sequence[Finding] | None = None) -> Answe
         findings: those of :func:`analysis.findings.findings_of`, if they are there already.
     """
     found = findings_of(rows) if findings is None else findings
-    said = [_what_was_tried(rows), *(finding.sentences[0] for finding in found)]
-    return Answer(name=rows.folder.name, sentences=said, findings=found)
+    tried = _what_was_tried(rows)
+    # Where nothing is confirmed, the sentence on the smallest says so already.
+    said = [finding.sentences[0] for finding in found if not _is_empty_confirmation(finding)]
+    return Answer(name=rows.folder.name, tried=tried, sentences=said or [tried], findings=found)
+
+
+def _is_empty_confirmation(finding: Finding) -> bool:
+    return finding.kind == "confirmed" and all(table.frame.empty for table in finding.tables)
 
 
 def _what_was_tried(rows: SearchRows) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.cliff.expected import shrunken_rates
+from analysis.confirmation.rows import confirmed_rates
 from analysis.costs import per_success, spent_on_target
 from analysis.intervals import wilson_ends
 from analysis.layout import ENDINGS, Column
@@ -17,6 +19,10 @@ from analysis.rows import PARAMS, SearchRows
 WITH_VALUE = ("solved", "finished")
 """Endings after which a trial's metrics are those of its whole training. What a trial had when it was stopped
 or interrupted is not what it would have had in the end; one that diverged has nothing."""
+
+
+FEWEST_FRESH_SEEDS = 3
+"""With fewer fresh seeds, a confirmation that was just begun would overrule the seeds of the search."""
 
 
 def is_all_or_nothing(rows: SearchRows, metric: str) -> bool:
@@ -185,19 +191,11 @@ def _counts(trials: pd.DataFrame, place: NDArray[Any], index: pd.Index[Any]) -> 
 
 
 def _rates(rows: SearchRows, params: pd.Series[int], counts: pd.DataFrame) -> pd.DataFrame:
-    # The rooms of the findings know this module.
-    from analysis.cliff.expected import FEWEST_CONFIGURATIONS, shrunken_rates
-    from analysis.confirmation.rows import confirmed_rates
-
     solved, known, unknown = (counts[name].to_numpy() for name in ("solved", "known", "unknown"))
     low, high = wilson_ends(solved, known)
     fresh = confirmed_rates(rows).reindex(counts.index)
-    if (known > 0).sum() < FEWEST_CONFIGURATIONS:
-        # So few tell nothing of how success depends on size: Laplace's rule, from its own seeds alone.
-        likely = (solved + 1) / (known + 2)
-    else:
-        likely = shrunken_rates(params.to_numpy(), solved, known)
-    expected = pd.Series(likely, index=counts.index)
+    judged = fresh["rate"].where(fresh["seeds"] >= FEWEST_FRESH_SEEDS)
+    expected = pd.Series(shrunken_rates(params.to_numpy(), solved, known), index=counts.index)
     with np.errstate(invalid="ignore"):
         rate = solved / known
     return pd.DataFrame(
@@ -207,7 +205,7 @@ def _rates(rows: SearchRows, params: pd.Series[int], counts: pd.DataFrame) -> pd
             "success_high": high,
             "rate_if_unknown_failed": solved / (known + unknown),
             "rate_if_unknown_solved": (solved + unknown) / (known + unknown),
-            "expected_rate": fresh["rate"].fillna(expected),
+            "expected_rate": judged.fillna(expected),
             "confirmed_solved": fresh["solved"].fillna(0).astype(int),
             "confirmed_seeds": fresh["seeds"].fillna(0).astype(int),
             "confirmed_low": fresh["low"],

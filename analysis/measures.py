@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.configurations import is_all_or_nothing
 from analysis.layout import SelectionError
-from analysis.ranking import accuracy_objective
+from analysis.objectives import accuracy_objective
 from analysis.rows import PARAMS, SearchRows
 from analysis.wording import cost_text, metric_text
 

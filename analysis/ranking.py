@@ -14,24 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.configurations import configurations, is_all_or_nothing
+from analysis.objectives import accuracy_objective
 from analysis.rows import PARAMS, SearchRows
 from analysis.text import amount, between, plural
 from analysis.wording import cost_text
-
-
-def accuracy_objective(rows: SearchRows) -> tuple[str, str]:
-    """Return (metric, direction) of the first objective that is no cost: what says how good a model is.
-
-    Without such an objective it is the target's metric, else the task's first.
-    """
-    for objective in rows.plan.objectives:
-        if objective.metric not in rows.costs:
-            return objective.metric, objective.direction
-    if rows.plan.target is not None:
-        (name,) = rows.plan.target
-        return name, rows.metrics[name]["direction"]
-    name, metric = next((name, m) for name, m in rows.metrics.items() if name not in rows.costs)
-    return name, metric["direction"]
 
 
 def reaches_target(rows: SearchRows, table: pd.DataFrame) -> pd.Series[bool]:

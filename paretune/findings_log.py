@@ -24,9 +24,11 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from analysis.layout import TENSORBOARD_FOLDER, TRIALS_FILE
-from paretune.tensorboard_view import FINDINGS_RUN, FINDINGS_TEXT, PICTURE
+from paretune.tensorboard_view import CARD, FINDINGS_RUN, FINDINGS_TEXT, PICTURE
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from analysis.answer import Answer
     from analysis.pictures.marks import Picture
     from analysis.rows import SearchRows
@@ -36,9 +38,6 @@ _INTERVAL = 30.0
 
 _MOST_SHARE = 0.1
 """Share of the time in which the answer may be computed: searches need the processors."""
-
-_SIZE = (5.2, 3.6)
-_DOTS_PER_INCH = 75
 
 
 class FindingsLog:
@@ -63,7 +62,6 @@ class FindingsLog:
         size = path.stat().st_size if path.exists() else 0
         if size == self._seen:
             return False
-        self._seen = size
         # Pandas and Matplotlib take a second to import, and are not needed where nothing has happened yet.
         from analysis.answer import answer
         from analysis.rows import SearchRows
@@ -74,8 +72,9 @@ class FindingsLog:
         self._write(text_pb(FINDINGS_TEXT, markdown_of(rows, found.sentences, ended)), ended)
         picture = picture_of(found)
         if picture is not None:
-            self._write(Summary(value=[_image(picture)]), ended)
+            self._write(Summary(value=images_of(picture)), ended)
         self._writer.flush()
+        self._seen = size
         return True
 
     def close(self) -> None:
@@ -109,6 +108,13 @@ def picture_of(found: Answer) -> Picture | None:
     return None
 
 
+def images_of(picture: Picture) -> list[Summary.Value]:
+    """Return a picture with its caption, and once more in the size of a card."""
+    from analysis.pictures.painting import figure_of
+
+    return [_image(PICTURE, figure_of([picture]), 100), _image(CARD, _small(picture), 72)]
+
+
 def main() -> None:
     """Refresh the findings of a search until standard input ends."""
     (folder,) = sys.argv[1:]
@@ -129,24 +135,35 @@ def main() -> None:
     log.close()
 
 
-def _image(picture: Picture) -> Summary.Value:
+def _image(tag: str, figure: Figure, dots_per_inch: int) -> Summary.Value:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dots_per_inch)
+    width, height = (round(inches * dots_per_inch) for inches in figure.get_size_inches())
+    image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=content.getvalue())
+    return Summary.Value(tag=tag, image=image)
+
+
+def _small(picture: Picture) -> Figure:
+    """Return a picture of the size of a card, without its caption.
+
+    TensorBoard shrinks larger ones by leaving out pixels, and letters with them.
+    """
     from matplotlib.figure import Figure
 
     from analysis.pictures.painting import paint
 
-    # TensorBoard shrinks what is larger than its card, and leaves out pixels to do so.
-    figure = Figure(figsize=_SIZE, dpi=_DOTS_PER_INCH, layout="constrained")
+    figure = Figure(figsize=(4.32, 3.0), layout="constrained")
     paint(figure.subplots(), picture)
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    width, height = (round(inches * _DOTS_PER_INCH) for inches in _SIZE)
-    image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=content.getvalue())
-    return Summary.Value(tag=PICTURE, image=image)
+    return figure
 
 
 def _escaped(text: str) -> str:
-    """Return a text of which Markdown takes nothing as its own."""
-    return re.sub(r"([\\`*_\[\]])", r"\\\1", html.escape(text, quote=False))
+    """Return a text of which Markdown takes nothing as its own but commands between backticks."""
+    parts = text.split("`")
+    return "`".join(
+        part if index % 2 else re.sub(r"([\\*_\[\]])", r"\\\1", html.escape(part, quote=False))
+        for index, part in enumerate(parts)
+    )
 
 
 if __name__ == "__main__":

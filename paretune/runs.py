@@ -114,7 +114,9 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InputError(f"{self.name} is being searched by another process; wait for it") from None
+                raise InputError(
+                    f"{self.name} is in use by another process, a search or a confirmation; wait for it"
+                ) from None
             yield
 
     def require_rows(self) -> None:

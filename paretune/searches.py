@@ -13,10 +13,11 @@ from paretune.runs import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
-    from analysis.answer import Answer
-    from analysis.comparison import Comparison
 
+    from analysis.answer import Answer
     from analysis.cliff import Cliff
+    from analysis.comparison import Comparison
+    from analysis.confirmation import Confirmation
     from analysis.effects import Effects
     from analysis.frontier import Frontier
     from analysis.regimes import Regimes
@@ -86,11 +87,22 @@ class Search:
 
         return ranking(self._rows)
 
-    def frontier(self, against: str = "params") -> Frontier:
-        """Return the configurations that no other beats in both quality and a cost."""
+    def frontier(self, against: str = "params", quality: str | None = None) -> Frontier:
+        """Return the configurations that no other beats in both a cost and quality.
+
+        Args:
+            against: a cost.
+            quality: ``success_rate``, a metric of the task, or a second cost; what was searched for if None.
+        """
         from analysis.frontier import frontier
 
-        return frontier(self._rows, against)
+        return frontier(self._rows, against, quality)
+
+    def confirmation(self) -> Confirmation:
+        """Return what confirmed configurations did on fresh seeds, beside what they did in the search."""
+        from analysis.confirmation import confirmation
+
+        return confirmation(self._rows)
 
     def cliff(self, by: str | None = None) -> Cliff:
         """Return the sizes at which the task begins to be learned, together or for each value of ``by``."""

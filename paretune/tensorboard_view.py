@@ -14,6 +14,7 @@ RESULTS = "result"
 FINDINGS_RUN = "findings"
 FINDINGS_TEXT = "findings/answer"
 PICTURE = "findings/picture"
+CARD = "findings/small picture"
 
 _EXPERIMENT = "defaultExperimentId"
 """TensorBoard's word for the only folder that it shows, a part of the names of runs in addresses."""
@@ -31,7 +32,7 @@ def first_view(plan: Plan, metrics: dict[str, dict[str, Any]]) -> str:
     """
     pinned = [
         {"plugin": "scalars", "tag": f"{RESULTS}/{quality_of(plan, metrics)}"},
-        {"plugin": "images", "tag": PICTURE, "runId": f"{_EXPERIMENT}/{FINDINGS_RUN}", "sample": 0},
+        {"plugin": "images", "tag": CARD, "runId": f"{_EXPERIMENT}/{FINDINGS_RUN}", "sample": 0},
     ]
     return (
         "?"

@@ -21,6 +21,7 @@ import pandas as pd
 from analysis.cliff.counts import Counts, Whole, count
 from analysis.cliff.fit import SizeFit, fit_sizes
 from analysis.logistic import Array
+from analysis.objectives import accuracy_objective
 from analysis.rows import SearchRows
 
 FACTORS = (1.1, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5, 1.75, 2.0)
@@ -96,9 +97,6 @@ def _bins(params: Array, factor: float) -> Whole:
 
 def _judged(rows: SearchRows, known: pd.DataFrame, factor: float) -> pd.DataFrame:
     """Return the trials that judge: of each bin and seed that of the recipe which the other seeds chose."""
-    # The ranking asks this package for expected success rates, and is imported first then.
-    from analysis.ranking import accuracy_objective
-
     metric, direction = accuracy_objective(rows)
     sign = 1.0 if direction == "max" else -1.0
     values = sign * known[metric].astype(float) if metric in known.columns else pd.Series(np.nan, known.index)

@@ -21,7 +21,7 @@ PRIOR_SEEDS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 configurations of one size differ much, for many where they are alike. The trials tell which."""
 
 FEWEST_CONFIGURATIONS = 4
-"""With fewer, or with one size only, a rate is drawn towards that of all trials, whatever their size."""
+"""Fewer tell nothing of how success depends on size."""
 
 _SUREST = 1e-4
 """Nearest to none and to all that the rate at a size may come."""
@@ -34,7 +34,7 @@ def shrunken_rates(params: NDArray[Any], solved: NDArray[Any], known: NDArray[An
     that size, which is the one of a logistic regression of all configurations on the logarithm of the size.
     It is averaged over every K of :data:`PRIOR_SEEDS`, weighted by how likely each makes the outcomes that
     were seen. Success that falls with size is put down to chance: the rate at a size is then that of all
-    trials.
+    trials. Of fewer than four configurations each is judged by its own seeds, (solved + 1) / (known + 2).
 
     Args:
         params: shape (m,), each configuration's number of parameters, above 0.
@@ -48,6 +48,9 @@ def shrunken_rates(params: NDArray[Any], solved: NDArray[Any], known: NDArray[An
     solved, known = np.asarray(solved, dtype=float), np.asarray(known, dtype=float)
     if not len(solved):
         return np.zeros(0)
+    if (known > 0).sum() < FEWEST_CONFIGURATIONS:
+        # Laplace's rule: from its own seeds alone.
+        return np.asarray((solved + 1) / (known + 2))
     around = np.clip(_rates_around(np.asarray(params, dtype=float), solved, known), _SUREST, 1 - _SUREST)
     strengths = np.array(PRIOR_SEEDS)[:, None]
     a, b = strengths * around, strengths * (1 - around)
@@ -64,7 +67,7 @@ def _rates_around(params: Array, solved: Array, known: Array) -> Array:
     # Configurations of one size are alike to the regression: their sums are all that it needs.
     solved_at, known_at = (np.bincount(place, part).astype(float) for part in (solved, known))
     seen = known_at > 0
-    if (known > 0).sum() < FEWEST_CONFIGURATIONS or seen.sum() < 2:
+    if seen.sum() < 2:
         return pooled
     predictors = np.column_stack([np.ones(len(sizes)), sizes - sizes[seen].mean()])
     fitted = coefficients(predictors[seen], solved_at[seen], known_at[seen])

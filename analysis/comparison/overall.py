@@ -13,8 +13,9 @@ from scipy.stats import t as student
 
 from analysis.configurations import is_all_or_nothing
 from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
+from analysis.objectives import accuracy_objective
 from analysis.outcomes import with_outcomes
-from analysis.ranking import accuracy_objective, smallest
+from analysis.ranking import smallest
 from analysis.rows import SearchRows
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.finding import Table
 from analysis.layout import Column
-from analysis.ranking import accuracy_objective
+from analysis.objectives import accuracy_objective
 from analysis.rows import SearchRows
 from analysis.text import plural
 from search_spaces.dimensions import describe

@@ -12,6 +12,7 @@ from analysis.confirmation.points import Confirmed, compared
 from analysis.confirmation.rows import confirmations
 from analysis.estimate import Estimate
 from analysis.finding import Drawn, Table
+from analysis.objectives import accuracy_objective
 from analysis.pictures.marks import Picture
 from analysis.rows import SearchRows
 from analysis.wording import target_text
@@ -83,9 +84,8 @@ class Confirmation(Drawn):
 
 def confirmation(rows: SearchRows) -> Confirmation:
     """Return what the confirmed configurations of a search did on fresh seeds, beside the search."""
-    # Ranking asks this package for confirmed rates, so it comes in where it is needed.
+    # Configurations ask this package for confirmed rates, so they come in where they are needed.
     from analysis.configurations import is_all_or_nothing
-    from analysis.ranking import accuracy_objective
 
     metric, direction = accuracy_objective(rows)
     target = rows.plan.target

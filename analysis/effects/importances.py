@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.effects.design import codes, is_numeric
+from analysis.objectives import accuracy_objective
 from analysis.outcomes import with_outcomes
-from analysis.ranking import accuracy_objective
 from analysis.rows import SearchRows
 from analysis.text import plural
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.configurations import is_all_or_nothing
+from analysis.objectives import accuracy_objective
 from analysis.outcomes import with_outcomes
-from analysis.ranking import accuracy_objective
 from analysis.rows import SearchRows
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from analysis.objectives import accuracy_objective
 from analysis.outcomes import OUTCOMES, with_outcomes
 from analysis.pictures.marks import Axis, Line, Mark, Picture, Points, Rule
 from analysis.pictures.thinning import evenly_chosen, thin
-from analysis.ranking import accuracy_objective
 from analysis.rows import SearchRows
 from analysis.selection import parameters
 from analysis.text import number, plural

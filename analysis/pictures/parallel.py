@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.objectives import accuracy_objective
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Axis, Line, Mark, Note, Picture, Rule
 from analysis.pictures.thinning import evenly_chosen
-from analysis.ranking import accuracy_objective
 from analysis.rows import PARAMS, SearchRows
 from analysis.selection import parameters, plain
 from analysis.text import amount

@@ -46,6 +46,7 @@ def answer(
         print_json(found.as_json())
         return OK
     console = make_console()
+    console.print(found.tried, soft_wrap=not console.is_terminal)
     for sentence in found.sentences:
         console.print(f"- {sentence}", soft_wrap=not console.is_terminal)
     console.print(_more(name, [finding.kind for finding in found.findings]), style="dim", soft_wrap=True)

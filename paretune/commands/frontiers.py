@@ -53,12 +53,14 @@ def as_json(fronts: list[Frontier]) -> dict[str, Any]:
     return fronts[0].as_json() if len(fronts) == 1 else {"frontiers": [front.as_json() for front in fronts]}
 
 
-def print_frontiers(console: Console, rows: SearchRows, fronts: list[Frontier]) -> None:
-    """Print each frontier: what it says, its table, and what it does not consider."""
+def print_frontiers(
+    console: Console, rows: SearchRows, fronts: list[Frontier], *, in_sentences: bool = True
+) -> None:
+    """Print each frontier: if wanted what it says, then its table, and what it does not consider."""
     for index, front in enumerate(fronts):
         if len(fronts) > 1:
             console.print(f"{chr(10) if index else ''}{front.title}:", style="bold")
-        for sentence in front.sentences:
+        for sentence in front.sentences if in_sentences else ():
             console.print(sentence, soft_wrap=True)
         if not front.points.empty:
             console.print()

@@ -89,7 +89,7 @@ def configuration_rows(
         costs: costs to be shown beside those that always are.
     """
     from analysis.configurations import is_all_or_nothing
-    from analysis.ranking import accuracy_objective
+    from analysis.objectives import accuracy_objective
     from analysis.rows import PARAMS
     from analysis.wording import cost_text, metric_text
 

@@ -198,7 +198,7 @@ def _conclude(
     console.print(
         f"\n{len(rows.trials)} trials: {told or 'none ended'}. This session took {duration(elapsed)}."
     )
-    print_frontiers(console, rows, fronts)
+    print_frontiers(console, rows, fronts, in_sentences=interrupted)
     if interrupted:
         console.print(
             f"\nInterrupted; all rows are kept. Go on with: {_resume_command(folder)}", style="yellow"
