@@ -25,7 +25,7 @@ from truths import METRICS
 from analysis.layout import TENSORBOARD_FOLDER
 from analysis.rows import SearchRows
 from paretune.findings_log import FindingsLog, markdown_of
-from paretune.tensorboard_view import FINDINGS_TEXT, PICTURE, first_view, quality_of
+from paretune.tensorboard_view import CARD, FINDINGS_TEXT, PICTURE, first_view, quality_of
 from search_spaces.plan import Plan
 
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"
@@ -183,7 +183,7 @@ def test_findings_of_a_search_that_is_over(tmp_path: Path):
             assert words in told["text"]
 
         images = watch.get("/data/plugin/images/tags", lambda found: "findings" in found)
-        assert list(images["findings"]) == [PICTURE]
+        assert set(images["findings"]) == {PICTURE, CARD}
         query = urlencode({"run": "findings", "tag": PICTURE, "sample": 0})
         (picture,) = watch.get(f"/data/plugin/images/images?{query}")
         with urllib.request.urlopen(
@@ -196,7 +196,7 @@ def test_findings_of_a_search_that_is_over(tmp_path: Path):
         pinned = json.loads(parse_qs(address.query)["pinnedCards"][0])
         assert [(card["plugin"], card["tag"]) for card in pinned] == [
             ("scalars", "result/exact_match"),
-            ("images", PICTURE),
+            ("images", CARD),
         ]
         assert "<title>TensorBoard" in _page(f"{watch.base}/?{address.query}")
 
@@ -273,9 +273,9 @@ def test_a_search_without_trials_has_no_findings_yet(tmp_path: Path):
 
 def test_sentences_stay_as_they_are_in_markdown():
     rows = SearchRows(PUBLISHED / "attention-heads")
-    told = markdown_of(rows, ["With d_model < 5, 2*3 [a](b).", "Also `n_heads`."], ended=3)
+    told = markdown_of(rows, ["With d_model < 5, 2*3 [a](b).", "Type `paretune cliff a_b`."], ended=3)
     assert "**With d\\_model &lt; 5, 2\\*3 \\[a\\](b).**" in told
-    assert "- Also \\`n\\_heads\\`." in told
+    assert "- Type `paretune cliff a_b`." in told
 
 
 @pytest.mark.parametrize(
