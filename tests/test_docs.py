@@ -17,7 +17,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "results" / "README.md").read_text()
 COMMANDS = (
-    *("check", "data", "search", "watch", "rank", "frontier", "retrain"),
+    *("check", "data", "search", "watch", "answer", "cliff", "regimes", "times", "effects"),
+    *("rank", "frontier", "confirm", "report", "compare", "retrain"),
     *("evaluate", "add", "generate", "export", "doctor", "schema"),
 )
 
@@ -80,7 +81,7 @@ def test_make_targets_in_the_readme_exist():
 
 
 def test_results_readme_describes_every_column_metric_ending_and_file():
-    columns = (*layout.TRIAL_COLUMNS, *layout.REPORT_COLUMNS)
+    columns = (*layout.TRIAL_COLUMNS, *layout.REPORT_COLUMNS, *layout.CONFIRMATION_COLUMNS)
     metrics = [*LOOP_METRICS, *(metric for task in TASKS.values() for metric in task.metrics)]
     for name, unit in [(c.name, c.unit) for c in columns] + [(m.name, m.unit) for m in metrics]:
         assert re.search(rf"^\| `{name}` \| {re.escape(unit)} ?\|", RESULTS, flags=re.M), name

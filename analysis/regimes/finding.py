@@ -18,6 +18,7 @@ from analysis.regimes.band import Band, Edge, Told, band, combined
 from analysis.regimes.classify import REGIMES
 from analysis.regimes.points import Points, points_of
 from analysis.rows import PARAMS, SearchRows
+from analysis.selection import parameters, plain
 
 Side = Literal["lower", "upper"]
 SIDES: tuple[Side, Side] = ("lower", "upper")
@@ -204,6 +205,8 @@ def regimes(rows: SearchRows, rate: str = "lr", size: str = "params") -> Regimes
         SelectionError: there is no such parameter, or it is not a number above 0 in every configuration.
     """
     points = points_of(rows, rate, size)
+    table = parameters(rows)
+    searched = [name for name in rows.plan.searched_names if name in table.columns]
     cells = points.cells()
     fitted = band(cells) if rows.plan.target is not None else None
     stopped = fitted is not None and bool((points.frame["regime"] == "unknown").any())
@@ -214,7 +217,7 @@ def regimes(rows: SearchRows, rate: str = "lr", size: str = "params") -> Regimes
         fitted=fitted,
         pessimistic=band(points.cells(unknown_fail=True)) if stopped else None,
         target=rows.plan.target,
-        others=[name for name in rows.plan.searched_names if name not in (rate, size)],
+        others=[n for n in searched if n not in (rate, size) and table[n].map(plain).nunique() > 1],
     )
 
 
