@@ -14,7 +14,6 @@ import re
 import select
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from analysis.layout import TENSORBOARD_FOLDER, TRIALS_FILE
+from paretune.runs import RunFolder
 from paretune.tensorboard_view import CARD, FINDINGS_RUN, FINDINGS_TEXT, PICTURE
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from analysis.answer import Answer
     from analysis.pictures.marks import Picture
-    from analysis.rows import SearchRows
 
 _INTERVAL = 30.0
 """Seconds between two looks at the rows."""
@@ -69,7 +68,7 @@ class FindingsLog:
         rows = SearchRows(self._folder)
         found = answer(rows)
         ended = int(rows.trials["ending"].notna().sum())
-        self._write(text_pb(FINDINGS_TEXT, markdown_of(rows, found.sentences, ended)), ended)
+        self._write(text_pb(FINDINGS_TEXT, markdown_of(found, RunFolder(self._folder).shown)), ended)
         picture = picture_of(found)
         if picture is not None:
             self._write(Summary(value=images_of(picture)), ended)
@@ -85,16 +84,22 @@ class FindingsLog:
         self._writer.add_event(Event(wall_time=time.time(), step=step, summary=content))
 
 
-def markdown_of(rows: SearchRows, sentences: Sequence[str], ended: int) -> str:
-    """Return the sentences as Markdown, the first in bold, with what they rest on."""
-    first, *others = [_escaped(sentence) for sentence in sentences]
-    told = f"{len(rows.trials):,} trials, {ended:,} of them ended"
+def markdown_of(found: Answer, shown: str) -> str:
+    """Return an answer as Markdown, its first sentence in bold, with what it rests on.
+
+    Args:
+        found: the answer.
+        shown: what to type for its search.
+    """
+    first, *others = [_escaped(sentence) for sentence in found.sentences]
+    command = f"`paretune answer {shown}` says the same on a terminal."
     return "\n\n".join(
         [
-            f"### {_escaped(rows.folder.name)}",
+            f"### {_escaped(found.name)}",
             f"**{first}**",
             *(f"- {sentence}" for sentence in others),
-            f"*{told}. `paretune answer {rows.folder.name}` says the same on a terminal.*",
+            *([_escaped(found.tried)] if found.tried not in found.sentences else []),
+            command,
         ]
     )
 

@@ -22,6 +22,7 @@ from conftest import CLI, Search
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from truths import METRICS
 
+from analysis.answer import Answer, answer
 from analysis.layout import TENSORBOARD_FOLDER
 from analysis.rows import SearchRows
 from paretune.findings_log import FindingsLog, markdown_of
@@ -170,8 +171,6 @@ def _session_groups(base: str) -> list[dict]:
 
 def test_findings_of_a_search_that_is_over(tmp_path: Path):
     """Also of one that was copied without its curves, or is older than findings in TensorBoard."""
-    from analysis.answer import answer
-
     name = copied(PUBLISHED / "attention-heads", tmp_path)
     sentences = answer(SearchRows(tmp_path / name)).sentences
     with watching(name, tmp_path) as watch:
@@ -179,7 +178,7 @@ def test_findings_of_a_search_that_is_over(tmp_path: Path):
         assert texts["findings"] == [FINDINGS_TEXT]
         query = urlencode({"run": "findings", "tag": FINDINGS_TEXT})
         (told,) = watch.get(f"/data/plugin/text/text?{query}")
-        for words in (name, sentences[0].split(";")[0][:20], "trials", "ended"):
+        for words in (name, sentences[0].split(";")[0][:20], f"paretune answer {tmp_path / name}"):
             assert words in told["text"]
 
         images = watch.get("/data/plugin/images/tags", lambda found: "findings" in found)
@@ -272,8 +271,11 @@ def test_a_search_without_trials_has_no_findings_yet(tmp_path: Path):
 
 
 def test_sentences_stay_as_they_are_in_markdown():
-    rows = SearchRows(PUBLISHED / "attention-heads")
-    told = markdown_of(rows, ["With d_model < 5, 2*3 [a](b).", "Type `paretune cliff a_b`."], ended=3)
+    sentences = ["With d_model < 5, 2*3 [a](b).", "Type `paretune cliff a_b`."]
+    found = Answer(name="a_b", tried="3 trials.", sentences=sentences, findings=())
+    told = markdown_of(found, "a_b")
+    assert told.startswith("### a\\_b\n\n")
+    assert "\n\n3 trials.\n\n`paretune answer a_b`" in told
     assert "**With d\\_model &lt; 5, 2\\*3 \\[a\\](b).**" in told
     assert "- Type `paretune cliff a_b`." in told
 
