@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.estimate import Estimate
 from analysis.intervals import wilson
 from analysis.rows import SearchRows
+from analysis.text import between
 
 Outcome = Literal["solved", "not learned", "diverged", "unknown"]
 
@@ -95,7 +96,7 @@ class Rate:
         if not self.known:
             return f"{self.unknown} not known"
         estimate = self.without_unknown
-        told = f"{self.solved} of {self.known} ({estimate.low:.0%} to {estimate.high:.0%})"
+        told = f"{self.solved} of {self.known} ({between(estimate.low, estimate.high, 'share')})"
         return told + (f", {self.unknown} not known" if self.unknown else "")
 
 

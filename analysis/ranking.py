@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.configurations import configurations, is_all_or_nothing
 from analysis.objectives import accuracy_objective
 from analysis.rows import PARAMS, SearchRows
-from analysis.text import amount, between, plural
+from analysis.text import amount, between, percent, plural
 from analysis.wording import cost_text
 
 
@@ -112,7 +112,7 @@ def described(rows: SearchRows, row: pd.Series[Any], cost: str = PARAMS) -> str:
         ends = between(float(row["confirmed_low"]), float(row["confirmed_high"]), "share")
         told.append(f"confirmed by {int(row['confirmed_solved'])} of {plural(fresh, 'fresh seed')} ({ends})")
     else:
-        told.append("not confirmed on fresh seeds")
+        told.append(f"{percent(float(row['expected_rate']))} expected of fresh ones, not confirmed")
     return ", ".join(told)
 
 

@@ -54,10 +54,10 @@ def amount(value: float, unit: str = "") -> str:
 def percent(share: float) -> str:
     """Write a share in whole percents, and near all and nothing with as many digits as it takes to tell."""
     for digits in range(5):
-        text = f"{share:.{digits}%}"
-        if share in (0, 1) or float(text[:-1]) not in (0, 100):
+        number = f"{100 * share:.{digits}f}"
+        if share in (0, 1) or float(number) not in (0, 100):
             break
-    return text
+    return f"{number} %"
 
 
 def between(low: float, high: float, unit: str = "") -> str:
@@ -69,7 +69,9 @@ def between(low: float, high: float, unit: str = "") -> str:
         return f"at least {amount(low, unit)}"
     if below:
         return f"at most {amount(high, unit)}"
-    return f"{amount(low, '' if unit not in ('s', 'share') else unit)} to {amount(high, unit)}"
+    if unit == "share":
+        return f"{percent(low).removesuffix(' %')} to {percent(high)}"
+    return f"{amount(low, unit if unit == 's' else '')} to {amount(high, unit)}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -76,10 +76,10 @@ def _finite(value: float) -> float | None:
 def percent(share: float) -> str:
     """Write a share in percent, with as many digits as it takes not to look like all or nothing."""
     for digits in range(2, 6):
-        text = f"{share:.{digits}%}"
-        if share in (0, 1) or float(text[:-1]) not in (0, 100):
+        number = f"{100 * share:.{digits}f}"
+        if share in (0, 1) or float(number) not in (0, 100):
             break
-    return text
+    return f"{number} %"
 
 
 def headline(exam: Examination) -> str:

@@ -12,6 +12,7 @@ import torch
 from analysis.intervals import wilson
 from analysis.pictures.curves import curves_figure
 from analysis.pictures.painting import save_figure
+from analysis.text import between
 from paretune import leaderboard
 from paretune.binding import BoundPlan
 from paretune.devices import gpu_name
@@ -85,7 +86,7 @@ def _markdown(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], content: di
         parts.append(
             f"**{success['solved']} of {success['seeds']} seeds** held {name} {value:g} "
             f"{_hold(bound.plan.target_hold)} "
-            f"(success rate's 95 % interval {success['low']:.0%} to {success['high']:.0%}).\n"
+            f"(success rate's 95 % interval {between(success['low'], success['high'], 'share')}).\n"
         )
     if (said := leaderboard.sentence(content)) is not None:
         parts += [

@@ -239,9 +239,9 @@ def test_the_first_sentence_says_which_hold_and_the_drop_is_told(tmp_path: Path)
     fresh += [fresh_row(3, i, "solved" if i < 2 else "finished") for i in range(8)]
     said = said_of(two_solved(tmp_path, fresh))
     assert said[0].startswith(
-        "1 of 2 confirmed configurations holds on fresh seeds, number 1 with 8 of 8 (68% to 100%):"
+        "1 of 2 confirmed configurations holds on fresh seeds, number 1 with 8 of 8 (68 to 100 %):"
     )
-    assert said[1] == "These do not: number 3 with 2 of 8 (7% to 59%)."
+    assert said[1] == "These do not: number 3 with 2 of 8 (7 to 59 %)."
     # From 2 of 2 each, to 8 of 8 and 2 of 8.
     (change,) = [sentence for sentence in said if "changes by" in sentence]
     assert "the mean success rate of these 2 configurations changes by -38 percentage points" in change
@@ -252,7 +252,7 @@ def test_the_first_sentence_says_which_hold_and_the_drop_is_told(tmp_path: Path)
 
 def test_one_that_does_not_hold_is_said_so(tmp_path: Path) -> None:
     rows = two_solved(tmp_path, [fresh_row(3, i, "finished") for i in range(8)])
-    assert said_of(rows)[0].startswith("Configuration 3 does not hold on fresh seeds: 0 of 8 (0% to 32%)")
+    assert said_of(rows)[0].startswith("Configuration 3 does not hold on fresh seeds: 0 of 8 (0 to 32 %)")
 
 
 def test_a_seed_of_the_search_that_is_not_known_is_no_failure(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from test_analysis import METRICS, dots, texts, write_search
 from analysis.configurations import configurations
 from analysis.frontier import frontier
 from analysis.layout import SelectionError
+from analysis.objectives import accuracy_objective
 from analysis.pictures.marks import Line, Picture, Points
 from analysis.pictures.painting import figure_of
-from analysis.ranking import accuracy_objective, cheapest, ranking
+from analysis.ranking import cheapest, ranking
 from analysis.rows import SearchRows
 from paretune.commands.frontier import frontier as command
 from paretune.commands.frontiers import frontiers_of

@@ -347,7 +347,7 @@ def test_forest_plot_has_a_row_for_each_change() -> None:
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
-        ([({"a": 1}, "-"), ({"a": 2}, "-")], "no trial has an outcome yet"),
+        ([({"a": 1}, "-"), ({"a": 2}, "-")], "no trial has a value to compare"),
         ([({"a": 1}, "s")], "one configuration has no other"),
         ([({"a": 1}, "ff"), ({"a": 2}, "ff")], "none of 4 trials was solved"),
         ([({"a": 1}, "ss"), ({"a": 2}, "ss")], "all of 4 trials were solved"),
@@ -385,7 +385,7 @@ def test_command_prints_exports_and_answers_programs(
 def test_search_without_trials_says_so(tmp_path: Path) -> None:
     rows = a_list([({"a": 1}, "s")])
     empty = SearchRows.of_frames(rows.plan, METRICS, SearchRows(tmp_path).trials)
-    assert "no trial has an outcome yet" in effects(empty).sentences[0]
+    assert "no trial has a value to compare" in effects(empty).sentences[0]
 
 
 def test_a_hundred_thousand_trials_take_seconds() -> None:

@@ -204,7 +204,7 @@ def test_a_median_that_is_not_reached_is_later_than_the_upper_band_allows():
     assert not found.measured.median.is_known
     assert found.measured.median.low == 1000
     assert found.sentences[0].startswith("Fewer than half of the trials reach exact match 0.99")
-    assert "15% do" in found.sentences[0]
+    assert "15 % do" in found.sentences[0]
 
 
 # Log-rank

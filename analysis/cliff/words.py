@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from analysis.cliff.finding import Cliff
 
 _UNIT = "parameters"
+_MANY_UNKNOWN = 0.1
+"""From this share of trials without a known outcome on, the answer says what they could make of it."""
+
 _ALIKE = 1.2
 """A dispersion up to this is told as none."""
 
@@ -42,12 +45,12 @@ def _answer(cliff: Cliff) -> str:
     if fit is None:
         return _without_fit(cliff)
     if cliff.verdict in ("cliff", "ramp"):
-        return _edge(fit, cliff.verdict)
+        return _edge(fit, cliff.verdict) + _if_none_had_solved(cliff)
     if cliff.verdict == "no edge":
         return _no_edge(fit, cliff.more)
     if fit.is_one_sided:
         share = wilson(fit.solved, fit.trials)[0 if fit.solved else 1]
-        why = f"{_all_or_none(fit)}, which a success rate of {_percent(share)} does not rule out"
+        why = f"{_all_or_none(fit)}, which a success rate of {percent(share)} does not rule out"
     elif fit.separation is not None and fit.separation.is_whole and fit.rises:
         between_them = _sizes(fit.separation.below, fit.separation.above)
         return (
@@ -75,7 +78,7 @@ def _without_fit(cliff: Cliff) -> str:
     low, high = wilson(solved, known)
     return (
         f"{begin}all trials with a known outcome have {amount(size, _UNIT)} ({solved} of {known} solved, a "
-        f"rate of {_percent(low)} to {_percent(high)}). It takes trials of several sizes, {where} ones first."
+        f"rate of {between(low, high, 'share')}). It takes trials of several sizes, {where} ones first."
     )
 
 
@@ -97,6 +100,19 @@ def _edge(fit: SizeFit, verdict: str) -> str:
     return f"{told}{_outside(fit)}."
 
 
+def _if_none_had_solved(cliff: Cliff) -> str:
+    """Say what the 50 % size would be otherwise, where so many are not known that their lack flatters."""
+    rate = cliff.rate
+    if cliff.bounds is None or rate.unknown < _MANY_UNKNOWN * rate.trials:
+        return ""
+    failed = cliff.bounds[1]
+    would_be = amount(failed.value, _UNIT) if failed.is_known else "beyond all sizes tried"
+    return (
+        f" This leaves out {plural(rate.unknown, 'trial')} whose outcome is not known; had none of them "
+        f"solved, the 50 % size would be {would_be}."
+    )
+
+
 def _outside(fit: SizeFit) -> str:
     half = fit.size(0.5).value
     if fit.smallest <= half <= fit.largest:
@@ -111,7 +127,7 @@ def _no_edge(fit: SizeFit, more: MoreTrials | None) -> str:
     begin = f"No edge in this range, {_sizes(fit.smallest, fit.largest, 'to')}: "
     if fit.is_one_sided:
         low, high = wilson(fit.solved, fit.trials)
-        rate = f"at least {_percent(low)}" if fit.solved else f"at most {_percent(high)}"
+        rate = f"at least {percent(low)}" if fit.solved else f"at most {percent(high)}"
         where = (
             "Smaller sizes would have to be tried" if fit.solved else "Larger sizes would have to be tried"
         )
@@ -273,10 +289,6 @@ def _factor(estimate: Estimate, form: str = " ({})") -> str:
     low = estimate.low if estimate.low > 0.001 else -math.inf
     high = estimate.high if estimate.high < 1000 else math.inf
     return value + form.format(between(low, high))
-
-
-def _percent(share: float) -> str:
-    return percent(share).replace("%", " %")
 
 
 def _part(answer: str) -> str:

@@ -150,7 +150,7 @@ def _p(value: float) -> str:
 
 def _why_untested(changes: Sequence[Change], response: Response) -> str:
     if not response.trials:
-        return "no trial has an outcome yet"
+        return "no trial has a value to compare"
     if len(response.table) < 2:
         return "one configuration has no other to be compared with"
     means = response.table["mean"].to_numpy(float)

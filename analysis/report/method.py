@@ -10,7 +10,7 @@ from analysis.report.sections import Section
 from analysis.report.space import defaults_quotes, fixed_table, space_table
 from analysis.report.tables import shown
 from analysis.rows import SearchRows
-from analysis.text import duration, plural
+from analysis.text import duration, percent, plural
 from analysis.wording import metric_text
 
 _CPU_SECONDS = "cpu_seconds"
@@ -89,7 +89,7 @@ def _early_stopping(rows: SearchRows) -> str:
     if rule is None:
         return "none: every trial uses its budget"
     if rule.at is not None:
-        where = f"at {', '.join(f'{share:.0%}' for share in rule.at)} of its own steps"
+        where = f"at {', '.join(percent(share) for share in rule.at)} of its own steps"
     else:
         where = f"from {rule.grace_period:,} steps on, each rung {rule.reduction_factor:g} times the last"
         where += "" if rule.max_steps is None else f", up to {rule.max_steps:,}"

@@ -118,7 +118,7 @@ def _number(value: float, unit: str) -> str:
         return percent(value)
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
 def _listed(value: Any) -> str:

@@ -35,7 +35,7 @@ def sentences(times: Times) -> list[str]:
         ]
     measured = times.measured
     if measured is None or not measured.curve.trials:
-        return [f"The time to {times.target} cannot be told: no trial has spent anything yet."]
+        return [f"The time to {times.target} cannot be told: no trial is over yet."]
     return [
         _answer(times, measured),
         _rests_on(measured),
@@ -158,7 +158,7 @@ def _groups(times: Times) -> list[str]:
     for group in times.groups:
         measured = group.measured.get(times.cost)
         if measured is None or not measured.curve.trials:
-            told.append(f"{group.name}: no trial has spent anything yet.")
+            told.append(f"{group.name}: no trial is over yet.")
             continue
         answer = _answer(times, measured)
         number = plural(measured.curve.trials, "trial")

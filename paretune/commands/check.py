@@ -93,7 +93,7 @@ def sentences(summary: PlanSummary) -> list[tuple[str, str]]:
         ("search", f"{summary.name}, task {summary.task}"),
         ("dimensions", str(summary.dimensions)),
         ("parameters", f"{sizes.smallest:,} to {sizes.largest:,} ({how})"),
-        ("may be trained", f"{sizes.feasible_share:.1%} of the space; the rest is never trained"),
+        ("may be trained", f"{100 * sizes.feasible_share:.1f} % of the space; the rest is never trained"),
         (
             "trials",
             f"{summary.trials:,}: {summary.configurations:,} configurations, "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from analysis.text import duration, values_text
+from analysis.text import between, duration, percent, values_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,11 +158,11 @@ def _solved(row: pd.Series[Any]) -> str:
 
 
 def _interval(row: pd.Series[Any]) -> str:
-    return f"{row['success_low']:.0%} to {row['success_high']:.0%}" if row["known"] else "-"
+    return between(row["success_low"], row["success_high"], "share") if row["known"] else "-"
 
 
 def _expected(row: pd.Series[Any]) -> str:
-    return f"{row['expected_rate']:.0%}"
+    return percent(row["expected_rate"])
 
 
 def _confirmed(row: pd.Series[Any]) -> str:

@@ -121,6 +121,7 @@ def retrain(
 
 
 def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> None:
+    from analysis.text import between
     from paretune.examining import headline
     from paretune.leaderboard import sentence
     from paretune.report import REPORT_FILE
@@ -129,7 +130,7 @@ def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> 
     if content["target"] is not None:
         console.print(
             f"\n{success['solved']} of {success['seeds']} fresh seeds reached the target "
-            f"(95 % interval {success['low']:.0%} to {success['high']:.0%})."
+            f"(95 % interval {between(success['low'], success['high'], 'share')})."
         )
     if (said := sentence(content)) is not None:
         console.print(said)
