@@ -59,6 +59,7 @@ def open_rows(results: Path, name: str, where: Sequence[str] | None = None) -> S
 
 def show_finding(finding: Finding, *, export: Path | None, figure: Path | None, as_json: bool) -> int:
     """Print a finding, write its table and its pictures where that is asked for, and return the exit code."""
+    from analysis.names import shown_name
     from paretune.commands.printing import make_console, print_json
 
     written = _write_files(finding, export, figure)
@@ -68,7 +69,7 @@ def show_finding(finding: Finding, *, export: Path | None, figure: Path | None, 
     console = make_console()
     print_finding(console, finding)
     if written:
-        console.print(f"\nwritten: {', '.join(map(str, written))}", soft_wrap=True)
+        console.print(f"\nwritten: {', '.join(map(shown_name, written))}", soft_wrap=True)
     return OK
 
 

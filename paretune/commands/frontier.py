@@ -72,6 +72,7 @@ def frontier(
 ) -> int:
     """Print, export and draw the frontier; see the help text."""
     from analysis.export import export as export_table
+    from analysis.names import shown_name
     from analysis.pictures.painting import FIGURE_FORMATS, save_figure
     from analysis.rows import SearchRows
     from paretune.commands.frontiers import as_json as content_of
@@ -100,5 +101,5 @@ def frontier(
         return OK
     print_frontiers(console, rows, fronts)
     if written:
-        console.print(f"written: {', '.join(map(str, written))}", soft_wrap=True)
+        console.print(f"written: {', '.join(map(shown_name, written))}", soft_wrap=True)
     return OK

@@ -50,6 +50,7 @@ def report(
     """Write the report; see the help text."""
     from analysis.answer import answer
     from analysis.findings import findings_of
+    from analysis.names import shown_name
     from analysis.report import write_report
     from paretune.commands.printing import make_console, print_json
 
@@ -63,5 +64,5 @@ def report(
     console = make_console()
     for sentence in sentences[:_SENTENCES]:
         console.print(sentence)
-    console.print(f"\nwritten: {', '.join(map(str, written))}", soft_wrap=True)
+    console.print(f"\nwritten: {', '.join(map(shown_name, written))}", soft_wrap=True)
     return OK

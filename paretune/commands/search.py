@@ -226,6 +226,7 @@ def _tell_answer(rows: SearchRows, console: Console) -> None:
     """Print what was found, and write it as a page."""
     from analysis.answer import answer
     from analysis.findings import findings_of
+    from analysis.names import shown_name
     from analysis.report import write_report
 
     findings = findings_of(rows)
@@ -238,11 +239,7 @@ def _tell_answer(rows: SearchRows, console: Console) -> None:
         # The rows are whole, and the page can be made again from them.
         console.print(f"The report could not be written: {error}", style="yellow")
     else:
-        console.print(f"report: {_from_here(page)}", soft_wrap=True)
-
-
-def _from_here(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        console.print(f"report: {shown_name(page)}", soft_wrap=True)
 
 
 def _retrain_command(rows: SearchRows, name: str) -> list[str]:
