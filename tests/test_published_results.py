@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.ranking import ranking
+from analysis.report import write_report
 from analysis.rows import SearchRows
 from paretune.examining import estimate
 from paretune.retraining import examine
@@ -32,6 +33,14 @@ def test_a_published_search_can_be_ranked_and_is_of_its_space_file(folder: Path)
     assert len(ranking(rows)) == rows.trials["configuration"].nunique() > 0
     asked = SpaceFile(folder / "space.yaml").plan()
     assert (asked.name, asked.space, asked.only) == (rows.plan.name, rows.plan.space, rows.plan.only)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_a_published_report_is_what_its_rows_say(folder: Path, tmp_path: Path) -> None:
+    page, text = write_report(SearchRows(folder), tmp_path / "report.html")
+    assert text.read_text() == (folder / "report.md").read_text(), f"run `paretune report {folder}`"
+    assert page.exists()
+    assert (folder / "report.html").exists()
 
 
 @pytest.mark.parametrize("checkpoint", CHECKPOINTS, ids=lambda path: "-".join(path.parts[-5:-1]))
