@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -56,7 +55,8 @@ def confirm_seed(
     *,
     progress: Callable[[Report], None],
     examining: Callable[[], AbstractContextManager[object]] = nullcontext,
-    keep: Path | None = None,
+    folder: Path,
+    keeps_checkpoint: bool,
 ) -> SeedRun:
     """Train a configuration with one fresh seed at full budget, examine it, and append the row.
 
@@ -67,23 +67,23 @@ def confirm_seed(
         index: number of the fresh seed, counted from 0.
         progress: called with every report.
         examining: makes what is entered while the checkpoint is examined, to say so.
-        keep: the folder that the best checkpoint is left in; without one it is removed.
+        folder: where the best checkpoint goes.
+        keeps_checkpoint: whether it stays there, so that the row names it.
 
     Raises:
         OSError: the row, or the checkpoint, cannot be written.
     """
-    with nullcontext(keep) if keep is not None else TemporaryDirectory(prefix="paretune-") as place:
-        run = retrain_seed(
-            bench.bound,
-            values,
-            index,
-            folder=Path(place),
-            device=bench.device,
-            problems=bench.problems,
-            progress=progress,
-            examining=examining,
-        )
-    if keep is None:
+    run = retrain_seed(
+        bench.bound,
+        values,
+        index,
+        folder=folder,
+        device=bench.device,
+        problems=bench.problems,
+        progress=progress,
+        examining=examining,
+    )
+    if not keeps_checkpoint:
         run.checkpoint = None
     row = row_of(bench, number, values, index, run)
     append_line(bench.folder / CONFIRMATIONS_FILE, json.dumps(row, allow_nan=False))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -119,25 +121,29 @@ def _train(console: Console, bench: Bench, points: Sequence[Point]) -> int:
     from paretune.progress import SeedProgress
 
     done = 0
-    for point in points:
-        if not point.missing:
-            continue
-        console.print(f"\nconfiguration {point.number}, {point.params:,} parameters")
-        with SeedProgress(console, bench.bound, point.values, len(point.missing)) as progress:
-            try:
-                for index in point.missing:
-                    run = confirm_seed(
-                        bench,
-                        point.number,
-                        point.values,
-                        index,
-                        progress=progress.report,
-                        examining=progress.examining,
-                    )
-                    done += 1
-                    progress.seed_ended(run)
-            except KeyboardInterrupt:
-                return done
+    try:
+        # One folder for all seeds: Ctrl-C between two of them finds none that was just made.
+        with TemporaryDirectory(prefix="paretune-") as scratch:
+            for point in points:
+                if not point.missing:
+                    continue
+                console.print(f"\nconfiguration {point.number}, {point.params:,} parameters")
+                with SeedProgress(console, bench.bound, point.values, len(point.missing)) as progress:
+                    for index in point.missing:
+                        run = confirm_seed(
+                            bench,
+                            point.number,
+                            point.values,
+                            index,
+                            folder=Path(scratch),
+                            keeps_checkpoint=False,
+                            progress=progress.report,
+                            examining=progress.examining,
+                        )
+                        done += 1
+                        progress.seed_ended(run)
+    except KeyboardInterrupt:
+        pass
     return done
 
 

@@ -93,7 +93,8 @@ def retrain(
                     chosen.number,
                     chosen.values,
                     index,
-                    keep=place / f"seed-{index}",
+                    folder=place / f"seed-{index}",
+                    keeps_checkpoint=True,
                     progress=progress.report,
                     examining=progress.examining,
                 )
