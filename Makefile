@@ -13,7 +13,7 @@ demo: $(VENV)/.installed
 	$(BIN)/paretune search search_spaces/quickstart.yaml
 
 test: $(VENV)/.installed-dev lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
