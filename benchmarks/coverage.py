@@ -40,7 +40,9 @@ def main() -> None:
             for row in found:
                 bounded = row.bounded / row.simulations
                 where = f"| {finding}: {row.truth} | {row.quantity}"
-                print(f"{where} | {row.share:.1%} | {bounded:.0%} | {seconds:.1f} |", flush=True)
+                print(
+                    f"{where} | {100 * row.share:.1f} % | {100 * bounded:.0f} % | {seconds:.1f} |", flush=True
+                )
 
 
 if __name__ == "__main__":
