@@ -17,6 +17,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from analysis.estimate import CONFIDENCE, Estimate
+from analysis.intervals import wilson_of_rates
 from analysis.rows import SearchRows
 
 Array = NDArray[np.float64]
@@ -94,7 +95,7 @@ def per_success(
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = successes / trials
         deviation = (wins.per_unit - rate[owner] * (wins.per_unit + losses.per_unit)) / trials[owner]
-        least_rate, most_rate = _wilson(rate, *_sample(rate, deviation, trials, owner))
+        least_rate, most_rate = wilson_of_rates(rate, *_sample(rate, deviation, trials, owner))
         odds, most_odds, least_odds = failures / successes, 1 / least_rate - 1, 1 / most_rate - 1
         failure = np.where(failures > 0, losses.mean, 0.0)
         cost = wins.mean + odds * failure
@@ -209,14 +210,6 @@ def _sample(rate: Array, deviation: Array, trials: Array, owner: Codes) -> tuple
         np.where(units >= trials, trials, np.clip(worth, 1.0, np.maximum(trials, 1.0))),
         np.where(single, normal, quantile),
     )
-
-
-def _wilson(rate: Array, trials: Array, quantile: Array) -> tuple[Array, Array]:
-    """Return the ends of Wilson's interval for many rates at a time."""
-    square = quantile**2
-    middle = (rate * trials + square / 2) / (trials + square)
-    reach = quantile / (trials + square) * np.sqrt(trials * rate * (1 - rate) + square / 4)
-    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
 
 
 def _correlation(one: Array, other: Array, owner: Codes, groups: int) -> Array:

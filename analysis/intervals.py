@@ -36,13 +36,28 @@ def wilson_ends(
         successes: shape (m,), how many succeeded.
         trials: shape (m,), of how many.
     """
-    square, count = _NORMAL_QUANTILE**2, np.asarray(trials, dtype=float)
-    won = np.asarray(successes, dtype=float)
-    spread = np.where(count > 0, won * (count - won) / np.maximum(count, 1.0), 0.0)
-    middle = (won + square / 2) / (count + square)
-    reach = _NORMAL_QUANTILE / (count + square) * np.sqrt(spread + square / 4)
+    won, count = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
+    low, high = wilson_of_rates(won / np.maximum(count, 1.0), count)
     # At none and at all an end is 0 or 1, which rounding would miss.
-    return np.where(won == 0, 0.0, middle - reach), np.where(won == count, 1.0, middle + reach)
+    return np.where(won == 0, 0.0, low), np.where(won == count, 1.0, high)
+
+
+def wilson_of_rates(
+    rates: NDArray[np.float64],
+    trials: NDArray[np.float64],
+    quantile: NDArray[np.float64] | float = _NORMAL_QUANTILE,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of Wilson's interval for rates of whole or effective numbers of trials.
+
+    Args:
+        rates: shape (m,), shares.
+        trials: shape (m,), of how many; fewer than there were, where trials are alike.
+        quantile: of the normal distribution, or of another that the interval is to have.
+    """
+    square = np.square(quantile)
+    middle = (rates * trials + square / 2) / (trials + square)
+    reach = quantile / (trials + square) * np.sqrt(trials * rates * (1 - rates) + square / 4)
+    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

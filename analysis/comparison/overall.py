@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from analysis.configurations import is_all_or_nothing
 from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
+from analysis.intervals import wilson_of_rates
 from analysis.objectives import accuracy_objective
 from analysis.outcomes import with_outcomes
 from analysis.ranking import smallest
@@ -81,7 +82,7 @@ def _success_rate(trials: pd.DataFrame) -> Estimate:
         elif value in (0, 1):
             effective = float(count)
         effective *= (z / float(student.ppf((1 + CONFIDENCE) / 2, count - 1))) ** 2
-    low, high = _wilson(np.array([value]), np.array([effective]), z)
+    low, high = wilson_of_rates(np.array([value]), np.array([effective]), z)
     return Estimate(value=value, low=float(low[0]), high=float(high[0]), unit="share")
 
 
@@ -94,7 +95,7 @@ def _smallest(rows: SearchRows, trials: pd.DataFrame) -> Estimate:
     known = np.bincount(group, is_known)
     solved = np.bincount(group, (trials["outcome"] == "solved").to_numpy(float))
     told = np.maximum(known, 1)
-    low, high = _wilson(solved / told, told, _z(len(numbers)))
+    low, high = wilson_of_rates(solved / told, told, _z(len(numbers)))
     may, does = (known == 0) | (high > 0.5), (known > 0) & (low > 0.5)
     value = float(found["params"]) if found is not None else math.nan
     least = float(params[may].min()) if may.any() else -math.inf
@@ -130,9 +131,3 @@ def _best(trials: pd.DataFrame, metric: str, direction: str, unit: str) -> Estim
 def _z(many: int) -> float:
     """Return the normal quantile of intervals that hold for so many at a time."""
     return float(norm.isf((1 - CONFIDENCE) / many / 2))
-
-
-def _wilson(rate: Array, trials: Array, z: float) -> tuple[Array, Array]:
-    middle = (rate + z * z / (2 * trials)) / (1 + z * z / trials)
-    reach = z / (1 + z * z / trials) * np.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials**2))
-    return middle - reach, middle + reach

@@ -10,10 +10,11 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom, norm
+from scipy.stats import hypergeom
 from scipy.stats import t as student
 
 from analysis.estimate import CONFIDENCE
+from analysis.intervals import wilson_of_rates
 
 Array = NDArray[np.float64]
 
@@ -65,19 +66,11 @@ def difference_of_rates(first: Array, second: Array, trials: Array) -> tuple[flo
     weight = weight / weight.sum()
     value = float(weight @ (second - first))
     (first_low, first_high), (second_low, second_high) = (
-        wilson_ends(rate, trials[:, side]) for side, rate in enumerate((first, second))
+        wilson_of_rates(rate, trials[:, side]) for side, rate in enumerate((first, second))
     )
     below = weight**2 @ ((second - second_low) ** 2 + (first_high - first) ** 2)
     above = weight**2 @ ((second_high - second) ** 2 + (first - first_low) ** 2)
     return value, max(-1.0, value - math.sqrt(below)), min(1.0, value + math.sqrt(above))
-
-
-def wilson_ends(rate: Array, trials: Array) -> tuple[Array, Array]:
-    """Return the ends of Wilson's intervals for rates, of whole or effective numbers of trials."""
-    z = float(norm.ppf((1 + CONFIDENCE) / 2))
-    middle = (rate + z * z / (2 * trials)) / (1 + z * z / trials)
-    reach = z / (1 + z * z / trials) * np.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials**2))
-    return middle - reach, middle + reach
 
 
 def difference_of_means(
