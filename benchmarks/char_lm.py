@@ -31,7 +31,7 @@ from char_lm_baseline import BATCH, BLOCK, EVERY, STEPS, NanoGPT, rate_at
 from torch import Tensor
 
 from analysis.rows import SearchRows
-from paretune.binding import bind
+from paretune.plan.binding import bind
 from paretune.provenance import hardware, package_versions
 from paretune.retraining import choose
 from trainables.contract import Report

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
-from paretune.binding import bind
+from paretune.plan.binding import bind
 from paretune.provenance import hardware, package_versions
 from search_spaces.loader import load_space
 from trainables.contract import Report

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.text import duration, number, plural, values_text
-from paretune.binding import BoundPlan
 from paretune.board import Best, Board
 from paretune.endings import ENDINGS, TrialEnding
 from paretune.events import Row
+from paretune.plan.binding import BoundPlan
 from paretune.queue import TrialSpec
 
 

@@ -16,7 +16,6 @@ from rich.console import Console
 
 from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE, TRUNKS_FOLDER
 from analysis.lines import mend_last_line, read_lines
-from paretune.binding import BoundPlan
 from paretune.board import Board
 from paretune.cluster import ray_session
 from paretune.display import LineDisplay, LiveDisplay
@@ -24,10 +23,11 @@ from paretune.endings import TrialEnding
 from paretune.errors import InputError
 from paretune.events import Listener
 from paretune.monitor import Monitor
+from paretune.plan.binding import BoundPlan
+from paretune.plan.rungs import rungs_of
 from paretune.provenance import describe_session, read_sessions, write_sessions
 from paretune.queue import PastTrial, TrialQueue, TrialSpec
 from paretune.recorder import Recorder, read_past, settle_past
-from paretune.rungs import rungs_of
 from paretune.runs import RunFolder
 from paretune.searcher import QueueSearcher
 from paretune.stopping import RungScheduler, make_scheduler

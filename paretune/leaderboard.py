@@ -9,7 +9,7 @@ from typing import Any
 
 from analysis.intervals import MeanTest, mean_against
 from analysis.text import duration
-from paretune.binding import BoundPlan
+from paretune.plan.binding import BoundPlan
 from paretune.retraining import SeedRun
 from trainables.contract import Table
 

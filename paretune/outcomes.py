@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from paretune.binding import PARAMS, BoundPlan
+from paretune.plan.binding import PARAMS, BoundPlan
 from trainables.contract import Metric
 
 _SAYS_NOTHING = ("failed", "interrupted")

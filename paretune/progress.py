@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analysis.text import duration, number
-from paretune.binding import BoundPlan
 from paretune.display import engine_text
 from paretune.examining import headline
+from paretune.plan.binding import BoundPlan
 from paretune.retraining import SeedRun, config_of
 from search_spaces.plan import Values
 from trainables.contract import Report

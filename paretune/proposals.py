@@ -16,7 +16,6 @@ import optuna
 from optuna.trial import TrialState
 from pydantic import JsonValue
 
-from paretune.binding import BoundPlan, canonical
 from paretune.outcomes import (
     SeedOutcome,
     has_constraint,
@@ -24,6 +23,7 @@ from paretune.outcomes import (
     that_say_something,
     violation,
 )
+from paretune.plan.binding import BoundPlan, canonical
 from search_spaces.dimensions import AnyDimension, Choice, IntRange
 from search_spaces.plan import Values
 from search_spaces.sampling import complete, fill

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from paretune.binding import BoundPlan
 from paretune.outcomes import SeedOutcome
+from paretune.plan.binding import BoundPlan
 from paretune.proposals import Proposer
 from search_spaces.plan import Values
 

@@ -14,9 +14,9 @@ from analysis.pictures.curves import curves_figure
 from analysis.pictures.painting import save_figure
 from analysis.text import between
 from paretune import leaderboard
-from paretune.binding import BoundPlan
 from paretune.devices import gpu_name
 from paretune.examining import as_json, estimate, headline, markdown_table
+from paretune.plan.binding import BoundPlan
 from paretune.provenance import describe_session
 from paretune.retraining import Chosen, SeedRun, best_run, config_of
 from trainables.contract import Table

@@ -14,9 +14,9 @@ import torch
 from analysis.ranking import cheapest, ranking
 from analysis.rows import PARAMS, SearchRows
 from analysis.wording import cost_text
-from paretune.binding import BoundPlan
 from paretune.errors import InputError
 from paretune.examining import told_in
+from paretune.plan.binding import BoundPlan
 from search_spaces.plan import MAX_SEEDS, Values
 from trainables.checkpoints import Snapshot, load_model, save
 from trainables.config import TrainingConfig

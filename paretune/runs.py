@@ -13,8 +13,8 @@ from pathlib import Path
 
 from analysis.layout import DEFAULTS_FILE, METRICS_FILE, PLAN_FILE, SPACE_FILE, TRIALS_FILE
 from analysis.names import shown_name
-from paretune.binding import BoundPlan
 from paretune.errors import InputError
+from paretune.plan.binding import BoundPlan
 from search_spaces.plan import Plan
 
 

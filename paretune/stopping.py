@@ -8,8 +8,8 @@ from typing import Any
 
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
-from paretune.binding import BoundPlan
-from paretune.rungs import marks_of
+from paretune.plan.binding import BoundPlan
+from paretune.plan.rungs import marks_of
 from search_spaces.plan import EarlyStopping
 
 _MARK = "rung"

@@ -13,9 +13,9 @@ from test_proposals import bound
 
 from analysis.configurations import configurations
 from analysis.rows import SearchRows
-from paretune.binding import BoundPlan
 from paretune.board import Board
 from paretune.outcomes import SeedOutcome, has_constraint, objective_values, violation
+from paretune.plan.binding import BoundPlan
 from paretune.proposals import Proposer
 from paretune.queue import TrialQueue
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from test_proposals import bound
 
 from analysis.text import duration, values_text
-from paretune.binding import bind
 from paretune.board import Board
 from paretune.display import LineDisplay, LiveDisplay, details, headline
 from paretune.outcomes import SeedOutcome
+from paretune.plan.binding import bind
 from paretune.queue import PastTrial, TrialQueue
 from search_spaces.loader import load_space
 

@@ -15,10 +15,10 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from paretune.binding import PARAMS, RESERVED
 from paretune.cli import app
 from paretune.commands.options import load_bound, search_overrides
-from paretune.schema import space_file_schema
+from paretune.plan.binding import PARAMS, RESERVED
+from paretune.plan.schema import space_file_schema
 from search_spaces.dimensions import Choice, FloatRange, IntRange
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError

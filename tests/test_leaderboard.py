@@ -17,7 +17,7 @@ from scipy.stats import t as student
 
 from analysis.intervals import mean_against
 from paretune import leaderboard
-from paretune.binding import BoundPlan, bind
+from paretune.plan.binding import BoundPlan, bind
 from paretune.report import write_report
 from paretune.retraining import Chosen, SeedRun
 from search_spaces.plan import Plan

@@ -10,8 +10,8 @@ from conftest import run_cli
 from ruamel.yaml import YAML
 
 from analysis.rows import SearchRows
-from paretune.binding import bind
-from paretune.preparing import prepare
+from paretune.plan.binding import bind
+from paretune.plan.preparing import prepare
 from search_spaces.plan import Plan
 from trainables.text.building import Document, build_dataset
 from trainables.text.dataset import Dataset, open_dataset

@@ -7,8 +7,8 @@ import random
 import optuna
 import pytest
 
-from paretune.binding import BoundPlan, bind
 from paretune.outcomes import SeedOutcome
+from paretune.plan.binding import BoundPlan, bind
 from paretune.proposals import Proposer
 from search_spaces.plan import Plan
 

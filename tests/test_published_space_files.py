@@ -11,9 +11,9 @@ import pytest
 import typer
 from ruamel.yaml import YAML
 
-from paretune.binding import BoundPlan
 from paretune.cli import app
 from paretune.commands.options import load_bound, search_overrides
+from paretune.plan.binding import BoundPlan
 from search_spaces.dimensions import Choice
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan, Values

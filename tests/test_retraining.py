@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import CLI, run_cli
 
-from paretune.binding import bind
+from paretune.plan.binding import bind
 from paretune.runs import RunFolder
 from search_spaces.plan import Plan
 

@@ -14,11 +14,11 @@ import pytest
 from test_proposals import bound
 
 from analysis.lines import append_line, mend_last_line, read_lines
-from paretune.binding import BoundPlan
 from paretune.board import Board
 from paretune.driver import assignment_of, concurrency_of
 from paretune.errors import InputError
 from paretune.monitor import Monitor
+from paretune.plan.binding import BoundPlan
 from paretune.queue import TrialQueue
 from paretune.recorder import Recorder, read_past, settle_past
 from paretune.runs import RunFolder

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from paretune.binding import RESERVED
 from paretune.commands.options import load_bound
-from paretune.schema import space_file_schema
+from paretune.plan.binding import RESERVED
+from paretune.plan.schema import space_file_schema
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError
 from trainables.tasks import TASKS

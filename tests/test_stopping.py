@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from test_proposals import bound
 
 from paretune.driver import assignment_of
+from paretune.plan.rungs import marks_of, rungs_of
 from paretune.queue import TrialQueue
-from paretune.rungs import marks_of, rungs_of
 from paretune.stopping import RungScheduler, make_scheduler
 
 RULE = {"metric": "exact_match", "direction": "max", "grace_period": 100, "reduction_factor": 2}

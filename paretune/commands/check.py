@@ -19,8 +19,8 @@ from paretune.commands.options import (
 )
 from paretune.commands.printing import make_console, print_json, print_rows
 from paretune.exits import OK, WRONG_INPUT
-from paretune.preparing import missing
-from paretune.summary import PlanSummary, summarise
+from paretune.plan.preparing import missing
+from paretune.plan.summary import PlanSummary, summarise
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import Mistake, SpaceFileError, dotted
 from trainables.text.errors import DataError

@@ -70,7 +70,7 @@ def confirm(
 ) -> int:
     """Confirm configurations; see the help text."""
     from analysis.rows import SearchRows
-    from paretune.binding import bind
+    from paretune.plan.binding import bind
     from paretune.points import choose_points
 
     folder = RunFolder.open(results, name)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from paretune.binding import BoundPlan, bind, unknown_task
-from paretune.checks import largest_budget, mistakes_in, mistakes_in_keys
+from paretune.plan.binding import BoundPlan, bind, unknown_task
+from paretune.plan.checks import largest_budget, mistakes_in, mistakes_in_keys
 from search_spaces.dimensions import Choice, IntRange
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import KeyPath, Mistake

@@ -61,10 +61,10 @@ def retrain(
 
     from analysis.layout import CONFIRMATIONS_FILE, RETRAIN_FOLDER
     from analysis.lines import mend_last_line
-    from paretune.binding import bind
     from paretune.commands.printing import make_console, print_json
     from paretune.confirming import Bench, confirm_seed, require_trainable
     from paretune.devices import pick_device
+    from paretune.plan.binding import bind
     from paretune.progress import SeedProgress
     from paretune.report import REPORT_FILE, write_report
     from paretune.retraining import SeedRun, best_run

@@ -9,7 +9,7 @@ import typer
 
 from paretune.commands.printing import print_json
 from paretune.exits import OK
-from paretune.schema import space_file_schema
+from paretune.plan.schema import space_file_schema
 
 
 def register(app: typer.Typer) -> None:

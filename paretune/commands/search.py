@@ -12,8 +12,6 @@ from rich.console import Console
 
 from analysis.layout import ExportError
 from analysis.text import duration
-from paretune.binding import BoundPlan, bind, first_message
-from paretune.checks import mistakes_in_keys
 from paretune.commands.options import (
     DEFAULT_RESULTS,
     AsJson,
@@ -34,7 +32,9 @@ from paretune.commands.printing import (
 )
 from paretune.errors import InputError
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
-from paretune.preparing import prepare
+from paretune.plan.binding import BoundPlan, bind, first_message
+from paretune.plan.checks import mistakes_in_keys
+from paretune.plan.preparing import prepare
 from paretune.runs import RunFolder
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from paretune.binding import BoundPlan
+from paretune.plan.binding import BoundPlan
 from search_spaces.sampling import examples
 from trainables.config import TrainingConfig
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from paretune.binding import BoundPlan, canonical
-from paretune.checks import largest_budget
-from paretune.rungs import rungs_at_steps
+from paretune.plan.binding import BoundPlan, canonical
+from paretune.plan.checks import largest_budget
+from paretune.plan.rungs import rungs_at_steps
 from search_spaces.sampling import corners, draw, fill, listing
 
 _LIST_AT_MOST = 100_000

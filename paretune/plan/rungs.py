@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from paretune.binding import BoundPlan
-from paretune.checks import largest_budget, step_at
+from paretune.plan.binding import BoundPlan
+from paretune.plan.checks import largest_budget, step_at
 from search_spaces.plan import Values
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from paretune.binding import CHECKPOINT_FIELD, RESERVED, BoundPlan
+from paretune.plan.binding import CHECKPOINT_FIELD, RESERVED, BoundPlan
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.sampling import corners, draw, examples, fill, listing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from paretune.binding import RESERVED
+from paretune.plan.binding import RESERVED
 from search_spaces.plan import Plan
 from trainables.tasks import TASKS
 

@@ -1,0 +1,1 @@
+"""Plans with their tasks: checked, counted, and prepared."""
