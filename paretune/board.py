@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.endings import TrialEnding
 from paretune.events import Row
 from paretune.plan.binding import BoundPlan
-from paretune.queue import PastTrial, TrialSpec
+from paretune.sampling.queue import PastTrial, TrialSpec
 from search_spaces.plan import Values
 
 if TYPE_CHECKING:

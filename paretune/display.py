@@ -14,7 +14,7 @@ from paretune.board import Best, Board
 from paretune.endings import ENDINGS, TrialEnding
 from paretune.events import Row
 from paretune.plan.binding import BoundPlan
-from paretune.queue import TrialSpec
+from paretune.sampling.queue import TrialSpec
 
 
 class LiveDisplay:

@@ -26,9 +26,9 @@ from paretune.monitor import Monitor
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
 from paretune.provenance import describe_session, read_sessions, write_sessions
-from paretune.queue import PastTrial, TrialQueue, TrialSpec
 from paretune.recorder import Recorder, read_past, settle_past
 from paretune.runs import RunFolder
+from paretune.sampling.queue import PastTrial, TrialQueue, TrialSpec
 from paretune.searcher import QueueSearcher
 from paretune.stopping import RungScheduler, make_scheduler
 from paretune.tensorboard_log import TensorBoardLog

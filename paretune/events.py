@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from paretune.endings import TrialEnding
-from paretune.queue import TrialSpec
+from paretune.sampling.queue import TrialSpec
 
 Row = Mapping[str, Any]
 

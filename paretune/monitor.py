@@ -12,7 +12,7 @@ from ray.tune import Callback
 
 from paretune.endings import TrialEnding, ending_of
 from paretune.events import Listener, Row
-from paretune.queue import TrialSpec
+from paretune.sampling.queue import TrialSpec
 
 
 class Monitor(Callback):  # type: ignore[misc]

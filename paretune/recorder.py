@@ -13,7 +13,7 @@ from analysis.layout import REPORTS_FILE, TRIALS_FILE
 from analysis.lines import append_line, read_lines
 from paretune.endings import TrialEnding
 from paretune.events import Row
-from paretune.queue import PastTrial, TrialSpec, outcome_of
+from paretune.sampling.queue import PastTrial, TrialSpec, outcome_of
 
 TO_BE_DONE = frozenset({None, "interrupted", "failed"})
 """Endings with which a trial is done, or done again, when a search goes on."""

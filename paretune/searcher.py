@@ -1,4 +1,4 @@
-"""Tune's searcher: a thin coat around :class:`paretune.queue.TrialQueue`."""
+"""Tune's searcher: a thin coat around :class:`paretune.sampling.queue.TrialQueue`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from paretune.endings import ending_of
-from paretune.queue import TrialQueue, TrialSpec, outcome_of
+from paretune.sampling.queue import TrialQueue, TrialSpec, outcome_of
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]

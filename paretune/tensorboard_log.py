@@ -18,7 +18,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from paretune.endings import TrialEnding
 from paretune.events import Row
 from paretune.plan.binding import BoundPlan
-from paretune.queue import TrialSpec
+from paretune.sampling.queue import TrialSpec
 from paretune.tensorboard_view import RESULTS
 from trainables.contract import LOOP_METRICS
 

@@ -14,10 +14,10 @@ from test_proposals import bound
 from analysis.configurations import configurations
 from analysis.rows import SearchRows
 from paretune.board import Board
-from paretune.outcomes import SeedOutcome, has_constraint, objective_values, violation
 from paretune.plan.binding import BoundPlan
-from paretune.proposals import Proposer
-from paretune.queue import TrialQueue
+from paretune.sampling.outcomes import SeedOutcome, has_constraint, objective_values, violation
+from paretune.sampling.proposals import Proposer
+from paretune.sampling.queue import TrialQueue
 
 STEPS = {"metric": "steps_to_target", "direction": "min"}
 PARAMS = {"metric": "params", "direction": "min"}

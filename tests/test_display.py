@@ -12,9 +12,9 @@ from test_proposals import bound
 from analysis.text import duration, values_text
 from paretune.board import Board
 from paretune.display import LineDisplay, LiveDisplay, details, headline
-from paretune.outcomes import SeedOutcome
 from paretune.plan.binding import bind
-from paretune.queue import PastTrial, TrialQueue
+from paretune.sampling.outcomes import SeedOutcome
+from paretune.sampling.queue import PastTrial, TrialQueue
 from search_spaces.loader import load_space
 
 

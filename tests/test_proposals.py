@@ -7,9 +7,9 @@ import random
 import optuna
 import pytest
 
-from paretune.outcomes import SeedOutcome
 from paretune.plan.binding import BoundPlan, bind
-from paretune.proposals import Proposer
+from paretune.sampling.outcomes import SeedOutcome
+from paretune.sampling.proposals import Proposer
 from search_spaces.plan import Plan
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from test_proposals import bound
 
-from paretune.outcomes import SeedOutcome
-from paretune.queue import PastTrial, TrialQueue, outcome_of
+from paretune.sampling.outcomes import SeedOutcome
+from paretune.sampling.queue import PastTrial, TrialQueue, outcome_of
 from search_spaces.plan import MAX_SEEDS
 
 

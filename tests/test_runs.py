@@ -19,9 +19,9 @@ from paretune.driver import assignment_of, concurrency_of
 from paretune.errors import InputError
 from paretune.monitor import Monitor
 from paretune.plan.binding import BoundPlan
-from paretune.queue import TrialQueue
 from paretune.recorder import Recorder, read_past, settle_past
 from paretune.runs import RunFolder
+from paretune.sampling.queue import TrialQueue
 from paretune.tensorboard_log import TensorBoardLog
 
 

@@ -23,9 +23,9 @@ from analysis.rows import SearchRows
 from paretune.board import Board
 from paretune.commands.rank import rank
 from paretune.display import details
-from paretune.outcomes import SeedOutcome
-from paretune.queue import PastTrial, TrialSpec
 from paretune.retraining import choose
+from paretune.sampling.outcomes import SeedOutcome
+from paretune.sampling.queue import PastTrial, TrialSpec
 
 SIZES = [100, 200, 300, 400, 500, 600, 700, 800]
 SOLVED = [0, 2, 0, 0, 1, 2, 2, 2]

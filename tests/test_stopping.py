@@ -9,7 +9,7 @@ from test_proposals import bound
 
 from paretune.driver import assignment_of
 from paretune.plan.rungs import marks_of, rungs_of
-from paretune.queue import TrialQueue
+from paretune.sampling.queue import TrialQueue
 from paretune.stopping import RungScheduler, make_scheduler
 
 RULE = {"metric": "exact_match", "direction": "max", "grace_period": 100, "reduction_factor": 2}

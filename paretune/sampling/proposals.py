@@ -16,14 +16,14 @@ import optuna
 from optuna.trial import TrialState
 from pydantic import JsonValue
 
-from paretune.outcomes import (
+from paretune.plan.binding import BoundPlan, canonical
+from paretune.sampling.outcomes import (
     SeedOutcome,
     has_constraint,
     objective_values,
     that_say_something,
     violation,
 )
-from paretune.plan.binding import BoundPlan, canonical
 from search_spaces.dimensions import AnyDimension, Choice, IntRange
 from search_spaces.plan import Values
 from search_spaces.sampling import complete, fill
@@ -75,7 +75,7 @@ class Proposer:
     def tell(self, number: int, outcomes: Sequence[SeedOutcome]) -> None:
         """Report how all seeds of a configuration ended.
 
-        :mod:`paretune.outcomes` makes objectives of seeds, and says what each ending counts for. A
+        :mod:`paretune.sampling.outcomes` makes objectives of seeds, and says what each ending counts for. A
         seed that early stopping ended counts with its last values, a lower bound of what it might
         have reached. Where a cost of training is an objective, a configuration that did not buy
         anything with it is told as infeasible. A configuration of which every seed was stopped early

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from paretune.outcomes import SeedOutcome
 from paretune.plan.binding import BoundPlan
-from paretune.proposals import Proposer
+from paretune.sampling.outcomes import SeedOutcome
+from paretune.sampling.proposals import Proposer
 from search_spaces.plan import Values
 
 
