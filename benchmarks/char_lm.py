@@ -32,7 +32,7 @@ from torch import Tensor
 
 from analysis.rows import SearchRows
 from paretune.plan.binding import bind
-from paretune.provenance import hardware, package_versions
+from paretune.record.provenance import hardware, package_versions
 from paretune.retraining import choose
 from trainables.contract import Report
 from trainables.gpt2.config import GPT2Config

@@ -21,7 +21,7 @@ import torch
 from ruamel.yaml import YAML
 
 from paretune.plan.binding import bind
-from paretune.provenance import hardware, package_versions
+from paretune.record.provenance import hardware, package_versions
 from search_spaces.loader import load_space
 from trainables.contract import Report
 from trainables.loop import train

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from paretune.endings import TrialEnding
-from paretune.events import Row
 from paretune.plan.binding import BoundPlan
+from paretune.record.endings import TrialEnding
+from paretune.record.events import Row
 from paretune.sampling.queue import PastTrial, TrialSpec
 from search_spaces.plan import Values
 

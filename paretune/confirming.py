@@ -18,7 +18,7 @@ from paretune.devices import gpu_name
 from paretune.errors import InputError
 from paretune.examining import as_json
 from paretune.plan.binding import BoundPlan
-from paretune.provenance import describe_session
+from paretune.record.provenance import describe_session
 from paretune.retraining import SeedRun, retrain_seed
 from search_spaces.plan import Values
 from trainables.contract import Report

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from analysis.text import duration, number, plural, values_text
 from paretune.board import Best, Board
-from paretune.endings import ENDINGS, TrialEnding
-from paretune.events import Row
 from paretune.plan.binding import BoundPlan
+from paretune.record.endings import ENDINGS, TrialEnding
+from paretune.record.events import Row
 from paretune.sampling.queue import TrialSpec
 
 

@@ -19,19 +19,19 @@ from analysis.lines import mend_last_line, read_lines
 from paretune.board import Board
 from paretune.cluster import ray_session
 from paretune.display import LineDisplay, LiveDisplay
-from paretune.endings import TrialEnding
 from paretune.errors import InputError
-from paretune.events import Listener
 from paretune.monitor import Monitor
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
-from paretune.provenance import describe_session, read_sessions, write_sessions
-from paretune.recorder import Recorder, read_past, settle_past
-from paretune.runs import RunFolder
+from paretune.record.endings import TrialEnding
+from paretune.record.events import Listener
+from paretune.record.provenance import describe_session, read_sessions, write_sessions
+from paretune.record.recorder import Recorder, read_past, settle_past
+from paretune.record.run_folder import RunFolder
+from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.sampling.queue import PastTrial, TrialQueue, TrialSpec
 from paretune.searcher import QueueSearcher
 from paretune.stopping import RungScheduler, make_scheduler
-from paretune.tensorboard_log import TensorBoardLog
 from paretune.trial import run_trial
 from search_spaces.plan import Plan
 

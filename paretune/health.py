@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from paretune import __version__
-from paretune.provenance import hardware, package_versions
+from paretune.record.provenance import hardware, package_versions
 from trainables.contract import Diagnosis
 from trainables.tasks import TASKS
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ray.tune import Callback
 
-from paretune.endings import TrialEnding, ending_of
-from paretune.events import Listener, Row
+from paretune.record.endings import TrialEnding, ending_of
+from paretune.record.events import Listener, Row
 from paretune.sampling.queue import TrialSpec
 
 

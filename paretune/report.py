@@ -17,7 +17,7 @@ from paretune import leaderboard
 from paretune.devices import gpu_name
 from paretune.examining import as_json, estimate, headline, markdown_table
 from paretune.plan.binding import BoundPlan
-from paretune.provenance import describe_session
+from paretune.record.provenance import describe_session
 from paretune.retraining import Chosen, SeedRun, best_run, config_of
 from trainables.contract import Table
 

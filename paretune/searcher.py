@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from paretune.endings import ending_of
+from paretune.record.endings import ending_of
 from paretune.sampling.queue import TrialQueue, TrialSpec, outcome_of
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from analysis.rows import SearchRows
 from analysis.selection import parse_condition, select
-from paretune.runs import RunFolder
+from paretune.record.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import pytest
 from conftest import run_cli
 
 from analysis import layout
-from paretune.endings import ENDINGS
+from paretune.record.endings import ENDINGS
 from trainables.contract import LOOP_METRICS
 from trainables.tasks import TASKS
 

@@ -15,7 +15,7 @@ import pytest
 from conftest import CLI, run_cli
 
 from paretune.plan.binding import bind
-from paretune.runs import RunFolder
+from paretune.record.run_folder import RunFolder
 from search_spaces.plan import Plan
 
 

@@ -19,10 +19,10 @@ from paretune.driver import assignment_of, concurrency_of
 from paretune.errors import InputError
 from paretune.monitor import Monitor
 from paretune.plan.binding import BoundPlan
-from paretune.recorder import Recorder, read_past, settle_past
-from paretune.runs import RunFolder
+from paretune.record.recorder import Recorder, read_past, settle_past
+from paretune.record.run_folder import RunFolder
+from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.sampling.queue import TrialQueue
-from paretune.tensorboard_log import TensorBoardLog
 
 
 def test_name_that_is_taken_gets_a_number_and_nothing_is_overwritten(tmp_path: Path):

@@ -25,8 +25,8 @@ from truths import METRICS
 from analysis.answer import Answer, answer
 from analysis.layout import TENSORBOARD_FOLDER
 from analysis.rows import SearchRows
-from paretune.findings_log import FindingsLog, markdown_of
-from paretune.tensorboard_view import CARD, FINDINGS_TEXT, PICTURE, first_view, quality_of
+from paretune.record.findings_log import FindingsLog, markdown_of
+from paretune.record.tensorboard_view import CARD, FINDINGS_TEXT, PICTURE, first_view, quality_of
 from search_spaces.plan import Plan
 
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"

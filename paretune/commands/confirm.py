@@ -12,7 +12,7 @@ import typer
 from paretune.commands.findings import Export, FigureFile, show_finding
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
 from paretune.exits import INTERRUPTED
-from paretune.runs import RunFolder
+from paretune.record.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from rich.console import Console

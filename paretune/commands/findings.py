@@ -11,7 +11,7 @@ import typer
 from analysis.layout import ExportError
 from paretune.commands.options import RunName
 from paretune.exits import OK
-from paretune.runs import RunFolder
+from paretune.record.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from rich.console import Console

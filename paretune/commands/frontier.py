@@ -10,7 +10,7 @@ import typer
 from analysis.layout import ExportError
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results, RunName
 from paretune.exits import OK
-from paretune.runs import RunFolder
+from paretune.record.run_folder import RunFolder
 
 
 def register(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results, RunName
 from paretune.exits import OK
-from paretune.runs import RunFolder
+from paretune.record.run_folder import RunFolder
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
-from paretune.runs import RunFolder
+from paretune.record.run_folder import RunFolder
 
 
 def register(app: typer.Typer) -> None:

@@ -35,7 +35,7 @@ from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.plan.binding import BoundPlan, bind, first_message
 from paretune.plan.checks import mistakes_in_keys
 from paretune.plan.preparing import prepare
-from paretune.runs import RunFolder
+from paretune.record.run_folder import RunFolder
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan
 from trainables.text.errors import DataError
@@ -175,7 +175,7 @@ def _conclude(
     from analysis.rows import SearchRows
     from paretune.commands.frontiers import as_json as content_of
     from paretune.commands.frontiers import frontiers_of, print_frontiers
-    from paretune.endings import ENDINGS
+    from paretune.record.endings import ENDINGS
 
     rows = SearchRows(folder.path)
     fronts = frontiers_of(rows)

@@ -16,8 +16,8 @@ import typer
 from analysis.layout import TENSORBOARD_FOLDER
 from paretune.commands.options import DEFAULT_RESULTS, Results, RunName
 from paretune.exits import OK
-from paretune.runs import RunFolder
-from paretune.tensorboard_view import FINDINGS_RUN, first_view
+from paretune.record.run_folder import RunFolder
+from paretune.record.tensorboard_view import FINDINGS_RUN, first_view
 
 _NOISE = ("TensorFlow installation not found", "reduced feature set")
 """What TensorBoard says of itself and nobody who watches a search can use."""
@@ -67,9 +67,11 @@ def watch(
         typer.echo(f"Of more than {_MOST_RUNS} trials it draws only those that are ticked, at first none.")
     try:
         with (
-            _beside("paretune.findings_log", str(folder.path)),
+            _beside("paretune.record.findings_log", str(folder.path)),
             _beside(
-                "paretune.tensorboard_server", *_options(folder, curves, host, port), stderr=subprocess.PIPE
+                "paretune.record.tensorboard_server",
+                *_options(folder, curves, host, port),
+                stderr=subprocess.PIPE,
             ) as server,
         ):
             assert server.stderr is not None

@@ -1,6 +1,6 @@
 """What a search has found so far, in TensorBoard: the answer as a text, and its picture.
 
-Written by a process beside TensorBoard, ``python -m paretune.findings_log FOLDER``, and not by the search: a
+Written by a process beside TensorBoard, ``python -m paretune.record.findings_log FOLDER``, and not by the search: a
 search must neither wait for its own answer nor fail over it. The process ends when its standard input does,
 that is with whoever started it, however that ends.
 """
@@ -23,8 +23,8 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from analysis.layout import TENSORBOARD_FOLDER, TRIALS_FILE
-from paretune.runs import RunFolder
-from paretune.tensorboard_view import CARD, FINDINGS_RUN, FINDINGS_TEXT, PICTURE
+from paretune.record.run_folder import RunFolder
+from paretune.record.tensorboard_view import CARD, FINDINGS_RUN, FINDINGS_TEXT, PICTURE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

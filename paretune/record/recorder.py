@@ -11,8 +11,8 @@ from typing import Any
 
 from analysis.layout import REPORTS_FILE, TRIALS_FILE
 from analysis.lines import append_line, read_lines
-from paretune.endings import TrialEnding
-from paretune.events import Row
+from paretune.record.endings import TrialEnding
+from paretune.record.events import Row
 from paretune.sampling.queue import PastTrial, TrialSpec, outcome_of
 
 TO_BE_DONE = frozenset({None, "interrupted", "failed"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from paretune.endings import TrialEnding
+from paretune.record.endings import TrialEnding
 from paretune.sampling.queue import TrialSpec
 
 Row = Mapping[str, Any]

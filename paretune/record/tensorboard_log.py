@@ -15,11 +15,11 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from paretune.endings import TrialEnding
-from paretune.events import Row
 from paretune.plan.binding import BoundPlan
+from paretune.record.endings import TrialEnding
+from paretune.record.events import Row
+from paretune.record.tensorboard_view import RESULTS
 from paretune.sampling.queue import TrialSpec
-from paretune.tensorboard_view import RESULTS
 from trainables.contract import LOOP_METRICS
 
 

@@ -23,7 +23,7 @@ def describe_session() -> dict[str, Any]:
     return {
         "command": shlex.join(["paretune", *sys.argv[1:]]),
         "paretune": __version__,
-        "commit": git_commit(Path(__file__).parent),
+        "commit": git_commit(Path(__file__).parents[1]),
         "python": platform.python_version(),
         "packages": package_versions(),
         "hardware": hardware(),
