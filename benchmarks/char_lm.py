@@ -31,9 +31,9 @@ from char_lm_baseline import BATCH, BLOCK, EVERY, STEPS, NanoGPT, rate_at
 from torch import Tensor
 
 from analysis.rows import SearchRows
+from paretune.confirm.retraining import choose
 from paretune.plan.binding import bind
 from paretune.record.provenance import hardware, package_versions
-from paretune.retraining import choose
 from trainables.contract import Report
 from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.workload import GPT2Workload

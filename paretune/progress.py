@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analysis.text import duration, number
+from paretune.confirm.evaluation import headline
+from paretune.confirm.retraining import SeedRun, config_of
 from paretune.display import engine_text
-from paretune.examining import headline
 from paretune.plan.binding import BoundPlan
-from paretune.retraining import SeedRun, config_of
 from search_spaces.plan import Values
 from trainables.contract import Report
 

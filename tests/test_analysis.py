@@ -21,7 +21,7 @@ from analysis.pictures.marks import Line, Note, Picture, Points
 from analysis.pictures.painting import figure_of, save_figure
 from analysis.ranking import ranking, reaches_target
 from analysis.rows import SearchRows
-from paretune.retraining import choose
+from paretune.confirm.retraining import choose
 
 PLAN = {
     "name": "by-hand",

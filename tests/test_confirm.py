@@ -32,9 +32,9 @@ from analysis.intervals import wilson
 from analysis.layout import CONFIRMATION_COLUMNS
 from analysis.rows import SearchRows
 from paretune.commands.confirm import confirm
+from paretune.confirm.points import Point, choose_points
 from paretune.errors import InputError
 from paretune.plan.binding import bind
-from paretune.points import Point, choose_points
 
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"
 

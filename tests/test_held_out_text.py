@@ -12,7 +12,7 @@ from test_gpt2_training import CPU, Watching, config_of, counted, split_of, wrot
 from torch import Tensor
 from truths import coverage
 
-from paretune.examining import as_json, estimate, headline, told_in
+from paretune.confirm.evaluation import as_json, estimate, headline, told_in
 from trainables.clusters import clustered_mean, effective_clusters
 from trainables.contract import Examination, Mean
 from trainables.gpt2.workload import GPT2Workload

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from analysis.intervals import mean_against
-from paretune import leaderboard
+from paretune.confirm import leaderboard
+from paretune.confirm.report import write_report
+from paretune.confirm.retraining import Chosen, SeedRun
 from paretune.plan.binding import BoundPlan, bind
-from paretune.report import write_report
-from paretune.retraining import Chosen, SeedRun
 from search_spaces.plan import Plan
 from trainables.contract import Ending
 

@@ -11,8 +11,8 @@ import pytest
 from analysis.ranking import ranking
 from analysis.report import write_report
 from analysis.rows import SearchRows
-from paretune.examining import estimate
-from paretune.retraining import examine
+from paretune.confirm.evaluation import estimate
+from paretune.confirm.retraining import examine
 from search_spaces.loader import SpaceFile
 
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"

@@ -22,8 +22,8 @@ from analysis.ranking import cheapest, ranking, reaches_target, smallest, smalle
 from analysis.rows import SearchRows
 from paretune.board import Board
 from paretune.commands.rank import rank
+from paretune.confirm.retraining import choose
 from paretune.display import details
-from paretune.retraining import choose
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import PastTrial, TrialSpec
 

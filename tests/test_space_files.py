@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from paretune.commands.check import sentences
 from paretune.commands.options import load_bound, search_overrides
+from paretune.confirm.retraining import fresh_seed
 from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.rungs import rungs_of
 from paretune.plan.summary import sizes_of, summarise
-from paretune.retraining import fresh_seed
 from search_spaces.loader import SpaceFile, load_space
 from search_spaces.plan import MAX_SEEDS, Plan
 from search_spaces.sampling import draw

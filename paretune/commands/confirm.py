@@ -17,8 +17,8 @@ from paretune.record.run_folder import RunFolder
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from paretune.confirming import Bench
-    from paretune.points import Point
+    from paretune.confirm.points import Point
+    from paretune.confirm.seeds import Bench
 
 
 def register(app: typer.Typer) -> None:
@@ -70,8 +70,8 @@ def confirm(
 ) -> int:
     """Confirm configurations; see the help text."""
     from analysis.rows import SearchRows
+    from paretune.confirm.points import choose_points
     from paretune.plan.binding import bind
-    from paretune.points import choose_points
 
     folder = RunFolder.open(results, name)
     folder.require_rows()
@@ -85,7 +85,7 @@ def confirm(
     from analysis.lines import mend_last_line
     from analysis.text import plural
     from paretune.commands.printing import make_console
-    from paretune.confirming import Bench, require_trainable
+    from paretune.confirm.seeds import Bench, require_trainable
     from paretune.devices import pick_device
 
     console = make_console(to_stderr=as_json)
@@ -117,7 +117,7 @@ def confirm(
 
 def _train(console: Console, bench: Bench, points: Sequence[Point]) -> int:
     """Train the seeds that are missing, and return how many were done before the end, or Ctrl-C."""
-    from paretune.confirming import confirm_seed
+    from paretune.confirm.seeds import confirm_seed
     from paretune.progress import SeedProgress
 
     done = 0

@@ -51,7 +51,7 @@ def retrain(
 ) -> int:
     """Retrain and report; see the help text."""
     from analysis.rows import SearchRows
-    from paretune.retraining import choose
+    from paretune.confirm.retraining import choose
 
     folder = RunFolder.open(results, name)
     folder.require_rows()
@@ -62,12 +62,12 @@ def retrain(
     from analysis.layout import CONFIRMATIONS_FILE, RETRAIN_FOLDER
     from analysis.lines import mend_last_line
     from paretune.commands.printing import make_console, print_json
-    from paretune.confirming import Bench, confirm_seed, require_trainable
+    from paretune.confirm.report import REPORT_FILE, write_report
+    from paretune.confirm.retraining import SeedRun, best_run
+    from paretune.confirm.seeds import Bench, confirm_seed, require_trainable
     from paretune.devices import pick_device
     from paretune.plan.binding import bind
     from paretune.progress import SeedProgress
-    from paretune.report import REPORT_FILE, write_report
-    from paretune.retraining import SeedRun, best_run
 
     console = make_console(to_stderr=as_json)
     bound = bind(folder.plan)
@@ -123,9 +123,9 @@ def retrain(
 
 def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> None:
     from analysis.text import between
-    from paretune.examining import headline
-    from paretune.leaderboard import sentence
-    from paretune.report import REPORT_FILE
+    from paretune.confirm.evaluation import headline
+    from paretune.confirm.leaderboard import sentence
+    from paretune.confirm.report import REPORT_FILE
 
     success = content["success"]
     if content["target"] is not None:

@@ -14,8 +14,8 @@ import torch
 from analysis.ranking import cheapest, ranking
 from analysis.rows import PARAMS, SearchRows
 from analysis.wording import cost_text
+from paretune.confirm.evaluation import told_in
 from paretune.errors import InputError
-from paretune.examining import told_in
 from paretune.plan.binding import BoundPlan
 from search_spaces.plan import MAX_SEEDS, Values
 from trainables.checkpoints import Snapshot, load_model, save

@@ -9,8 +9,8 @@ from typing import Any
 
 from analysis.intervals import MeanTest, mean_against
 from analysis.text import duration
+from paretune.confirm.retraining import SeedRun
 from paretune.plan.binding import BoundPlan
-from paretune.retraining import SeedRun
 from trainables.contract import Table
 
 

@@ -14,12 +14,12 @@ import torch
 
 from analysis.layout import CONFIRMATIONS_FILE
 from analysis.lines import append_line
+from paretune.confirm.evaluation import as_json
+from paretune.confirm.retraining import SeedRun, retrain_seed
 from paretune.devices import gpu_name
 from paretune.errors import InputError
-from paretune.examining import as_json
 from paretune.plan.binding import BoundPlan
 from paretune.record.provenance import describe_session
-from paretune.retraining import SeedRun, retrain_seed
 from search_spaces.plan import Values
 from trainables.contract import Report
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from analysis.confirmation import before_confirmation, confirmations
 from analysis.rows import SearchRows
+from paretune.confirm.retraining import fresh_seed
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
-from paretune.retraining import fresh_seed
 from search_spaces.plan import Values
 
 FRONTIER = "frontier"

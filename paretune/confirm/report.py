@@ -13,12 +13,12 @@ from analysis.intervals import wilson
 from analysis.pictures.curves import curves_figure
 from analysis.pictures.painting import save_figure
 from analysis.text import between
-from paretune import leaderboard
+from paretune.confirm import leaderboard
+from paretune.confirm.evaluation import as_json, estimate, headline, markdown_table
+from paretune.confirm.retraining import Chosen, SeedRun, best_run, config_of
 from paretune.devices import gpu_name
-from paretune.examining import as_json, estimate, headline, markdown_table
 from paretune.plan.binding import BoundPlan
 from paretune.record.provenance import describe_session
-from paretune.retraining import Chosen, SeedRun, best_run, config_of
 from trainables.contract import Table
 
 REPORT_FILE = "report.md"
