@@ -16,9 +16,7 @@ from rich.console import Console
 
 from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE, TRUNKS_FOLDER
 from analysis.lines import mend_last_line, read_lines
-from paretune.board import Board
 from paretune.cluster import ray_session
-from paretune.display import LineDisplay, LiveDisplay
 from paretune.errors import InputError
 from paretune.monitor import Monitor
 from paretune.plan.binding import BoundPlan
@@ -32,6 +30,8 @@ from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.sampling.queue import PastTrial, TrialQueue, TrialSpec
 from paretune.searcher import QueueSearcher
 from paretune.stopping import RungScheduler, make_scheduler
+from paretune.terminal.board import Board
+from paretune.terminal.display import LineDisplay, LiveDisplay
 from paretune.trial import run_trial
 from search_spaces.plan import Plan
 

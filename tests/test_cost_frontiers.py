@@ -22,9 +22,9 @@ from analysis.pictures.painting import figure_of
 from analysis.ranking import cheapest, ranking
 from analysis.rows import SearchRows
 from paretune.commands.frontier import frontier as command
-from paretune.commands.frontiers import frontiers_of
 from paretune.commands.rank import rank
 from paretune.errors import InputError
+from paretune.terminal.frontiers import frontiers_of
 
 PARAMS = {"metric": "params", "direction": "min"}
 SECONDS = {"metric": "seconds_to_target", "direction": "min"}

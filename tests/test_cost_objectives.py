@@ -13,11 +13,11 @@ from test_proposals import bound
 
 from analysis.configurations import configurations
 from analysis.rows import SearchRows
-from paretune.board import Board
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.outcomes import SeedOutcome, has_constraint, objective_values, violation
 from paretune.sampling.proposals import Proposer
 from paretune.sampling.queue import TrialQueue
+from paretune.terminal.board import Board
 
 STEPS = {"metric": "steps_to_target", "direction": "min"}
 PARAMS = {"metric": "params", "direction": "min"}

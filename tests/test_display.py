@@ -10,11 +10,11 @@ from rich.console import Console
 from test_proposals import bound
 
 from analysis.text import duration, values_text
-from paretune.board import Board
-from paretune.display import LineDisplay, LiveDisplay, details, headline
 from paretune.plan.binding import bind
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import PastTrial, TrialQueue
+from paretune.terminal.board import Board
+from paretune.terminal.display import LineDisplay, LiveDisplay, details, headline
 from search_spaces.loader import load_space
 
 

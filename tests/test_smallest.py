@@ -20,12 +20,12 @@ from analysis.configurations import configurations
 from analysis.frontier import frontier
 from analysis.ranking import cheapest, ranking, reaches_target, smallest, smallest_sentence
 from analysis.rows import SearchRows
-from paretune.board import Board
 from paretune.commands.rank import rank
 from paretune.confirm.retraining import choose
-from paretune.display import details
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import PastTrial, TrialSpec
+from paretune.terminal.board import Board
+from paretune.terminal.display import details
 
 SIZES = [100, 200, 300, 400, 500, 600, 700, 800]
 SOLVED = [0, 2, 0, 0, 1, 2, 2, 2]

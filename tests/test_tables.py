@@ -11,8 +11,8 @@ from rich.console import Console
 from analysis.frontier import frontier
 from analysis.ranking import ranking
 from analysis.rows import SearchRows
-from paretune.commands.printing import strip_text
-from paretune.commands.tables import print_configurations
+from paretune.terminal.printing import strip_text
+from paretune.terminal.tables import print_configurations
 
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"
 LANGUAGE, ADDERS = PUBLISHED / "gpt2-laptop", PUBLISHED / "under-777"

@@ -35,7 +35,7 @@ def add(
     """Add two numbers; see the help text."""
     import torch
 
-    from paretune.commands.printing import print_json
+    from paretune.terminal.printing import print_json
     from trainables.addition.answers import add as add_with
     from trainables.addition.config import AdditionConfig
     from trainables.addition.formats import make_format

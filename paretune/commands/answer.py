@@ -38,7 +38,7 @@ def answer(
 ) -> int:
     """Print the answer; see the help text."""
     from analysis.answer import answer as answer_of
-    from paretune.commands.printing import make_console, print_json
+    from paretune.terminal.printing import make_console, print_json
 
     rows = open_rows(results, name, where)
     found = answer_of(rows)

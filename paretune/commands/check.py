@@ -17,10 +17,10 @@ from paretune.commands.options import (
     load_bound,
     search_overrides,
 )
-from paretune.commands.printing import make_console, print_json, print_rows
 from paretune.exits import OK, WRONG_INPUT
 from paretune.plan.preparing import missing
 from paretune.plan.summary import PlanSummary, summarise
+from paretune.terminal.printing import make_console, print_json, print_rows
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import Mistake, SpaceFileError, dotted
 from trainables.text.errors import DataError

@@ -84,9 +84,9 @@ def confirm(
     from analysis.layout import CONFIRMATIONS_FILE
     from analysis.lines import mend_last_line
     from analysis.text import plural
-    from paretune.commands.printing import make_console
     from paretune.confirm.seeds import Bench, require_trainable
     from paretune.devices import pick_device
+    from paretune.terminal.printing import make_console
 
     console = make_console(to_stderr=as_json)
     torch_device = pick_device(device)
@@ -118,7 +118,7 @@ def confirm(
 def _train(console: Console, bench: Bench, points: Sequence[Point]) -> int:
     """Train the seeds that are missing, and return how many were done before the end, or Ctrl-C."""
     from paretune.confirm.seeds import confirm_seed
-    from paretune.progress import SeedProgress
+    from paretune.terminal.progress import SeedProgress
 
     done = 0
     try:

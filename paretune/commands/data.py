@@ -179,7 +179,7 @@ def show(
     as_json: AsJson = False,
 ) -> int:
     """Check a data set; see the help text."""
-    from paretune.commands.printing import print_json
+    from paretune.terminal.printing import print_json
     from trainables.text.dataset import DESCRIPTION_FILE
     from trainables.text.python_text import find_dataset
 
@@ -234,7 +234,7 @@ def _progress(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Give a function that shows how much is done, on a terminal; elsewhere there is nothing to be told."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from paretune.commands.printing import make_console
+    from paretune.terminal.printing import make_console
 
     console = make_console(to_stderr=True)
     if not console.is_terminal:

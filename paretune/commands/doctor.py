@@ -30,8 +30,8 @@ Examples:
 
 def doctor(as_json: AsJson = False) -> int:
     """Examine the machine; see the help text."""
-    from paretune.commands.printing import make_console, print_json
     from paretune.health import examine_machine
+    from paretune.terminal.printing import make_console, print_json
 
     console = make_console()
     findings = []

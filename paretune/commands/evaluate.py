@@ -39,12 +39,12 @@ def evaluate(
     as_json: AsJson = False,
 ) -> int:
     """Examine a checkpoint; see the help text."""
-    from paretune.commands.printing import make_console, print_json, print_rows
     from paretune.confirm.evaluation import as_json as to_json
     from paretune.confirm.evaluation import headline
     from paretune.confirm.retraining import examine
     from paretune.devices import pick_device
-    from paretune.progress import examining_status
+    from paretune.terminal.printing import make_console, print_json, print_rows
+    from paretune.terminal.progress import examining_status
 
     # On standard error, and only where a person reads both.
     console = make_console()

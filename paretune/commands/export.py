@@ -61,7 +61,7 @@ def export(
 
     import torch
 
-    from paretune.commands.printing import print_json
+    from paretune.terminal.printing import print_json
     from trainables.addition.adderboard.notation import DIGITS
     from trainables.addition.adderboard.submission import make_submission
     from trainables.addition.adderboard.trial import EDGE_CASES, random_problems, try_out

@@ -60,7 +60,7 @@ def open_rows(results: Path, name: str, where: Sequence[str] | None = None) -> S
 def show_finding(finding: Finding, *, export: Path | None, figure: Path | None, as_json: bool) -> int:
     """Print a finding, write its table and its pictures where that is asked for, and return the exit code."""
     from analysis.names import shown_name
-    from paretune.commands.printing import make_console, print_json
+    from paretune.terminal.printing import make_console, print_json
 
     written = _write_files(finding, export, figure)
     if as_json:
@@ -85,7 +85,7 @@ def print_finding(console: Console, finding: Finding) -> None:
 
 def print_table(console: Console, table: Table) -> None:
     """Print a table of a finding: an estimate and the ends of its interval in one cell, so that it fits."""
-    from paretune.commands.printing import print_rows
+    from paretune.terminal.printing import print_rows
 
     units = {column.name: column.unit for column in table.columns}
     names = [str(name) for name in table.frame.columns]

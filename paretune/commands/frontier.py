@@ -75,9 +75,9 @@ def frontier(
     from analysis.names import shown_name
     from analysis.pictures.painting import FIGURE_FORMATS, save_figure
     from analysis.rows import SearchRows
-    from paretune.commands.frontiers import as_json as content_of
-    from paretune.commands.frontiers import figure_of, frontiers_of, print_frontiers, table_of
-    from paretune.commands.printing import make_console, print_json
+    from paretune.terminal.frontiers import as_json as content_of
+    from paretune.terminal.frontiers import figure_of, frontiers_of, print_frontiers, table_of
+    from paretune.terminal.printing import make_console, print_json
 
     folder = RunFolder.open(results, name)
     folder.require_rows()

@@ -47,8 +47,8 @@ def generate(
     as_json: AsJson = False,
 ) -> int:
     """Generate text; see the help text."""
-    from paretune.commands.printing import print_json
     from paretune.devices import pick_device
+    from paretune.terminal.printing import print_json
     from trainables.checkpoints import load_model
     from trainables.gpt2.config import GPT2Config
     from trainables.gpt2.generation import generate as generate_with

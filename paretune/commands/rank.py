@@ -44,8 +44,8 @@ def rank(
     from analysis.export import records
     from analysis.ranking import ranking, smallest_sentence
     from analysis.rows import PARAMS, SearchRows
-    from paretune.commands.printing import make_console, print_json
-    from paretune.commands.tables import print_configurations
+    from paretune.terminal.printing import make_console, print_json
+    from paretune.terminal.tables import print_configurations
 
     folder = RunFolder.open(results, name)
     folder.require_rows()

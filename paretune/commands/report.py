@@ -52,7 +52,7 @@ def report(
     from analysis.findings import findings_of
     from analysis.names import shown_name
     from analysis.report import write_report
-    from paretune.commands.printing import make_console, print_json
+    from paretune.terminal.printing import make_console, print_json
 
     rows = open_rows(results, name)
     findings = findings_of(rows)

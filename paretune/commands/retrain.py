@@ -61,13 +61,13 @@ def retrain(
 
     from analysis.layout import CONFIRMATIONS_FILE, RETRAIN_FOLDER
     from analysis.lines import mend_last_line
-    from paretune.commands.printing import make_console, print_json
     from paretune.confirm.report import REPORT_FILE, write_report
     from paretune.confirm.retraining import SeedRun, best_run
     from paretune.confirm.seeds import Bench, confirm_seed, require_trainable
     from paretune.devices import pick_device
     from paretune.plan.binding import bind
-    from paretune.progress import SeedProgress
+    from paretune.terminal.printing import make_console, print_json
+    from paretune.terminal.progress import SeedProgress
 
     console = make_console(to_stderr=as_json)
     bound = bind(folder.plan)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from paretune.commands.printing import print_json
 from paretune.exits import OK
 from paretune.plan.schema import space_file_schema
+from paretune.terminal.printing import print_json
 
 
 def register(app: typer.Typer) -> None:

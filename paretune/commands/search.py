@@ -26,16 +26,16 @@ from paretune.commands.options import (
     load_bound,
     search_overrides,
 )
-from paretune.commands.printing import (
-    make_console,
-    print_json,
-)
 from paretune.errors import InputError
 from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.plan.binding import BoundPlan, bind, first_message
 from paretune.plan.checks import mistakes_in_keys
 from paretune.plan.preparing import prepare
 from paretune.record.run_folder import RunFolder
+from paretune.terminal.printing import (
+    make_console,
+    print_json,
+)
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan
 from trainables.text.errors import DataError
@@ -173,9 +173,9 @@ def _conclude(
 ) -> int:
     from analysis.ranking import smallest
     from analysis.rows import SearchRows
-    from paretune.commands.frontiers import as_json as content_of
-    from paretune.commands.frontiers import frontiers_of, print_frontiers
     from paretune.record.endings import ENDINGS
+    from paretune.terminal.frontiers import as_json as content_of
+    from paretune.terminal.frontiers import frontiers_of, print_frontiers
 
     rows = SearchRows(folder.path)
     fronts = frontiers_of(rows)

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analysis.text import duration, number
 from paretune.confirm.evaluation import headline
 from paretune.confirm.retraining import SeedRun, config_of
-from paretune.display import engine_text
 from paretune.plan.binding import BoundPlan
+from paretune.terminal.display import engine_text
 from search_spaces.plan import Values
 from trainables.contract import Report
 

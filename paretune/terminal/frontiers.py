@@ -10,8 +10,8 @@ from analysis.frontier import Frontier, frontier
 from analysis.layout import Column
 from analysis.measures import qualities_of
 from analysis.rows import PARAMS, SearchRows
-from paretune.commands.tables import print_configurations
 from paretune.errors import InputError
+from paretune.terminal.tables import print_configurations
 from search_spaces.wording import accepted
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.text import values_text
-from paretune.commands.printing import configuration_rows, print_rows, searched_values
+from paretune.terminal.printing import configuration_rows, print_rows, searched_values
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.text import duration, number, plural, values_text
-from paretune.board import Best, Board
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import ENDINGS, TrialEnding
 from paretune.record.events import Row
 from paretune.sampling.queue import TrialSpec
+from paretune.terminal.board import Best, Board
 
 
 class LiveDisplay:

@@ -1,0 +1,1 @@
+"""What a person sees on the terminal: live tables, progress, printed tables."""
