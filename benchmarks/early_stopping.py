@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from analysis.rows import SearchRows
-from paretune.stopping import RungScheduler
+from paretune.tune.asha import RungScheduler
 from search_spaces.plan import EarlyStopping
 
 Curve = list[dict[str, Any]]

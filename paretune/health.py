@@ -61,7 +61,7 @@ def _gpu(named: list[str]) -> Diagnosis:
 def _ray() -> Diagnosis:
     import ray
 
-    from paretune.cluster import ray_session
+    from paretune.tune.cluster import ray_session
 
     began = time.perf_counter()
     try:

@@ -14,15 +14,15 @@ import pytest
 from test_proposals import bound
 
 from analysis.lines import append_line, mend_last_line, read_lines
-from paretune.driver import assignment_of, concurrency_of
 from paretune.errors import InputError
-from paretune.monitor import Monitor
 from paretune.plan.binding import BoundPlan
 from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
 from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.sampling.queue import TrialQueue
 from paretune.terminal.board import Board
+from paretune.tune.callback import Monitor
+from paretune.tune.run import assignment_of, concurrency_of
 
 
 def test_name_that_is_taken_gets_a_number_and_nothing_is_overwritten(tmp_path: Path):

@@ -9,7 +9,7 @@ import pytest
 from test_wrong_space_files import RIGHT, WITHOUT_TRY_FIRST, changed, load, refusal_of, with_only
 
 from paretune.plan.summary import sizes_of, summarise
-from paretune.stopping import make_scheduler
+from paretune.tune.asha import make_scheduler
 from search_spaces.dimensions import FloatRange
 from search_spaces.sampling import draw, draw_value
 

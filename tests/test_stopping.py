@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 from test_proposals import bound
 
-from paretune.driver import assignment_of
 from paretune.plan.rungs import marks_of, rungs_of
 from paretune.sampling.queue import TrialQueue
-from paretune.stopping import RungScheduler, make_scheduler
+from paretune.tune.asha import RungScheduler, make_scheduler
+from paretune.tune.run import assignment_of
 
 RULE = {"metric": "exact_match", "direction": "max", "grace_period": 100, "reduction_factor": 2}
 

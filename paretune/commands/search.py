@@ -108,7 +108,7 @@ def search(
         # Ray and torch take seconds to import; a mistake in the file or its data should not wait for them.
         prepare(bound)
         console.print("Starting Ray ...", style="dim")
-        from paretune.driver import run_search
+        from paretune.tune.run import run_search
 
         outcome = run_search(folder, bound, console, address=address, extended=extended)
     except (InputError, DataError, ConnectionError):

@@ -16,9 +16,7 @@ from rich.console import Console
 
 from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE, TRUNKS_FOLDER
 from analysis.lines import mend_last_line, read_lines
-from paretune.cluster import ray_session
 from paretune.errors import InputError
-from paretune.monitor import Monitor
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
 from paretune.record.endings import TrialEnding
@@ -28,11 +26,13 @@ from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
 from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.sampling.queue import PastTrial, TrialQueue, TrialSpec
-from paretune.searcher import QueueSearcher
-from paretune.stopping import RungScheduler, make_scheduler
 from paretune.terminal.board import Board
 from paretune.terminal.display import LineDisplay, LiveDisplay
-from paretune.trial import run_trial
+from paretune.tune.asha import RungScheduler, make_scheduler
+from paretune.tune.callback import Monitor
+from paretune.tune.cluster import ray_session
+from paretune.tune.searcher import QueueSearcher
+from paretune.tune.trainable import run_trial
 from search_spaces.plan import Plan
 
 _RETRIES = 1
@@ -155,7 +155,7 @@ def _tune(
 
 
 def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path) -> dict[str, Any]:
-    """Return what the worker is told about a trial; see :func:`paretune.trial.run_trial`.
+    """Return what the worker is told about a trial; see :func:`paretune.tune.trainable.run_trial`.
 
     Args:
         bound: the plan.

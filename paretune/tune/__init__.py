@@ -1,0 +1,1 @@
+"""The bridge to Ray Tune; nothing else in paretune imports Ray."""
