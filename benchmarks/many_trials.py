@@ -37,9 +37,9 @@ MOST_GIB = 3.0
 _READ = "import sys; from pathlib import Path; from analysis.rows import SearchRows; "
 COMMANDS: dict[str, tuple[str, ...]] = {
     "reading": ("-c", _READ + "rows = SearchRows(Path(sys.argv[1])); rows.trials, rows.reports"),
-    "rank --json": ("-m", "paretune.cli", "rank", "--json"),
-    "answer": ("-m", "paretune.cli", "answer"),
-    "report": ("-m", "paretune.cli", "report"),
+    "rank --json": ("-m", "paretune", "rank", "--json"),
+    "answer": ("-m", "paretune", "answer"),
+    "report": ("-m", "paretune", "report"),
 }
 
 

@@ -51,7 +51,7 @@ def printed_by(command: str) -> str:
     words = shlex.split(command)
     assert words[0] == "paretune", command
     done = subprocess.run(
-        [sys.executable, "-m", "paretune.cli", *words[1:]],
+        [sys.executable, "-m", "paretune", *words[1:]],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -80,7 +80,7 @@ def run(seed: int) -> dict[str, Any]:
 
 
 def _paretune(environment: dict[str, str], *arguments: object) -> str:
-    command = [sys.executable, "-m", "paretune.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "paretune", *map(str, arguments)]
     return subprocess.run(
         command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     ).stdout

@@ -18,7 +18,7 @@ import torch
 # Kernels of tests stay out of their user's cache, and are there again for the next run.
 os.environ["PARETUNE_CACHE"] = str(Path(__file__).parent.parent / ".pytest_cache" / "kernels")
 
-CLI = (sys.executable, "-m", "paretune.cli")
+CLI = (sys.executable, "-m", "paretune")
 
 # One configuration for every way in which a trial can end, in this order.
 EVERY_ENDING = """

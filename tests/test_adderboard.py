@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from paretune.commands.export import export
+from paretune.cli.models.export import export
 from paretune.errors import InputError
 from trainables.addition.adderboard import submission as submission_module
 from trainables.addition.adderboard import trial as trial_module

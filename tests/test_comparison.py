@@ -21,7 +21,7 @@ from analysis.difference import Difference
 from analysis.estimate import Estimate
 from analysis.pictures.painting import figure_of
 from analysis.rows import SearchRows
-from paretune.commands import compare as command
+from paretune.cli.answers import compare as command
 from paretune.errors import InputError
 
 app = Typer()

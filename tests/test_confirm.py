@@ -31,7 +31,7 @@ from analysis.estimate import Estimate
 from analysis.intervals import wilson
 from analysis.layout import CONFIRMATION_COLUMNS
 from analysis.rows import SearchRows
-from paretune.commands.confirm import confirm
+from paretune.cli.models.confirm import confirm
 from paretune.confirm.points import Point, choose_points
 from paretune.errors import InputError
 from paretune.plan.binding import bind

@@ -21,8 +21,8 @@ from analysis.pictures.marks import Line, Picture, Points
 from analysis.pictures.painting import figure_of
 from analysis.ranking import cheapest, ranking
 from analysis.rows import SearchRows
-from paretune.commands.frontier import frontier as command
-from paretune.commands.rank import rank
+from paretune.cli.answers.frontier import frontier as command
+from paretune.cli.answers.rank import rank
 from paretune.errors import InputError
 from paretune.terminal.frontiers import frontiers_of
 

@@ -229,6 +229,6 @@ def test_data_alone_tells_what_there_is() -> None:
 
 def test_the_command_line_starts_without_what_only_data_needs() -> None:
     heavy = ("torch", "tiktoken", "huggingface_hub")
-    program = f"import sys, paretune.cli; print([name for name in {heavy} if name in sys.modules])"
+    program = f"import sys, paretune.cli.app; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from paretune.cli import app
-from paretune.commands.options import load_bound, search_overrides
+from paretune.cli.app import app
+from paretune.cli.options import load_bound, search_overrides
 from paretune.plan.binding import PARAMS, RESERVED
 from paretune.plan.schema import space_file_schema
 from search_spaces.dimensions import Choice, FloatRange, IntRange

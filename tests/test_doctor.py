@@ -11,8 +11,8 @@ import torch
 from conftest import Search, run_cli
 from native_kernels import compiler, needs_compiler
 
-from paretune import health
-from paretune.health import examine_machine
+from paretune.cli import health
+from paretune.cli.health import examine_machine
 from trainables.addition.native import cache
 from trainables.addition.native.compiler import Compiler, find_compiler
 from trainables.addition.native.diagnosis import diagnose

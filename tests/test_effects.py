@@ -26,7 +26,7 @@ from analysis.effects.matched import pairings
 from analysis.pictures.marks import Points
 from analysis.pictures.painting import figure_of
 from analysis.rows import SearchRows
-from paretune.commands import effects as command
+from paretune.cli.answers import effects as command
 
 app = Typer()
 command.register(app)

@@ -11,8 +11,8 @@ import pytest
 import typer
 from ruamel.yaml import YAML
 
-from paretune.cli import app
-from paretune.commands.options import load_bound, search_overrides
+from paretune.cli.app import app
+from paretune.cli.options import load_bound, search_overrides
 from paretune.plan.binding import BoundPlan
 from search_spaces.dimensions import Choice
 from search_spaces.loader import SpaceFile

@@ -31,7 +31,7 @@ from analysis.report.html import page
 from analysis.report.markdown import markdown
 from analysis.report.tables import MOST_ROWS, cell, shown
 from analysis.rows import SearchRows
-from paretune.commands.report import report as report_command
+from paretune.cli.answers.report import report as report_command
 from search_spaces.plan import Plan
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from paretune.commands.options import load_bound
+from paretune.cli.options import load_bound
 from paretune.plan.binding import RESERVED
 from paretune.plan.schema import space_file_schema
 from search_spaces.loader import SpaceFile

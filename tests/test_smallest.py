@@ -20,7 +20,7 @@ from analysis.configurations import configurations
 from analysis.frontier import frontier
 from analysis.ranking import cheapest, ranking, reaches_target, smallest, smallest_sentence
 from analysis.rows import SearchRows
-from paretune.commands.rank import rank
+from paretune.cli.answers.rank import rank
 from paretune.confirm.retraining import choose
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import PastTrial, TrialSpec

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretune.commands.check import sentences
-from paretune.commands.options import load_bound, search_overrides
+from paretune.cli.options import load_bound, search_overrides
+from paretune.cli.searches.check import sentences
 from paretune.confirm.retraining import fresh_seed
 from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.rungs import rungs_of

@@ -16,7 +16,7 @@ import pytest
 from conftest import run_cli
 from ruamel.yaml import YAML
 
-from paretune.commands.options import load_bound, search_overrides
+from paretune.cli.options import load_bound, search_overrides
 from paretune.plan.binding import BoundPlan
 from search_spaces.loader import MAX_BYTES, SpaceFile
 from search_spaces.mistakes import SpaceFileError, dotted

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from paretune.commands.evaluate import CheckpointPath
-from paretune.commands.options import AsJson
+from paretune.cli.exits import OK, OUR_FAILURE
+from paretune.cli.models.evaluate import CheckpointPath
+from paretune.cli.options import AsJson
 from paretune.errors import InputError
-from paretune.exits import OK, OUR_FAILURE
 
 
 def register(app: typer.Typer) -> None:

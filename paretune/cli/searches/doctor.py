@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import typer
 
-from paretune.commands.options import AsJson
-from paretune.exits import OK
+from paretune.cli.exits import OK
+from paretune.cli.options import AsJson
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ Examples:
 
 def doctor(as_json: AsJson = False) -> int:
     """Examine the machine; see the help text."""
-    from paretune.health import examine_machine
+    from paretune.cli.health import examine_machine
     from paretune.terminal.printing import make_console, print_json
 
     console = make_console()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paretune.exits import OK
+from paretune.cli.exits import OK
 from paretune.plan.schema import space_file_schema
 from paretune.terminal.printing import print_json
 

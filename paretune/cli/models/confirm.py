@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paretune.commands.findings import Export, FigureFile, show_finding
-from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
-from paretune.exits import INTERRUPTED
+from paretune.cli.answers.findings import Export, FigureFile, show_finding
+from paretune.cli.exits import INTERRUPTED
+from paretune.cli.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
 from paretune.record.run_folder import RunFolder
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from analysis.layout import TENSORBOARD_FOLDER
-from paretune.commands.options import DEFAULT_RESULTS, Results, RunName
-from paretune.exits import OK
+from paretune.cli.exits import OK
+from paretune.cli.options import DEFAULT_RESULTS, Results, RunName
 from paretune.record.run_folder import RunFolder
 from paretune.record.tensorboard_view import FINDINGS_RUN, first_view
 

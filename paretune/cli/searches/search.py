@@ -12,7 +12,8 @@ from rich.console import Console
 
 from analysis.layout import ExportError
 from analysis.text import duration
-from paretune.commands.options import (
+from paretune.cli.exits import INTERRUPTED, OK, OUR_FAILURE
+from paretune.cli.options import (
     DEFAULT_RESULTS,
     AsJson,
     Budget,
@@ -27,7 +28,6 @@ from paretune.commands.options import (
     search_overrides,
 )
 from paretune.errors import InputError
-from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
 from paretune.plan.binding import BoundPlan, bind, first_message
 from paretune.plan.checks import mistakes_in_keys
 from paretune.plan.preparing import prepare

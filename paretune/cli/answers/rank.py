@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results, RunName
-from paretune.exits import OK
+from paretune.cli.exits import OK
+from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results, RunName
 from paretune.record.run_folder import RunFolder
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from paretune.commands.findings import By, Export, FigureFile, Where, open_rows, show_finding
-from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results, RunName
+from paretune.cli.answers.findings import By, Export, FigureFile, Where, open_rows, show_finding
+from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results, RunName
 
 
 def register(app: typer.Typer) -> None:

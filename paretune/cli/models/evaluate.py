@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from paretune.commands.options import AsJson, Device
-from paretune.exits import OK
+from paretune.cli.exits import OK
+from paretune.cli.options import AsJson, Device
 
 CheckpointPath = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="A checkpoint.pt that retrain wrote.")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from paretune.commands.options import AsJson
-from paretune.exits import OK
+from paretune.cli.exits import OK
+from paretune.cli.options import AsJson
 from trainables.text.errors import DataError, MissingDataError
 
 if TYPE_CHECKING:

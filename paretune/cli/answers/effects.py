@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from paretune.commands.findings import Export, FigureFile, Where, open_rows, show_finding
-from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results, RunName
+from paretune.cli.answers.findings import Export, FigureFile, Where, open_rows, show_finding
+from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results, RunName
 
 
 def register(app: typer.Typer) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from paretune.commands.findings import Where, open_rows
-from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results, RunName
-from paretune.exits import OK
+from paretune.cli.answers.findings import Where, open_rows
+from paretune.cli.exits import OK
+from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results, RunName
 
 
 def register(app: typer.Typer) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from paretune.commands.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
-from paretune.exits import INTERRUPTED, OK, OUR_FAILURE
+from paretune.cli.exits import INTERRUPTED, OK, OUR_FAILURE
+from paretune.cli.options import DEFAULT_RESULTS, AsJson, Device, Results, RunName
 from paretune.record.run_folder import RunFolder
 
 

@@ -6,6 +6,7 @@ import platform
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import version
 
 from paretune import __version__
 from paretune.record.provenance import hardware, package_versions
@@ -59,8 +60,6 @@ def _gpu(named: list[str]) -> Diagnosis:
 
 
 def _ray() -> Diagnosis:
-    import ray
-
     from paretune.tune.cluster import ray_session
 
     began = time.perf_counter()
@@ -70,7 +69,7 @@ def _ray() -> Diagnosis:
             there = {name: nodes[0].get(name, 0.0) for name in ("CPU", "GPU")}
     except Exception as error:  # whatever keeps Ray from starting is what the reader wants to know
         return Diagnosis(
-            name="Ray", state=f"{ray.__version__} does not start here: {error}", advice=_RAY_ADVICE
+            name="Ray", state=f"{version('ray')} does not start here: {error}", advice=_RAY_ADVICE
         )
     resources = ", ".join(f"{share:g} {name}" for name, share in there.items())
-    return Diagnosis(name="Ray", state=f"{ray.__version__} starts in {spent:.0f} s and offers {resources}")
+    return Diagnosis(name="Ray", state=f"{version('ray')} starts in {spent:.0f} s and offers {resources}")

@@ -10,31 +10,11 @@ from typer.core import TyperGroup
 
 from analysis.layout import ExportError, SelectionError
 from paretune import __version__
-from paretune.commands import (
-    add,
-    answer,
-    check,
-    cliff,
-    compare,
-    confirm,
-    data,
-    doctor,
-    effects,
-    evaluate,
-    export,
-    frontier,
-    generate,
-    rank,
-    regimes,
-    report,
-    retrain,
-    schema,
-    search,
-    times,
-    watch,
-)
+from paretune.cli.answers import answer, cliff, compare, effects, frontier, rank, regimes, report, times
+from paretune.cli.exits import INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
+from paretune.cli.models import add, confirm, evaluate, export, generate, retrain
+from paretune.cli.searches import check, data, doctor, schema, search, watch
 from paretune.errors import InputError
-from paretune.exits import INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
 from search_spaces.mistakes import SpaceFileError
 from trainables.contract import CheckpointError
 from trainables.text.errors import DataError

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from paretune.commands.evaluate import CheckpointPath
-from paretune.commands.options import AsJson, Device
+from paretune.cli.exits import OK
+from paretune.cli.models.evaluate import CheckpointPath
+from paretune.cli.options import AsJson, Device
 from paretune.errors import InputError
-from paretune.exits import OK
 
 
 def register(app: typer.Typer) -> None:

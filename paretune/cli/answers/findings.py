@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from analysis.layout import ExportError
-from paretune.commands.options import RunName
-from paretune.exits import OK
+from paretune.cli.exits import OK
+from paretune.cli.options import RunName
 from paretune.record.run_folder import RunFolder
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import typer
 
-from paretune.commands.options import (
+from paretune.cli.exits import OK, WRONG_INPUT
+from paretune.cli.options import (
     AsJson,
     Budget,
     Cpu,
@@ -17,7 +18,6 @@ from paretune.commands.options import (
     load_bound,
     search_overrides,
 )
-from paretune.exits import OK, WRONG_INPUT
 from paretune.plan.preparing import missing
 from paretune.plan.summary import PlanSummary, summarise
 from paretune.terminal.printing import make_console, print_json, print_rows

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from paretune.commands.findings import RunName, open_rows
-from paretune.commands.options import DEFAULT_RESULTS, AsJson, Results
-from paretune.exits import OK
+from paretune.cli.answers.findings import RunName, open_rows
+from paretune.cli.exits import OK
+from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results
 
 _SENTENCES = 3
 """Sentences of the answer that the terminal shows; the page has them all."""

@@ -1,0 +1,1 @@
+"""The command line: its app, its options and its commands."""

@@ -1,0 +1,1 @@
+"""Commands that train and use single models: confirm, retrain, evaluate, and what a task adds."""

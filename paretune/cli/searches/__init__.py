@@ -1,0 +1,1 @@
+"""Commands around a search: check, data, search, watch, doctor, schema."""

@@ -1,1 +1,0 @@
-"""One module per command: options in, text or JSON out, nothing that another program could not call."""
