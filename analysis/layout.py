@@ -16,7 +16,7 @@ PROVENANCE_FILE = "provenance.json"
 TENSORBOARD_FOLDER = "tensorboard"
 RAY_FOLDER = "ray"
 RETRAIN_FOLDER = "retrain"
-TRUNKS_FOLDER = "trunks"
+PREFIXES_FOLDER = "prefixes"
 
 
 TrialEnding = Literal["solved", "finished", "stopped early", "diverged", "failed", "interrupted"]
@@ -79,18 +79,18 @@ CONFIRMATION_COLUMNS = (
     Column("values", "", "the configuration: fixed and searched parameters"),
     Column("ending", "", "how its training ended: solved, finished or diverged"),
     Column("step", "steps", "last step that was reported"),
-    Column("best_step", "steps", "step of the checkpoint that was examined: the best by validation"),
+    Column("best_step", "steps", "step of the checkpoint that was evaluated: the best by validation"),
     Column("seconds", "s", "elapsed time of training, validation included, alone on the device"),
-    Column("test_metric", "", "what the examination on held-out data measured"),
+    Column("test_metric", "", "what the evaluation on held-out data measured"),
     Column("test_value", "", "what it found: a share of right answers, or a mean, in the metric's unit"),
     Column("test_low", "", "lower end of its 95 % interval"),
     Column("test_high", "", "upper end of its 95 % interval"),
     Column("test_standard_error", "", "standard error over independent units, for a mean"),
-    Column("test_problems", "", "how many problems, or sequences, it was examined on"),
+    Column("test_problems", "", "how many problems, or sequences, it was evaluated on"),
     Column("test_units", "", "to how many independent units of equal size, such as documents, they amount"),
     Column("test_called", "", "what the problems are, and what the units"),
     Column("test_drawn_from", "", "what they were drawn from"),
-    Column("tables", "", "the examination's tables: title, columns, rows"),
+    Column("tables", "", "the evaluation's tables: title, columns, rows"),
     Column("checkpoint", "", "the checkpoint, if it was kept"),
     Column("device", "", "what it was trained on: cpu or cuda"),
     Column("gpu", "", "the model of the GPU"),

@@ -150,12 +150,12 @@ def baseline_curve(data: Dataset, seed: int, config: GPT2Config) -> Iterator[Poi
         optimizer.step()
         if step % EVERY == 0:
             spent += time.process_time() - began
-            measured = workload.validate(Examined(model))["val_loss"]
+            measured = workload.validate(Evaluated(model))["val_loss"]
             yield {"step": step, "tokens": step * BATCH * BLOCK, "cpu_seconds": spent, "val_loss": measured}
             began = time.process_time()
 
 
-class Examined(torch.nn.Module):
+class Evaluated(torch.nn.Module):
     """The baseline as our validation asks a model: with a mask, which here is the causal one."""
 
     def __init__(self, model: NanoGPT) -> None:

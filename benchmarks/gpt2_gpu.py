@@ -59,7 +59,7 @@ def main() -> None:
         # The first stretch has what a GPU does only once.
         later = reports[1:] or reports
         speed = statistics.median(row["tokens_per_second"] for row in later)
-        shares = [row["flops_utilisation"] for row in later if "flops_utilisation" in row]
+        shares = [row["mfu"] for row in later if "mfu" in row]
         used = f"{statistics.median(shares):.1%}" if shares else "unknown peak"
         memory = reports[-1].get("peak_memory", float("nan")) / 1024
         print(f"| {way} | {speed:,.0f} | {memory:.1f} GiB | {used} | {reports[-1]['val_loss']:.4f} |")

@@ -82,7 +82,7 @@ _TRUE_LOSS = _true_loss()
 
 
 def _text(rng: np.random.Generator) -> Answers:
-    """Examine the models of some fresh seeds on the same documents."""
+    """Evaluate the models of some fresh seeds on the same documents."""
     sizes = _sizes(rng, DOCUMENTS)
     document = np.repeat(np.arange(DOCUMENTS), sizes.astype(int))
     windows = _loss_of_documents(rng, sizes)[document] + 0.15 * rng.normal(size=len(document))

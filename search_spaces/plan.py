@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, JsonValue, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
@@ -213,12 +213,22 @@ class Plan(BaseModel):
     early_stopping: EarlyStopping | None = Field(
         None, description="Rungs at which weak trials end; without it every trial uses its budget."
     )
-    share_trunks: bool = Field(
+    share_prefixes: bool = Field(
         False,
         description="Whether trials that differ only in their horizon share its constant part: with schedule "
         "constant_linear and no warm-up, cooldowns branch from where a shorter trial's began.",
     )
     resources: Resources = Field(default_factory=lambda: Resources(), description="What one trial is given.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_own_names(cls, content: Any) -> Any:
+        """Accept the key of earlier versions, as stored plans have it."""
+        if isinstance(content, dict) and "share_trunks" in content and "share_prefixes" not in content:
+            content = {
+                "share_prefixes" if key == "share_trunks" else key: value for key, value in content.items()
+            }
+        return content
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from trainables.addition.answers import add, greedy_answers, margins, right_tokens, teacher_forced_logits
 from trainables.addition.config import MAX_DIGITS, AdditionConfig
-from trainables.addition.examination import edge_cases, examine
+from trainables.addition.evaluation import edge_cases, evaluate
 from trainables.addition.formats import MALFORMED, Format
 from trainables.addition.layout import END, PLUS
 from trainables.addition.problems import held_out
 from trainables.addition.workload import AdditionWorkload
 from trainables.checkpoints import LoadedModel, load_model, save
-from trainables.contract import Ending, Examination, Target
+from trainables.contract import Ending, Evaluation, Target
 from trainables.loop import train
 from trainables.tasks import TASKS
 
@@ -291,10 +291,10 @@ def test_a_model_of_nan_or_infinite_weights_never_looks_right(kind: str, poison:
             weight.fill_(poison)
     measured = workload.validate(model)
     assert measured["exact_match"] == measured["token_accuracy"] == 0
-    examination = workload.examine(model, problems=100, seed=0)
-    assert examination.successes == 0
-    assert examination.problems == 100
-    assert table(examination, "Margin") == []
+    evaluation = workload.evaluate(model, problems=100, seed=0)
+    assert evaluation.successes == 0
+    assert evaluation.problems == 100
+    assert table(evaluation, "Margin") == []
 
 
 # Margins
@@ -327,7 +327,7 @@ def test_a_margin_is_negative_exactly_where_a_token_is_wrong(
             assert measured[row, place].item() == scores[answer] - best_other
 
 
-# The examination
+# The evaluation
 
 
 POSITIONS = {
@@ -344,16 +344,16 @@ POSITIONS = {
 """What the answer's tokens are called with three digits."""
 
 
-def table(examination: Examination, title: str) -> list[tuple]:
-    (found,) = [table for table in examination.tables if title in table.title]
+def table(evaluation: Evaluation, title: str) -> list[tuple]:
+    (found,) = [table for table in evaluation.tables if title in table.title]
     assert all(len(row) == len(found.columns) for row in found.rows)
     return [tuple(row) for row in found.rows]
 
 
-def check_tables(examination: Examination, form: Format) -> None:
+def check_tables(evaluation: Evaluation, form: Format) -> None:
     """Check that each table counts the same problems as the headline."""
-    n, successes = examination.problems, examination.successes
-    by_position = table(examination, "position")
+    n, successes = evaluation.problems, evaluation.successes
+    by_position = table(evaluation, "position")
     assert len(by_position) == form.layout.answer_length
     for _, right, of, share in by_position:
         assert of == n
@@ -362,7 +362,7 @@ def check_tables(examination: Examination, form: Format) -> None:
     assert n - successes <= sum(n - right for _, right, _, _ in by_position)
 
     for title in ("number of carries", "longest chain"):
-        groups = table(examination, title)
+        groups = table(evaluation, title)
         assert sum(of for _, _, of, _ in groups) == n
         assert sum(right for _, right, _, _ in groups) == successes
         for _, right, of, share in groups:
@@ -370,21 +370,21 @@ def check_tables(examination: Examination, form: Format) -> None:
             assert share == right / of
         assert [row[0] for row in groups] == sorted({row[0] for row in groups})
 
-    failures = table(examination, "Failures")
+    failures = table(evaluation, "Failures")
     assert len(failures) == min(20, n - successes)
     for problem, prediction, truth in failures:
         a, b = problem.split(" + ")
         assert int(a) + int(b) == truth
         assert prediction != truth
 
-    edges = table(examination, "Edge cases")
+    edges = table(evaluation, "Edge cases")
     assert [row[0] for row in edges] == [f"{a} + {b}" for a, b in edge_cases(form.layout.digits)]
     for problem, prediction, truth, right in edges:
         a, b = problem.split(" + ")
         assert int(a) + int(b) == truth
         assert right == ("yes" if prediction == truth else "no")
 
-    margin = table(examination, "Margin")
+    margin = table(evaluation, "Margin")
     assert len(margin) == (3 if successes else 0)
     if successes:
         smallest, quantile, thin = (value for _, value in margin)
@@ -395,16 +395,16 @@ def check_tables(examination: Examination, form: Format) -> None:
 
 def test_the_tables_of_a_partly_trained_model_agree_with_its_headline(partly_trained: LoadedModel) -> None:
     form = form_of("delimited", 2)
-    examination = partly_trained.workload.examine(partly_trained.model, problems=10_000, seed=4)
+    evaluation = partly_trained.workload.evaluate(partly_trained.model, problems=10_000, seed=4)
     a, b = held_out(10_000, 2, "test", seed=4)
-    assert examination.problems == len(a) == 1_000, "all two-digit test problems that exist"
-    assert 0 < examination.successes < examination.problems
+    assert evaluation.problems == len(a) == 1_000, "all two-digit test problems that exist"
+    assert 0 < evaluation.successes < evaluation.problems
     said = form.decode(greedy_answers(partly_trained.model, a, b, form))
-    assert examination.successes == int((said == a + b).sum())
-    check_tables(examination, form)
+    assert evaluation.successes == int((said == a + b).sum())
+    check_tables(evaluation, form)
     columns = [columns_by_hand(x, y, 2) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
     carries, chains = [sum(each) for each in columns], [longest_by_hand(each) for each in columns]
-    by_carries, by_chain = table(examination, "number of carries"), table(examination, "longest chain")
+    by_carries, by_chain = table(evaluation, "number of carries"), table(evaluation, "longest chain")
     assert [row[2] for row in by_carries] == [carries.count(count) for count in range(3)]
     assert [row[2] for row in by_chain] == [chains.count(count) for count in range(3)]
 
@@ -414,40 +414,40 @@ def test_the_tables_of_a_model_that_knows_some_sums_agree_with_its_headline(
     half_learnt: tuple[str, Format, nn.Module],
 ) -> None:
     _, form, model = half_learnt
-    examination = examine(model, form, problems=10_000, seed=4)
+    evaluation = evaluate(model, form, problems=10_000, seed=4)
     a, b = held_out(10_000, 2, "test", seed=4)
     said = form.decode(greedy_answers(model, a, b, form))
     right = said == a + b
-    assert 0 < examination.successes == int(right.sum()) < examination.problems == 1_000
-    check_tables(examination, form)
+    assert 0 < evaluation.successes == int(right.sum()) < evaluation.problems == 1_000
+    check_tables(evaluation, form)
     logits, answers = teacher_forced_logits(model, form.encode(a, b), form), form.encode_answer(a + b)
     of_right = margins(logits, answers).amin(1)[right]
-    (_, smallest), (_, quantile), (_, thin) = table(examination, "Margin")
+    (_, smallest), (_, quantile), (_, thin) = table(evaluation, "Margin")
     assert smallest == pytest.approx(of_right.min().item())
     assert quantile == pytest.approx(np.quantile(of_right.numpy(), 0.01))
     assert thin == int((of_right < 0.01).sum())
     wrong = zip(a[~right].tolist(), b[~right].tolist(), said[~right].tolist(), strict=True)
-    assert table(examination, "Failures") == [
+    assert table(evaluation, "Failures") == [
         (f"{x} + {y}", "no number" if value == MALFORMED else value, x + y)
         for x, y, value in list(wrong)[:20]
     ]
 
 
 @every_kind
-def test_an_examination_finds_exactly_the_mistakes_that_a_model_makes(kind: str) -> None:
+def test_an_evaluation_finds_exactly_the_mistakes_that_a_model_makes(kind: str) -> None:
     """This one forgets the leading digit's carry, so that problems with a sum beyond 999 are wrong."""
     model, form = adder(kind, 3, wrap=1000), form_of(kind, 3)
-    examination = examine(model, form, problems=3_000, seed=1)
+    evaluation = evaluate(model, form, problems=3_000, seed=1)
     a, b = held_out(3_000, 3, "test", seed=1)
     expected = int((a + b < 1000).sum())
-    assert (examination.metric, examination.successes, examination.problems) == (
+    assert (evaluation.metric, evaluation.successes, evaluation.problems) == (
         "exact_match", expected, 3_000,
     )  # fmt: skip
-    assert examination.drawn_from == "3-digit pairs of the test split, seed 1"
-    check_tables(examination, form)
+    assert evaluation.drawn_from == "3-digit pairs of the test split, seed 1"
+    check_tables(evaluation, form)
 
     right = form.encode_answer(a + b) == form.encode_answer((a + b) % 1000)
-    by_position = {row[0]: row[1] for row in table(examination, "position")}
+    by_position = {row[0]: row[1] for row in table(evaluation, "position")}
     assert list(by_position) == POSITIONS[kind]
     assert list(by_position.values()) == right.sum(0).tolist()
     if "variable" not in kind:
@@ -459,12 +459,12 @@ def test_an_examination_finds_exactly_the_mistakes_that_a_model_makes(kind: str)
         of = Counter(value(each) for each in columns)
         solved = Counter(value(each) for each in columns if not each[2])
         rows = [(group, solved[group], of[group], solved[group] / of[group]) for group in range(4)]
-        assert table(examination, title) == rows
-    assert all(said == truth - 1000 for _, said, truth in table(examination, "Failures"))
-    for _, said, truth, answer in table(examination, "Edge cases"):
+        assert table(evaluation, title) == rows
+    assert all(said == truth - 1000 for _, said, truth in table(evaluation, "Failures"))
+    for _, said, truth, answer in table(evaluation, "Edge cases"):
         assert said == truth % 1000
         assert answer == ("yes" if truth < 1000 else "no")
-    assert [value for _, value in table(examination, "Margin")] == [1.0, 1.0, 0]
+    assert [value for _, value in table(evaluation, "Margin")] == [1.0, 1.0, 0]
 
 
 @every_kind
@@ -476,10 +476,10 @@ def test_right_answers_with_a_thin_margin_are_counted(kind: str) -> None:
 
     form = form_of(kind, 2)
     model = Scripted(form, lambda a, b: form.encode_answer((a + b) % 100), lead)
-    examination = examine(model, form, problems=1_000, seed=2)
+    evaluation = evaluate(model, form, problems=1_000, seed=2)
     a, b = held_out(1_000, 2, "test", seed=2)
     of_right = lead(a, b)[a + b < 100].double()
-    (_, smallest), (_, quantile), (what, thin) = table(examination, "Margin")
+    (_, smallest), (_, quantile), (what, thin) = table(evaluation, "Margin")
     assert smallest == pytest.approx(of_right.min().item())
     assert quantile == pytest.approx(np.quantile(of_right.numpy(), 0.01))
     assert "below 0.01" in what
@@ -494,44 +494,44 @@ def test_right_answers_with_a_thin_margin_are_counted(kind: str) -> None:
 def test_a_failure_without_a_number_says_so(kind: str, token: int) -> None:
     form = form_of(kind, 2)
     model = Scripted(form, lambda a, b: form.encode_answer(a + b).index_fill(1, torch.tensor([1]), token))
-    examination = examine(model, form, problems=30, seed=1)
-    assert examination.successes == 0
-    assert {row[1] for row in table(examination, "Failures")} == {"no number"}
-    assert {row[1] for row in table(examination, "Edge cases")} == {"no number"}
-    check_tables(examination, form)
+    evaluation = evaluate(model, form, problems=30, seed=1)
+    assert evaluation.successes == 0
+    assert {row[1] for row in table(evaluation, "Failures")} == {"no number"}
+    assert {row[1] for row in table(evaluation, "Edge cases")} == {"no number"}
+    check_tables(evaluation, form)
 
 
 @every_kind
 @pytest.mark.parametrize("digits", [1, 3, MAX_DIGITS])
-def test_a_model_without_a_mistake_is_examined_like_any_other(kind: str, digits: int) -> None:
+def test_a_model_without_a_mistake_is_evaluated_like_any_other(kind: str, digits: int) -> None:
     model, form = adder(kind, digits), form_of(kind, digits)
-    examination = AdditionWorkload(config_of(kind, digits), CPU).examine(model, problems=2_500, seed=0)
-    assert examination.successes == examination.problems == (2_500 if digits > 1 else 2)
-    assert table(examination, "Failures") == []
-    assert {row[3] for row in table(examination, "Edge cases")} == {"yes"}
-    check_tables(examination, form)
+    evaluation = AdditionWorkload(config_of(kind, digits), CPU).evaluate(model, problems=2_500, seed=0)
+    assert evaluation.successes == evaluation.problems == (2_500 if digits > 1 else 2)
+    assert table(evaluation, "Failures") == []
+    assert {row[3] for row in table(evaluation, "Edge cases")} == {"yes"}
+    check_tables(evaluation, form)
 
 
-def test_a_transformer_without_a_mistake_is_examined_like_any_other(partly_trained: LoadedModel) -> None:
+def test_a_transformer_without_a_mistake_is_evaluated_like_any_other(partly_trained: LoadedModel) -> None:
     """Most adders worth keeping make no mistake: then there is no failure to decode. Here, on one problem.
 
     At least a fifth of all problems is right: that none of 60 single ones is has a chance of 2 in 10**6.
     """
     for seed in range(60):
-        examination = partly_trained.workload.examine(partly_trained.model, problems=1, seed=seed)
-        assert examination.problems == 1
-        if examination.successes == 1:
-            assert table(examination, "Failures") == []
+        evaluation = partly_trained.workload.evaluate(partly_trained.model, problems=1, seed=seed)
+        assert evaluation.problems == 1
+        if evaluation.successes == 1:
+            assert table(evaluation, "Failures") == []
             return
     pytest.fail("no single problem was right")
 
 
-def test_an_examination_is_decided_by_its_seed(partly_trained: LoadedModel) -> None:
-    def examined(seed: int) -> Examination:
-        return partly_trained.workload.examine(partly_trained.model, problems=100, seed=seed)
+def test_an_evaluation_is_decided_by_its_seed(partly_trained: LoadedModel) -> None:
+    def evaluated(seed: int) -> Evaluation:
+        return partly_trained.workload.evaluate(partly_trained.model, problems=100, seed=seed)
 
-    assert examined(1) == examined(1)
-    assert table(examined(1), "Failures") != table(examined(2), "Failures")
+    assert evaluated(1) == evaluated(1)
+    assert table(evaluated(1), "Failures") != table(evaluated(2), "Failures")
 
 
 # Edge cases
@@ -603,9 +603,9 @@ def test_a_small_model_learns_to_add_three_digit_numbers(tmp_path: Path) -> None
         )
         target = Target(metric="exact_match", value=0.99, direction="max")
         ending, loaded = trained(config, target, tmp_path)
-        examination = loaded.workload.examine(loaded.model, problems=10_000, seed=0)
-        assert examination.problems == 10_000
-        solved += ending == "solved" and examination.successes >= 9_900
+        evaluation = loaded.workload.evaluate(loaded.model, problems=10_000, seed=0)
+        assert evaluation.problems == 10_000
+        solved += ending == "solved" and evaluation.successes >= 9_900
         if solved == 2:
             return
     pytest.fail(f"only {solved} of 3 seeds learnt to add")

@@ -24,7 +24,7 @@ from analysis.confirmation import (
     confirmation,
     confirmations,
     confirmed_rates,
-    examined_tables,
+    evaluated_tables,
 )
 from analysis.confirmation.changes import change_of_means, change_of_rates, mean_change
 from analysis.estimate import Estimate
@@ -169,7 +169,7 @@ def test_without_a_target_there_is_no_rate(tmp_path: Path) -> None:
 def test_published_reports_are_confirmations() -> None:
     rows = SearchRows(PUBLISHED / "under-777")
     assert confirmed_rates(rows).loc[8, ["solved", "seeds"]].tolist() == [7, 10]
-    titles = [table["title"] for table in examined_tables(rows)[8]]
+    titles = [table["title"] for table in evaluated_tables(rows)[8]]
     assert titles[:2] == ["Accuracy per answer position", "Exact match per number of carries"]
     assert confirmed_rates(SearchRows(PUBLISHED / "gpt2-laptop"))["seeds"].sum() == 19
 
@@ -271,7 +271,7 @@ def losses(folder: Path, found: Sequence[float], fresh: Sequence[dict[str, Any]]
 
 
 def test_held_out_text_has_its_error_over_documents_beside_that_over_seeds(tmp_path: Path) -> None:
-    examined = {
+    evaluated = {
         "test_metric": "val_loss",
         "test_standard_error": 0.04,
         "test_units": 51,
@@ -279,7 +279,7 @@ def test_held_out_text_has_its_error_over_documents_beside_that_over_seeds(tmp_p
         "test_called": "held-out windows of 64 tokens, of 51 documents",
     }
     values = [2.30, 2.32, 2.34]
-    fresh = [{"ending": "finished", "val_loss": v + 0.1, "test_value": v, **examined} for v in values]
+    fresh = [{"ending": "finished", "val_loss": v + 0.1, "test_value": v, **evaluated} for v in values]
     fresh.append({"ending": "diverged"})
     rows = losses(tmp_path, [2.38, 2.40], fresh)
     said = said_of(rows)
@@ -395,7 +395,7 @@ def test_confirming_goes_on_after_ctrl_c_where_it_was(
     stopped = interrupted_after_a_seed(results, tmp_path)
     assert stopped.code == 130, stopped.out + stopped.err
     assert "Confirming 1 configuration of small on 6 fresh seeds each, one at a time on cpu:" in stopped.out
-    assert "in all, and examinations, by what the search took." in stopped.out
+    assert "in all, and evaluations, by what the search took." in stopped.out
     kept = rows_in(results)
     command = f"paretune confirm {results / 'small'} --points 0 --seeds 6"
     assert f"{len(kept)} of 6 seeds are there. Go on with `{command}`" in stopped.out

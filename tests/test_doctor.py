@@ -12,7 +12,7 @@ from conftest import Search, run_cli
 from native_kernels import compiler, needs_compiler
 
 from paretune.cli import health
-from paretune.cli.health import examine_machine
+from paretune.cli.health import diagnose_machine
 from trainables.addition.native import cache
 from trainables.addition.native.compiler import Compiler, find_compiler
 from trainables.addition.native.diagnosis import diagnose
@@ -94,7 +94,7 @@ def test_a_gpu_that_torch_cannot_use_is_named(monkeypatch: pytest.MonkeyPatch) -
 def _before_ray() -> list[health.Diagnosis]:
     """Return the findings up to the one that starts Ray."""
     findings = []
-    for finding in examine_machine():
+    for finding in diagnose_machine():
         findings.append(finding)
         if finding.name == "GPU":
             break

@@ -314,9 +314,7 @@ def test_clipping_bounds_the_gradient_of_all_optimizers_together() -> None:
 def test_going_on_with_muon_from_a_saved_state_equals_never_having_stopped(
     changed: dict[str, Any], done: int, gain: float
 ) -> None:
-    config = config_of(
-        **changed, optimizer="muon", momentum_warmup=8, weight_decay=0.1, slow_gradient_gain=gain
-    )
+    config = config_of(**changed, optimizer="muon", momentum_warmup=8, weight_decay=0.1, grokfast_lamb=gain)
     model = model_of(config)
     optimization = Optimization(parameter_groups(model, config), config)
     stepped(optimization, model, config, range(1, 1 + done))

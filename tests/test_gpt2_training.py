@@ -215,10 +215,10 @@ def test_the_same_place_is_not_read_by_different_steps_of_a_pass_in_order(tmp_pa
     assert len(set(inputs)) == len(inputs) == 40
 
 
-# What is validated and examined on
+# What is validated and evaluated on
 
 
-def test_validation_reads_the_same_beginning_for_every_seed_and_examination_what_is_after_it(
+def test_validation_reads_the_same_beginning_for_every_seed_and_evaluation_what_is_after_it(
     tmp_path: Path,
 ) -> None:
     data = wrote(tmp_path / "text", counted(60))
@@ -233,19 +233,19 @@ def test_validation_reads_the_same_beginning_for_every_seed_and_examination_what
     drawn = []
     for seed in (0, 1):
         model = Watching(256)
-        examination = GPT2Workload(config, CPU).examine(model, problems=5, seed=seed)
+        evaluation = GPT2Workload(config, CPU).evaluate(model, problems=5, seed=seed)
         begins = [places[tuple(row)] for row in model.seen]
         assert all(begin >= 160 for begin in begins), "nothing that was validated on"
         assert all(begin % length == 0 for begin in begins), "windows do not overlap"
-        assert len(set(begins)) == examination.problems == 5
+        assert len(set(begins)) == evaluation.problems == 5
         drawn.append(begins)
     assert drawn[0] != drawn[1]
     model = Watching(256)
-    assert GPT2Workload(config, CPU).examine(model, problems=10_000, seed=0).problems == available
+    assert GPT2Workload(config, CPU).evaluate(model, problems=10_000, seed=0).problems == available
     assert len(model.seen) == available > 5
 
 
-def test_few_validated_sequences_are_spread_over_the_first_half_and_examination_has_the_second(
+def test_few_validated_sequences_are_spread_over_the_first_half_and_evaluation_has_the_second(
     tmp_path: Path,
 ) -> None:
     data = wrote(tmp_path / "text", counted(60))
@@ -260,21 +260,21 @@ def test_few_validated_sequences_are_spread_over_the_first_half_and_examination_
     assert begins[-1] + length <= half
     places = {tuple(text[begin : begin + length]): begin for begin in range(len(text) - length)}
     watching = Watching(256)
-    found = GPT2Workload(config, CPU).examine(watching, problems=10_000, seed=0)
+    found = GPT2Workload(config, CPU).evaluate(watching, problems=10_000, seed=0)
     assert found.problems == (len(text) - 1 - half) // length
     assert all(places[tuple(row)] >= half for row in watching.seen)
 
 
-def test_an_examinations_mean_and_error_are_those_of_its_windows(tmp_path: Path) -> None:
+def test_an_evaluations_mean_and_error_are_those_of_its_windows(tmp_path: Path) -> None:
     # One document: of several, the error would be over documents, as test_held_out_text.py has it.
     data = wrote(tmp_path / "text", ["".join(counted(60))])
     config = config_of(data=str(data.folder))
     workload = GPT2Workload(config, CPU)
     torch.manual_seed(0)
     model = workload.build_model()
-    examination = workload.examine(model, problems=9, seed=3)
+    evaluation = workload.evaluate(model, problems=9, seed=3)
     watching = Watching(256)
-    workload.examine(watching, problems=9, seed=3)
+    workload.evaluate(watching, problems=9, seed=3)
     text = split_of(data, "val")
     means = []
     for inputs in watching.seen:
@@ -282,8 +282,8 @@ def test_an_examinations_mean_and_error_are_those_of_its_windows(tmp_path: Path)
         logits = model(torch.tensor([inputs]), None)[0].double()
         targets = torch.tensor(text[begin + 1 : begin + 17])
         means.append(nn.functional.cross_entropy(logits, targets).item())
-    assert examination.mean == pytest.approx(np.mean(means), rel=1e-5)
-    assert examination.standard_error == pytest.approx(np.std(means, ddof=1) / 3, rel=1e-4)
+    assert evaluation.mean == pytest.approx(np.mean(means), rel=1e-5)
+    assert evaluation.standard_error == pytest.approx(np.std(means, ddof=1) / 3, rel=1e-4)
 
 
 @pytest.mark.parametrize("chars", [False, True], ids=["bytes", "chars"])
@@ -303,10 +303,10 @@ def test_bits_per_byte_are_the_bits_of_all_tokens_by_the_bytes_of_their_text(
         size = len(targets)
     assert (size > len(targets)) == chars
     assert measured["bits_per_byte"] == pytest.approx(192 * math.log2(vocabulary) / size)
-    examination = GPT2Workload(config, CPU).examine(Watching(vocabulary), problems=4, seed=0)
-    (title, bits), (_, right), (_, tokens) = examination.tables[0].rows
+    evaluation = GPT2Workload(config, CPU).evaluate(Watching(vocabulary), problems=4, seed=0)
+    (title, bits), (_, right), (_, tokens) = evaluation.tables[0].rows
     assert (title, tokens) == ("bits per byte", 64)
-    assert examination.mean == pytest.approx(math.log(vocabulary))
+    assert evaluation.mean == pytest.approx(math.log(vocabulary))
     # The likeliest of equals is token 0, the mark.
     assert 0 <= float(right) < 0.2
     assert float(bits) > 0
@@ -409,7 +409,7 @@ def test_a_report_says_what_was_read_and_how_fast(tmp_path: Path) -> None:
         speed = (row["tokens"] - tokens) / (row["wall_seconds"] - seconds)
         assert row["tokens_per_second"] == pytest.approx(speed)
         tokens, seconds = row["tokens"], row["wall_seconds"]
-        assert "flops_utilisation" not in row, "a CPU's peak is not known"
+        assert "mfu" not in row, "a CPU's peak is not known"
         if "peak_memory" in row:
             assert 50 < row["peak_memory"] < 2**20
     assert [row.get("tokens_to_target") for row in rows] == [None, 24 * 16, 24 * 16]
@@ -499,7 +499,7 @@ def test_the_most_validation_tokens_that_a_refusal_names_are_accepted(tmp_path: 
     most = data.length("val") - 16 - 1
     config = config_of(data=str(data.folder), val_tokens=most, val_range="first")
     get_task("gpt2").prepare(config)
-    assert GPT2Workload(config, CPU).examine(Watching(256), problems=99, seed=0).problems >= 1
+    assert GPT2Workload(config, CPU).evaluate(Watching(256), problems=99, seed=0).problems >= 1
     with pytest.raises(DataError, match=f"state at most {most:,}"):
         get_task("gpt2").prepare(config.model_copy(update={"val_tokens": data.length("val")}))
     half = (data.length("val") - 1) // 2

@@ -125,9 +125,9 @@ def test_a_model_trained_in_bf16_and_compiled_answers_in_float32(tmp_path: Path)
     measured = loaded.workload.validate(loaded.model)
     for name, value in measured.items():
         assert value == pytest.approx(loaded.metrics[name], abs=0.02)
-    examination = loaded.workload.examine(loaded.model, problems=256, seed=0)
-    assert examination.problems == 256
-    assert examination.successes / 256 == pytest.approx(measured["exact_match"], abs=0.2)
+    evaluation = loaded.workload.evaluate(loaded.model, problems=256, seed=0)
+    assert evaluation.problems == 256
+    assert evaluation.successes / 256 == pytest.approx(measured["exact_match"], abs=0.2)
     on_the_cpu = load_model(path, torch.device("cpu"))
     again = on_the_cpu.workload.validate(on_the_cpu.model)
     assert again["val_loss"] == pytest.approx(measured["val_loss"], abs=0.01)

@@ -1,4 +1,4 @@
-"""Examinations of language models: the error of a mean over documents, whose tokens are alike."""
+"""Evaluations of language models: the error of a mean over documents, whose tokens are alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from truths import coverage
 
 from paretune.confirm.evaluation import as_json, estimate, headline, told_in
 from trainables.clusters import clustered_mean, effective_clusters
-from trainables.contract import Examination, Mean
+from trainables.contract import Evaluation, Mean
 from trainables.gpt2.workload import GPT2Workload
 from trainables.text.dataset import Dataset
 
@@ -78,16 +78,16 @@ class Biased(Watching):
         return 1 + targets.float() / 64, right
 
 
-def examined(data: Dataset, problems: int = 10_000) -> Examination:
+def evaluated(data: Dataset, problems: int = 10_000) -> Evaluation:
     config = config_of(data=str(data.folder), val_tokens=32)
-    return GPT2Workload(config, CPU).examine(Biased(256), problems=problems, seed=0)
+    return GPT2Workload(config, CPU).evaluate(Biased(256), problems=problems, seed=0)
 
 
 def test_the_unit_of_text_is_the_document(tmp_path: Path) -> None:
     # Documents of different losses: each has a letter of its own, and a length of its own.
     texts = [chr(ord("A") + i % 50) * (20 + 7 * i % 60) for i in range(120)]
     data = wrote(tmp_path / "text", texts)
-    found, text, mark = examined(data), split_of(data, "val"), data.document_start
+    found, text, mark = evaluated(data), split_of(data, "val"), data.document_start
     first = (len(text) - 1) // 2
     places = range(first + 1, first + 1 + 16 * found.problems)
     losses: dict[int, list[float]] = {}
@@ -118,16 +118,16 @@ def test_the_unit_of_text_is_the_document(tmp_path: Path) -> None:
 
 def test_text_of_one_document_is_divided_into_blocks_and_that_is_said(tmp_path: Path) -> None:
     data = wrote(tmp_path / "text", ["".join(counted(400))])
-    found = examined(data)
+    found = evaluated(data)
     assert found.problems > 200
     assert found.called == "held-out windows of 16 tokens, of 32 blocks of contiguous text"
     assert found.units == pytest.approx(32, rel=0.01)
-    few = examined(data, problems=9)
+    few = evaluated(data, problems=9)
     assert few.called == "held-out windows of 16 tokens, of 9 blocks of contiguous text"
 
 
 def test_a_single_window_has_no_interval(tmp_path: Path) -> None:
-    found = examined(wrote(tmp_path / "text", counted(60)), problems=1)
+    found = evaluated(wrote(tmp_path / "text", counted(60)), problems=1)
     assert found.standard_error is None
     content = as_json(found)
     assert (content["low"], content["high"]) == (None, None)
@@ -137,8 +137,8 @@ def test_a_single_window_has_no_interval(tmp_path: Path) -> None:
 # In the metric of the target
 
 
-def test_an_examination_is_told_in_the_metric_that_is_asked_for() -> None:
-    exam = Examination(
+def test_an_evaluation_is_told_in_the_metric_that_is_asked_for() -> None:
+    exam = Evaluation(
         metric="val_loss",
         problems=900,
         mean=1.5,

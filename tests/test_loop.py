@@ -17,7 +17,7 @@ from trainables.contract import (
     LOOP_METRICS,
     VALIDATION_LOSS,
     Ending,
-    Examination,
+    Evaluation,
     Metric,
     Report,
     Target,
@@ -99,7 +99,7 @@ class ScriptedTask:
         score = self.scores.pop(0) if self.scores else 0.0
         return {"score": score, VALIDATION_LOSS: self.val_losses.get(self.step, 1.0)}
 
-    def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
+    def evaluate(self, model: nn.Module, *, problems: int, seed: int) -> Evaluation:
         raise NotImplementedError
 
 

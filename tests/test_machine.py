@@ -282,7 +282,7 @@ def test_training_goes_on_without_a_compiler_that_fails_at_the_backward_pass(
     assert ending == "finished"
 
 
-@pytest.mark.parametrize("recipe", [{}, {"slow_gradient_gain": 2.0}, {"dropout": 0.2}], ids=str)
+@pytest.mark.parametrize("recipe", [{}, {"grokfast_lamb": 2.0}, {"dropout": 0.2}], ids=str)
 def test_a_step_whose_backward_pass_fails_is_taken_again_as_if_it_had_not_been_tried(
     recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

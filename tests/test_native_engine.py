@@ -195,7 +195,7 @@ def test_training_goes_on_in_the_other_engine(first: str, then: str, tmp_path: P
         assert ours.metrics["val_loss"] == pytest.approx(theirs.metrics["val_loss"], rel=1e-2)
 
 
-def test_what_the_native_engine_trained_is_examined_in_pytorch(tmp_path: Path) -> None:
+def test_what_the_native_engine_trained_is_evaluated_in_pytorch(tmp_path: Path) -> None:
     """Exact match by the engine's one pass equals exact match of PyTorch's own model."""
     config = small(d_model=16, n_heads=4, d_ff=32, steps=1500, eval_every=1500, batch=64)
     _, reports, _ = trained_adder(config, tmp_path)
@@ -211,7 +211,7 @@ def test_what_the_native_engine_trained_is_examined_in_pytorch(tmp_path: Path) -
     "recipe",
     [
         {"schedule": "constant"},
-        {"slow_gradient_gain": 2.0},
+        {"grokfast_lamb": 2.0},
         {"grad_clip": 0.0},
         {"second_pass": {"share": 0.5, "lr": 0.01, "batch": 48}},
         {"finish": "lbfgs", "finish_above": 0.0, "finish_steps": 2, "finish_batch": 64},

@@ -60,11 +60,11 @@ def stepped_by_hand(model: nn.Module, config: TrainingConfig, steps: int) -> Non
     slow: list[Tensor] = []
     for step in range(1, steps + 1):
         gradients = list(torch.autograd.grad(loss_at(step, model), weights))
-        if config.slow_gradient_gain > 0:
-            decay = config.slow_gradient_decay
+        if config.grokfast_lamb > 0:
+            decay = config.grokfast_alpha
             before = slow or gradients
             slow = [decay * s + (1 - decay) * g for s, g in zip(before, gradients, strict=True)]
-            gradients = [g + config.slow_gradient_gain * s for g, s in zip(gradients, slow, strict=True)]
+            gradients = [g + config.grokfast_lamb * s for g, s in zip(gradients, slow, strict=True)]
         if config.grad_clip > 0:
             norm = math.sqrt(sum(float((g**2).sum()) for g in gradients))
             gradients = [g * min(1.0, config.grad_clip / (norm + 1e-6)) for g in gradients]
@@ -91,8 +91,8 @@ def test_steps_equal_those_written_out_by_hand(gain: float, clip: float, betas: 
         beta1=betas[0],
         beta2=betas[1],
         grad_clip=clip,
-        slow_gradient_gain=gain,
-        slow_gradient_decay=0.7,
+        grokfast_lamb=gain,
+        grokfast_alpha=0.7,
     )
     model, by_hand = small_model(), small_model()
     before = [weight.detach().clone() for weight in model.parameters()]
@@ -106,7 +106,7 @@ def test_steps_equal_those_written_out_by_hand(gain: float, clip: float, betas: 
 def test_clipping_bounds_the_norm_of_the_whole_gradient_after_its_slow_part_was_added() -> None:
     for gain in (0.0, 5.0):
         model = small_model()
-        config = TrainingConfig(grad_clip=0.25, slow_gradient_gain=gain)
+        config = TrainingConfig(grad_clip=0.25, grokfast_lamb=gain)
         optimization = whole(model, config)
         optimization.differentiate([loss_at(1, model)])
         optimization.step(number=1, rate=0.1, weight_decay=0.0)
@@ -178,9 +178,9 @@ def test_a_slow_gradient_is_the_gradient_and_a_multiple_of_its_average(
 
 def test_a_gain_of_zero_keeps_no_averages() -> None:
     model = small_model()
-    optimization = whole(model, TrainingConfig(slow_gradient_gain=0.0))
+    optimization = whole(model, TrainingConfig(grokfast_lamb=0.0))
     stepped(optimization, model, range(1, 3))
-    assert optimization.state_dict()["slow_gradients"] == []
+    assert optimization.state_dict()["grokfast"] == []
 
 
 # Its state
@@ -199,7 +199,7 @@ def through_a_file(state: Any) -> Any:
 def test_going_on_from_a_saved_state_equals_never_having_stopped(
     gain: float, done: int, dtype: torch.dtype
 ) -> None:
-    config = TrainingConfig(slow_gradient_gain=gain, beta1=0.7, beta2=0.9)
+    config = TrainingConfig(grokfast_lamb=gain, beta1=0.7, beta2=0.9)
     model = small_model(dtype)
     optimization = whole(model, config)
     stepped(optimization, model, range(1, 1 + done))
@@ -215,10 +215,10 @@ def test_going_on_from_a_saved_state_equals_never_having_stopped(
     assert same_tensors(resumed.state_dict(), optimization.state_dict())
 
 
-@pytest.mark.parametrize("part", ["adamw", "slow_gradients"])
+@pytest.mark.parametrize("part", ["adamw", "grokfast"])
 def test_each_part_of_the_state_matters(part: str) -> None:
     """Without this, a state that is thrown away would pass for one that goes on."""
-    config = TrainingConfig(slow_gradient_gain=2.0)
+    config = TrainingConfig(grokfast_lamb=2.0)
 
     def trained(forget: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         model = small_model()
@@ -239,8 +239,8 @@ def test_each_part_of_the_state_matters(part: str) -> None:
 
 def test_there_is_an_average_for_each_parameter() -> None:
     model = small_model()
-    optimization = whole(model, TrainingConfig(slow_gradient_gain=1.0))
+    optimization = whole(model, TrainingConfig(grokfast_lamb=1.0))
     stepped(optimization, model, range(1, 3))
     state = optimization.state_dict()
-    assert set(state) == {"adamw", "slow_gradients"}
-    assert [average.shape for average in state["slow_gradients"]] == [w.shape for w in model.parameters()]
+    assert set(state) == {"adamw", "grokfast"}
+    assert [average.shape for average in state["grokfast"]] == [w.shape for w in model.parameters()]

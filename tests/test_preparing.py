@@ -128,7 +128,7 @@ def test_check_says_which_data_are_elsewhere_and_that_the_file_is_right(place: P
     ("changed", "words"),
     [
         ("vocabulary: 100", "state vocabulary: 256 or more"),
-        ("val_tokens: 1000000", "leaves none to examine trained models on"),
+        ("val_tokens: 1000000", "leaves none to evaluate trained models on"),
     ],
 )
 def test_check_refuses_what_does_not_fit_data_that_are_here(place: Path, changed: str, words: str) -> None:

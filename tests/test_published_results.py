@@ -12,7 +12,7 @@ from analysis.ranking import ranking
 from analysis.report import write_report
 from analysis.rows import SearchRows
 from paretune.confirm.evaluation import estimate
-from paretune.confirm.retraining import examine
+from paretune.confirm.retraining import evaluate_checkpoint
 from search_spaces.loader import SpaceFile
 
 PUBLISHED = Path(__file__).parent.parent / "results" / "published"
@@ -47,7 +47,7 @@ def test_a_published_report_is_what_its_rows_say(folder: Path, tmp_path: Path) -
 def test_a_published_checkpoint_still_solves_what_it_solved(checkpoint: Path) -> None:
     import torch
 
-    exam = examine(checkpoint, torch.device("cpu"), problems=2000, seed=11)
+    exam = evaluate_checkpoint(checkpoint, torch.device("cpu"), problems=2000, seed=11)
     assert estimate(exam)[0] >= 0.99
 
 

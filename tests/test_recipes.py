@@ -145,7 +145,7 @@ def test_a_second_pass_has_fresh_slow_gradients() -> None:
     config = TrainingConfig.model_validate(
         {
             "steps": 8, "eval_every": 1, "lr": 0.5, "schedule": "constant", "weight_decay": 0.0,
-            "slow_gradient_gain": 100.0,
+            "grokfast_lamb": 100.0,
             "second_pass": {"share": 0.375, "lr": 0.25, "schedule": "constant"},
         }
     )  # fmt: skip
@@ -155,7 +155,7 @@ def test_a_second_pass_has_fresh_slow_gradients() -> None:
 
 
 def test_the_optimizers_state_counts_the_steps_of_its_own_pass(tmp_path: Path) -> None:
-    config = adder(second_pass=SECOND_PASS, beta1=0.9, slow_gradient_gain=1.0)
+    config = adder(second_pass=SECOND_PASS, beta1=0.9, grokfast_lamb=1.0)
     _, _, snapshots = trained_adder(config, tmp_path, report_at=(30, 31))
     steps = {
         at: {state["step"].item() for state in snapshots[at]["optimizer"]["adamw"]["state"].values()}
@@ -200,9 +200,9 @@ def test_a_second_pass_teaches_other_weights_than_one_pass_does(tmp_path: Path) 
 
 
 RESUMED: dict[str, dict[str, Any]] = {
-    "slow gradients": {"slow_gradient_gain": 2.0, "slow_gradient_decay": 0.9},
+    "slow gradients": {"grokfast_lamb": 2.0, "grokfast_alpha": 0.9},
     "a second pass": {"second_pass": SECOND_PASS},
-    "a second pass with slow gradients": {"second_pass": SECOND_PASS, "slow_gradient_gain": 2.0},
+    "a second pass with slow gradients": {"second_pass": SECOND_PASS, "grokfast_lamb": 2.0},
     "a linear schedule": {"schedule": "constant_linear"},
     "dropout": {"dropout": 0.2},
     "dropout and a second pass": {"dropout": 0.2, "second_pass": SECOND_PASS},
@@ -287,7 +287,7 @@ def test_a_run_starts_from_a_checkpoints_weights(tmp_path: Path) -> None:
 
 
 def test_what_starts_from_a_checkpoint_has_a_fresh_optimizer_schedule_and_count(tmp_path: Path) -> None:
-    path = checkpoint_of(adder(slow_gradient_gain=1.0), tmp_path / "first")
+    path = checkpoint_of(adder(grokfast_lamb=1.0), tmp_path / "first")
     config = adder(start_from=str(path), steps=10, eval_every=1, batch=5, warmup=0.5, lr=0.01)
     _, reports, snapshots = trained_adder(config, tmp_path)
     assert [report.step for report in reports] == list(range(1, 11))

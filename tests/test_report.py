@@ -273,7 +273,7 @@ def test_positions_show_every_confirmed_model_at_every_digit():
     assert (first["position"], first["models"], first["problems"]) == ("1s", 10, 10_000)
 
 
-def test_without_examinations_there_is_nothing_to_show_by_position():
+def test_without_evaluations_there_is_nothing_to_show_by_position():
     assert not positions(search_with("solved")).pictures
 
 

@@ -106,9 +106,9 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return search_of_one(tmp_path_factory.mktemp("results"), steps=40)
 
 
-def test_examining_is_said_on_a_terminal_and_nowhere_else(searched: Path):
+def test_evaluating_is_said_on_a_terminal_and_nowhere_else(searched: Path):
     """A language model takes 20 s and more, in which nothing else is to be seen."""
-    said = "examining on held-out problems"
+    said = "evaluating on held-out problems"
     options = ("--configuration", "0", "--seeds", "2", "--device", "cpu", "--problems", "200")
     out, _ = on_a_terminal("retrain", searched, *options)
     # The bar comes back for the next seed, after the status.

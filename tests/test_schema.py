@@ -46,7 +46,7 @@ RIGHT: dict[str, Any] = {
         "reduction_factor": 2.5,
         "max_steps": 300,
     },
-    "share_trunks": False,
+    "share_prefixes": False,
     "resources": {"cpu": 0.5, "gpu": 0.25},
 }
 

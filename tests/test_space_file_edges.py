@@ -176,11 +176,11 @@ objectives: [{metric: exact_match, direction: max}]
 fixed: {digits: 2, schedule: constant_linear, warmup: 0.0}
 space:
   steps: {type: choice, values: [100, 200]}
-share_trunks: true
+share_prefixes: true
 """
 
 
-def test_trunks_that_no_trial_can_share_are_refused(file: Path):
+def test_prefixes_that_no_trial_can_share_are_refused(file: Path):
     file.write_text(SHARING)
     load(file)
     # Left out, warmup has a default: it is easily forgotten, and nothing would be shared without a word.
@@ -197,9 +197,9 @@ def test_trunks_that_no_trial_can_share_are_refused(file: Path):
     ):
         file.write_text(SHARING.replace(wrong, instead))
         (mistake,) = refusal_of(file).mistakes
-        assert mistake.path == ("share_trunks",)
+        assert mistake.path == ("share_prefixes",)
         assert "schedule constant_linear, warmup 0" in str(mistake)
         assert str(mistake).endswith(reason)
     some = "  warmup: {type: choice, values: [0.0, 0.1]}\nshare_trunks"
-    file.write_text(SHARING.replace(", warmup: 0.0", "").replace("share_trunks", some))
+    file.write_text(SHARING.replace(", warmup: 0.0", "").replace("share_prefixes", some))
     load(file)

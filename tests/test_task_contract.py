@@ -331,24 +331,24 @@ def test_torchs_seed_decides_the_initial_weights(task: Task, config: TrainingCon
     assert not same(models[0], models[2])
 
 
-def test_an_examination_counts_successes_among_the_problems_asked_for(
+def test_an_evaluation_counts_successes_among_the_problems_asked_for(
     task: Task, config: TrainingConfig
 ) -> None:
     torch.manual_seed(0)
     workload = task.workload(config, CPU)
     model = workload.build_model()
-    examination = workload.examine(model, problems=64, seed=3)
-    assert examination == workload.examine(model, problems=64, seed=3)
-    assert examination.metric in {metric.name for metric in task.metrics}
-    assert examination.problems == 64
-    if examination.successes is None:
-        assert examination.mean is not None
-        assert math.isfinite(examination.mean)
-        assert examination.standard_error is not None
-        assert examination.standard_error > 0
+    evaluation = workload.evaluate(model, problems=64, seed=3)
+    assert evaluation == workload.evaluate(model, problems=64, seed=3)
+    assert evaluation.metric in {metric.name for metric in task.metrics}
+    assert evaluation.problems == 64
+    if evaluation.successes is None:
+        assert evaluation.mean is not None
+        assert math.isfinite(evaluation.mean)
+        assert evaluation.standard_error is not None
+        assert evaluation.standard_error > 0
     else:
-        assert 0 <= examination.successes <= 64
-    assert examination.drawn_from
-    for table in examination.tables:
+        assert 0 <= evaluation.successes <= 64
+    assert evaluation.drawn_from
+    for table in evaluation.tables:
         assert table.title
         assert all(len(row) == len(table.columns) for row in table.rows)

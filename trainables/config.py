@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -41,6 +41,15 @@ class TrainingConfig(BaseModel):
 
     model_config = STRICT
 
+    aliases: ClassVar[dict[str, str]] = {
+        "learning_rate": "lr",
+        "batch_size": "batch",
+        # Names of earlier versions, as stored plans, rows and checkpoints have them.
+        "slow_gradient_gain": "grokfast_lamb",
+        "slow_gradient_decay": "grokfast_alpha",
+    }
+    """Other names under which a field is accepted, each with the field's own."""
+
     steps: int = Field(2000, ge=1, description="Optimizer steps of a full run: the budget of a trial.")
     batch: int = Field(256, ge=1, description="Samples in one step.")
     micro_batch: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(
@@ -67,10 +76,10 @@ class TrainingConfig(BaseModel):
     grad_clip: float = Field(
         1.0, ge=0, description="Largest norm of the whole gradient; 0 turns clipping off."
     )
-    slow_gradient_gain: float = Field(
+    grokfast_lamb: float = Field(
         0.0, ge=0, description="Adds so many times the gradient's slow part to it (Grokfast); 0 is off."
     )
-    slow_gradient_decay: float = Field(
+    grokfast_alpha: float = Field(
         0.98, ge=0, lt=1, description="Decay of the exponential average that is the gradient's slow part."
     )
     second_pass: Pass | None = Field(
@@ -111,6 +120,19 @@ class TrainingConfig(BaseModel):
     )
     seed: int = Field(0, ge=0, description="Seed of the initial weights and of the training data.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_own_names(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        named: dict[Any, Any] = {}
+        for name, value in content.items():
+            own = cls.aliases.get(name) or name
+            if own in named:
+                raise ValueError(f"{name} is another name of {own}; state one of them")
+            named[own] = value
+        return named
+
     @model_validator(mode="after")
     def _stretches_fit(self) -> Self:
         check_stretches(self)
@@ -133,15 +155,15 @@ class TrainingConfig(BaseModel):
         return self.steps - round(self.steps * self.second_pass.share)
 
     @property
-    def trunk_steps(self) -> int:
+    def prefix_steps(self) -> int:
         """First steps, not all of them, that are the same whatever ``steps`` is; 0 where there are none."""
-        if self.against_trunks:
+        if self.against_sharing:
             return 0
         # The last step has the last rate, however short the cooldown.
         return self.steps - max(1, round(self.cooldown * self.steps))
 
     @property
-    def against_trunks(self) -> list[str]:
+    def against_sharing(self) -> list[str]:
         """What makes the first steps depend on how many there are, in words for people."""
         reasons = []
         if self.schedule != "constant_linear":

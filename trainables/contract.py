@@ -87,7 +87,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A titled table of an :class:`Examination`; each row has one cell per column."""
+    """A titled table of an :class:`Evaluation`; each row has one cell per column."""
 
     title: str
     columns: Sequence[str]
@@ -96,7 +96,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Mean:
-    """A metric's mean over an examination's problems; its standard error is None where it cannot be told."""
+    """A metric's mean over an evaluation's problems; its standard error is None where it cannot be told."""
 
     metric: str
     mean: float
@@ -104,7 +104,7 @@ class Mean:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examination:
+class Evaluation:
     """How a trained model does on held-out data that no trial saw.
 
     Where each of the ``problems`` is either right or wrong, ``successes`` counts the right ones.
@@ -190,7 +190,7 @@ class Workload(Protocol):
         """Return the task's metrics on validation data that is the same for every trial."""
         ...
 
-    def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
+    def evaluate(self, model: nn.Module, *, problems: int, seed: int) -> Evaluation:
         """Measure a trained model on up to ``problems`` held-out test problems drawn with ``seed``."""
         ...
 
@@ -289,7 +289,7 @@ LOOP_METRICS: tuple[Metric, ...] = (
         is_cost=True,
     ),
     Metric(
-        name="flops_utilisation",
+        name="mfu",
         direction="max",
         unit="share",
         description="the model's arithmetic as a share of the GPU's peak; missing where that is not known",

@@ -133,4 +133,4 @@ class Speed:
         flops = self._flops_per_token(step)
         if flops is None or self._peak is None:
             return {"tokens_per_second": speed}
-        return {"tokens_per_second": speed, "flops_utilisation": speed * flops / self._peak}
+        return {"tokens_per_second": speed, "mfu": speed * flops / self._peak}

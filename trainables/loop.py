@@ -20,9 +20,9 @@ from trainables.gauges import Clock, PeakMemory, RunningLoss, Speed
 from trainables.machine import CompiledModel, forward_context
 from trainables.memory import micro_batch_of, samples_in, split
 from trainables.optimization import Optimization
+from trainables.prefixes import SharedPrefixes
 from trainables.progress import Progress
 from trainables.schedules import rate_at
-from trainables.trunks import Trunks
 
 _DIVERGENCE_CHECK_EVERY = 50
 """Steps between two looks at whether the loss is still finite; on a GPU each look waits for the device."""
@@ -45,7 +45,7 @@ def train(
     target: Target | None = None,
     stop_when_solved: bool = True,
     resume: Snapshot | None = None,
-    trunks: Trunks | None = None,
+    prefixes: SharedPrefixes | None = None,
     memory_share: float = 1.0,
 ) -> Ending:
     """Train one configuration with one seed until it ends by itself, and return how.
@@ -61,7 +61,7 @@ def train(
             ``report_at`` not counted.
         stop_when_solved: end as soon as that is so, instead of using the whole budget.
         resume: a checkpoint of the same configuration to go on from.
-        trunks: states of runs with other horizons to go on from, and to leave this run's in.
+        prefixes: states of runs with other horizons to go on from, and to leave this run's in.
         memory_share: share of the device's memory that this run may plan with, up to 1.
 
     Returns:
@@ -69,8 +69,8 @@ def train(
         time, else "finished".
     """
     branched = None
-    if trunks is not None and resume is None:
-        branched = trunks.newest(task, config)
+    if prefixes is not None and resume is None:
+        branched = prefixes.newest(task, config)
     run = _Run(
         task,
         config,
@@ -81,7 +81,7 @@ def train(
         memory_share=memory_share,
     )
     if branched is not None:
-        run.note(f"began at step {branched['step']:,} of a shared trunk")
+        run.note(f"began at step {branched['step']:,} of a shared prefix")
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
     while (ending := run.ending) is None:
         run.take_step()
@@ -89,9 +89,9 @@ def train(
             row = run.evaluate()
             report(row, partial(run.snapshot, row.metrics))
             run.restart_gauges()
-        if trunks is not None and run.progress.step == config.trunk_steps and run.ending is None:
+        if prefixes is not None and run.progress.step == config.prefix_steps and run.ending is None:
             run.pause_gauges()
-            trunks.keep(task, config, run.snapshot({}))
+            prefixes.keep(task, config, run.snapshot({}))
             run.restart_gauges()
     return ending
 

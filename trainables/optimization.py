@@ -65,8 +65,8 @@ class Optimization:
         self._clip = config.grad_clip
         self._optimizers = _make_optimizers(groups)
         self._slow = None
-        if config.slow_gradient_gain > 0:
-            self._slow = SlowGradients(config.slow_gradient_gain, config.slow_gradient_decay)
+        if config.grokfast_lamb > 0:
+            self._slow = SlowGradients(config.grokfast_lamb, config.grokfast_alpha)
 
     def differentiate(self, losses: Iterable[Tensor]) -> None:
         """Give the parameters the gradients of the sum of ``losses`` in place of those that they have.
@@ -105,7 +105,7 @@ class Optimization:
         """Return what :meth:`load_state_dict` needs to go on; tensors are live."""
         slow = [] if self._slow is None else self._slow.averages
         states = {name: _state_of(optimizer) for name, optimizer in self._optimizers.items()}
-        return {**states, "slow_gradients": slow}
+        return {**states, "grokfast": slow}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` returned."""
@@ -117,7 +117,7 @@ class Optimization:
                 settings["group"] = group
         if self._slow is not None:
             device = self._parameters[0].device
-            self._slow.averages = [average.to(device) for average in state["slow_gradients"]]
+            self._slow.averages = [average.to(device) for average in state["grokfast"]]
 
 
 def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, torch.optim.Optimizer]:

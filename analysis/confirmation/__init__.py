@@ -6,7 +6,7 @@ and is shown: found, confirmed, and the change with its interval.
 
 from analysis.confirmation.finding import Confirmation, confirmation
 from analysis.confirmation.points import Confirmed, HeldOut
-from analysis.confirmation.rows import before_confirmation, confirmations, confirmed_rates, examined_tables
+from analysis.confirmation.rows import before_confirmation, confirmations, confirmed_rates, evaluated_tables
 
 __all__ = [
     "Confirmation",
@@ -16,5 +16,5 @@ __all__ = [
     "confirmation",
     "confirmations",
     "confirmed_rates",
-    "examined_tables",
+    "evaluated_tables",
 ]

@@ -68,12 +68,12 @@ def _caption(found: Confirmation) -> str:
 
 def _held_out(found: Confirmation, places: Sequence[float]) -> list[Mark]:
     """Return the marks of held-out data, where they are in the metric of the axis."""
-    examined = [
+    evaluated = [
         (point.held_out.estimate, place + _BESIDE)
         for point, place in zip(found.points, places, strict=True)
         if point.held_out is not None and point.held_out.metric == found.metric
     ]
-    estimates, beside = [estimate for estimate, _ in examined], [place for _, place in examined]
+    estimates, beside = [estimate for estimate, _ in evaluated], [place for _, place in evaluated]
     return _points(estimates, beside, "held out", "held-out data, 95 % interval", with_ends=True)
 
 

@@ -21,7 +21,7 @@ _QUANTILE = (1 + CONFIDENCE) / 2
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """What examinations on held-out data found, of models that were trained on fresh seeds.
+    """What evaluations on held-out data found, of models that were trained on fresh seeds.
 
     The data are the same for all seeds, so their sampling error does not shrink with the number of seeds.
     The interval is of both.
@@ -29,7 +29,7 @@ class HeldOut:
 
     metric: str
     values: Sequence[float]
-    """One for each seed that was examined."""
+    """One for each seed that was evaluated."""
     of_solved: Sequence[float]
     """Those of seeds that solved."""
     error_within: float | None
@@ -38,7 +38,7 @@ class HeldOut:
     units: float | None
     """How many of equal size those amount to; None in older reports, which took windows as independent."""
     called: str
-    """What was examined, in words."""
+    """What was evaluated, in words."""
 
     @property
     def error_between(self) -> float | None:
@@ -52,7 +52,7 @@ class HeldOut:
         if self.error_between is None or self.error_within is None:
             return Estimate(value=mean)
         over_seeds = float(student.ppf(_QUANTILE, len(self.values) - 1)) * self.error_between
-        # Hundreds of windows were always examined where nothing is known of units.
+        # Hundreds of windows were always evaluated where nothing is known of units.
         freedom = math.inf if self.units is None else max(self.units - 1, 1.0)
         reach = math.hypot(over_seeds, float(student.ppf(_QUANTILE, freedom)) * self.error_within)
         return Estimate(value=mean, low=mean - reach, high=mean + reach)
@@ -167,18 +167,18 @@ def _values(trials: pd.DataFrame, metric: str) -> list[float]:
 
 
 def _held_out(seeds: pd.DataFrame) -> HeldOut | None:
-    examined = seeds[seeds["test_value"].notna() & (seeds["ending"] != "diverged")]
-    if examined.empty:
+    evaluated = seeds[seeds["test_value"].notna() & (seeds["ending"] != "diverged")]
+    if evaluated.empty:
         return None
-    errors = examined["test_standard_error"].dropna().astype(float).tolist()
-    units = examined["test_units"].dropna()
-    last, noun = examined.iloc[-1], "windows" if errors else "problems"
+    errors = evaluated["test_standard_error"].dropna().astype(float).tolist()
+    units = evaluated["test_units"].dropna()
+    last, noun = evaluated.iloc[-1], "windows" if errors else "problems"
     # What older reports do not say.
     called = last["test_called"] if isinstance(last["test_called"], str) else f"held-out {noun}"
     return HeldOut(
         metric=str(last["test_metric"]),
-        values=examined["test_value"].astype(float).tolist(),
-        of_solved=examined.loc[examined["ending"] == "solved", "test_value"].astype(float).tolist(),
+        values=evaluated["test_value"].astype(float).tolist(),
+        of_solved=evaluated.loc[evaluated["ending"] == "solved", "test_value"].astype(float).tolist(),
         # The root of the mean square, which is what variances of the same data have in common.
         error_within=math.sqrt(fmean(error**2 for error in errors)) if errors else None,
         units=float(units.min()) if len(units) else None,

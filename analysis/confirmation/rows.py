@@ -77,14 +77,14 @@ def before_confirmation(rows: SearchRows) -> SearchRows:
     return bare
 
 
-def examined_tables(rows: SearchRows) -> dict[int, list[dict[str, Any]]]:
+def evaluated_tables(rows: SearchRows) -> dict[int, list[dict[str, Any]]]:
     """Return what was found on held-out problems, in detail, of every configuration that was confirmed.
 
     Tables of several models have no sum, and the best of them would be chosen by what it is to be judged by:
-    they are those of the first seed that solved, or else of the first that was examined.
+    they are those of the first seed that solved, or else of the first that was evaluated.
 
     Returns:
-        by configuration, the tables of the examination, each with ``title``, ``columns`` and ``rows``, such
+        by configuration, the tables of the evaluation, each with ``title``, ``columns`` and ``rows``, such
         as "Accuracy per answer position"; a ``seed`` says whose they are.
     """
     fresh = confirmations(rows)
@@ -128,13 +128,13 @@ def _rows_of_report(report: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "best_step": seed["best_step"],
                 "seconds": seed["seconds"],
                 "checkpoint": seed["checkpoint"],
-                **_examined(seed["test"]),
+                **_evaluated(seed["test"]),
             }
         )
     return rows
 
 
-def _examined(test: Mapping[str, Any] | None) -> dict[str, Any]:
+def _evaluated(test: Mapping[str, Any] | None) -> dict[str, Any]:
     if test is None:
         return {}
     return {

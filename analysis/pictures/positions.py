@@ -17,7 +17,7 @@ from analysis.rows import SearchRows
 from analysis.text import percent, plural
 
 _COUNTED = ("right", "of", "share")
-"""The last columns of an examination's table that splits problems into groups; the first names the groups."""
+"""The last columns of an evaluation's table that splits problems into groups; the first names the groups."""
 
 MOST_CONFIGURATIONS = 7
 """Configurations in one picture; more have no marks of their own."""
@@ -27,7 +27,7 @@ _OUTCOME_OF = {"solved": "solved", "finished": "not learned", "diverged": "diver
 
 @dataclass(frozen=True, kw_only=True)
 class Positions:
-    """How the examinations of confirmed models split: a row for each model and group of problems.
+    """How the evaluations of confirmed models split: a row for each model and group of problems.
 
     ``shares`` has ``table`` (its title), ``groups`` (what they are groups of), ``group``, ``configuration``,
     ``params``, ``seed``, ``ending``, ``right``, ``of`` and ``share``.
@@ -47,7 +47,7 @@ class Positions:
 
 
 def positions(rows: SearchRows) -> Positions:
-    """Return how examinations of models trained on fresh seeds split; empty where none was examined so."""
+    """Return how evaluations of models trained on fresh seeds split; empty where none was evaluated so."""
     fresh = confirmations(rows)
     found = []
     for row in fresh.to_dict("records") if "tables" in fresh.columns else ():
@@ -106,7 +106,7 @@ def _picture(title: str, shares: pd.DataFrame) -> Picture:
     seeds_drawn = shares[["configuration", "seed"]].drop_duplicates()
     caption = (
         f"Each dot is a model trained on a fresh seed ({plural(len(seeds_drawn), 'model')} of "
-        f"{plural(len(configurations), 'configuration')}), examined on problems that no trial saw."
+        f"{plural(len(configurations), 'configuration')}), evaluated on problems that no trial saw."
     )
     if left_out:
         caption += f" The {left_out} largest configurations are in the table only."
@@ -151,7 +151,7 @@ def _table(title: str, shares: pd.DataFrame) -> Table:
             Column("configuration", "", "number of the configuration"),
             Column(groups, "", "the group of problems, or of answer positions"),
             Column("params", "parameters", "exact number of unique parameters"),
-            Column("models", "models", "models that were examined, one per fresh seed"),
+            Column("models", "models", "models that were evaluated, one per fresh seed"),
             Column("problems", "problems", "problems, or answers, in the group"),
             Column("lowest", "share", "share that the worst model has right"),
             Column("median", "share", "share that the median model has right"),

@@ -69,8 +69,8 @@ def _plan_facts(rows: SearchRows) -> list[tuple[str, str]]:
         after = "ends there" if plan.stop_at_target else "goes on to the end of its budget"
         times = "once" if plan.target_hold == 1 else f"at {plan.target_hold} evaluations in a row"
         facts.append(("Target", f"a trial that holds it {times} is solved, and {after}"))
-    if plan.share_trunks:
-        facts.append(("Trunks", "trials that differ only in their horizon share its constant part"))
+    if plan.share_prefixes:
+        facts.append(("SharedPrefixes", "trials that differ only in their horizon share its constant part"))
     return facts
 
 

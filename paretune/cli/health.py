@@ -16,7 +16,7 @@ from trainables.tasks import TASKS
 _RAY_ADVICE = "look for what is full or forbidden: memory, /tmp, /dev/shm, opening local ports"
 
 
-def examine_machine() -> Iterator[Diagnosis]:
+def diagnose_machine() -> Iterator[Diagnosis]:
     """Yield one finding after the other; some take seconds."""
     machine = hardware()
     yield Diagnosis(name="paretune", state=f"{__version__}, Python {platform.python_version()}")

@@ -1,4 +1,4 @@
-"""Examinations as values and text, the same in reports, on the terminal, and as JSON."""
+"""Evaluations as values and text, the same in reports, on the terminal, and as JSON."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from scipy.stats import t as student
 
 from analysis.intervals import wilson
-from trainables.contract import Examination, Mean, Table
+from trainables.contract import Evaluation, Mean, Table
 
 
-def told_in(exam: Examination, metric: str) -> Examination:
-    """Return an examination with ``metric`` as its own, if it measured that: the target's, for instance."""
+def told_in(exam: Evaluation, metric: str) -> Evaluation:
+    """Return an evaluation with ``metric`` as its own, if it measured that: the target's, for instance."""
     for mean in exam.also:
         if mean.metric == metric:
             assert exam.mean is not None, "what is right or wrong has no other measure"
@@ -25,8 +25,8 @@ def told_in(exam: Examination, metric: str) -> Examination:
     return exam
 
 
-def estimate(exam: Examination) -> tuple[float, float, float]:
-    """Return what an examination found with its 95 % interval: (value, low, high).
+def estimate(exam: Evaluation) -> tuple[float, float, float]:
+    """Return what an evaluation found with its 95 % interval: (value, low, high).
 
     The share of problems solved, with Wilson's interval; or the mean over problems, with Student's over what
     is independent. Without a standard error the interval has no ends: they are infinite.
@@ -38,8 +38,8 @@ def estimate(exam: Examination) -> tuple[float, float, float]:
     return _mean_estimate(exam.mean, exam.standard_error, exam.units or exam.problems)
 
 
-def as_json(exam: Examination) -> dict[str, Any]:
-    """Return an examination as plain values; an interval without ends has None for them."""
+def as_json(exam: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as plain values; an interval without ends has None for them."""
     value, low, high = estimate(exam)
     found: dict[str, Any] = {"share": value} if exam.successes is not None else {"mean": value}
     found |= {"low": _finite(low), "high": _finite(high)}
@@ -82,7 +82,7 @@ def percent(share: float) -> str:
     return f"{number} %"
 
 
-def headline(exam: Examination) -> str:
+def headline(exam: Evaluation) -> str:
     """Say in one line how well the model did."""
     name = exam.metric.replace("_", " ")
     if exam.successes is not None:
@@ -102,12 +102,12 @@ def _mean_text(metric: str, found: tuple[float, float, float]) -> str:
 
 
 def cell(value: Any) -> str:
-    """Write a cell of an examination's table: shares with five digits, the rest as it is."""
+    """Write a cell of an evaluation's table: shares with five digits, the rest as it is."""
     return f"{value:.5f}" if isinstance(value, float) else str(value)
 
 
 def markdown_table(table: Table) -> str:
-    """Write an examination's table in Markdown."""
+    """Write an evaluation's table in Markdown."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
     lines += ["| " + " | ".join(map(cell, row)) + " |" for row in table.rows]
     return "\n".join(lines) + "\n"

@@ -64,7 +64,7 @@ def _content(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun]) -> dict[str,
                 "best_step": None if run.best is None else run.best.step,
                 "validation": None if run.best is None else dict(run.best.metrics),
                 "checkpoint": None if run.checkpoint is None else str(run.checkpoint),
-                "test": None if run.examination is None else as_json(run.examination),
+                "test": None if run.evaluation is None else as_json(run.evaluation),
             }
             for run in runs
         ],
@@ -96,18 +96,18 @@ def _markdown(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], content: di
             "The clock stands still during validation and compilation; times, tokens and loss are means over "
             "the seeds.\n",
         ]
-    if best is not None and best.examination is not None:
+    if best is not None and best.evaluation is not None:
         parts.append(
             f"The checkpoint that is best by validation (seed {best.seed}): "
-            f"**{headline(best.examination)}**, drawn uniformly from {best.examination.drawn_from}. "
+            f"**{headline(best.evaluation)}**, drawn uniformly from {best.evaluation.drawn_from}. "
             "No trial was trained on them or chosen by them.\n"
         )
     else:
         parts.append("Every seed diverged; there is no checkpoint.\n")
     parts += ["## Seeds\n", markdown_table(_seeds_table(bound, runs))]
     parts += ["## Training curves\n", "![training curves](curves.png)\n"]
-    if best is not None and best.examination is not None:
-        for table in best.examination.tables:
+    if best is not None and best.evaluation is not None:
+        for table in best.evaluation.tables:
             parts.append(f"## {table.title}\n")
             parts.append(markdown_table(table) if table.rows else "None.\n")
     parameters = [*content["parameter_table"].items(), ("all", content["params"])]
@@ -132,7 +132,7 @@ def _seeds_table(bound: BoundPlan, runs: list[SeedRun]) -> Table:
     for run in runs:
         known = {} if run.best is None else run.best.metrics
         last = run.reports[-1] if run.reports else {}
-        test = "-" if run.examination is None else f"{estimate(run.examination)[0]:.4f}"
+        test = "-" if run.evaluation is None else f"{estimate(run.evaluation)[0]:.4f}"
         rows.append(
             (
                 run.seed,
@@ -153,9 +153,7 @@ def _seeds_table(bound: BoundPlan, runs: list[SeedRun]) -> Table:
         "CPU to target (s)",
         "best step",
         *(f"validation {name.replace('_', ' ')}" for name in metrics),
-        "test"
-        if any(run.examination and run.examination.successes is None for run in runs)
-        else "test share",
+        "test" if any(run.evaluation and run.evaluation.successes is None for run in runs) else "test share",
         "training CPU (s)",
         "elapsed (s)",
     )

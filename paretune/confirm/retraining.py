@@ -20,7 +20,7 @@ from paretune.plan.binding import BoundPlan
 from search_spaces.plan import MAX_SEEDS, Values
 from trainables.checkpoints import Snapshot, load_model, save
 from trainables.config import TrainingConfig
-from trainables.contract import Ending, Examination, Report, Task
+from trainables.contract import Ending, Evaluation, Report, Task
 from trainables.loop import train
 
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -44,7 +44,7 @@ class SeedRun:
     reports: list[dict[str, Any]] = field(default_factory=list)
     best: Report | None = None
     checkpoint: Path | None = None
-    examination: Examination | None = None
+    evaluation: Evaluation | None = None
     seconds: float = 0.0
 
 
@@ -93,9 +93,9 @@ def retrain_seed(
     device: torch.device,
     problems: int,
     progress: Callable[[Report], None],
-    examining: Callable[[], AbstractContextManager[object]] = nullcontext,
+    evaluating: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> SeedRun:
-    """Train one configuration with one fresh seed at full budget, then examine its best checkpoint.
+    """Train one configuration with one fresh seed at full budget, then evaluate its best checkpoint.
 
     Args:
         bound: the plan that the configuration comes from.
@@ -103,9 +103,9 @@ def retrain_seed(
         seed_index: number of the fresh seed, counted from 0.
         folder: where the checkpoint goes.
         device: where to train.
-        problems: how many held-out problems to examine on.
+        problems: how many held-out problems to evaluate on.
         progress: called with every report.
-        examining: makes what is entered while the checkpoint is examined, to say so.
+        evaluating: makes what is entered while the checkpoint is evaluated, to say so.
     """
     config = bound.config(values, seed=fresh_seed(bound, seed_index))
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,20 +128,20 @@ def retrain_seed(
     )
     if keeper.best is not None:
         run.checkpoint = keeper.path
-        with examining():
-            found = examine(keeper.path, device, problems=problems, seed=0)
-            run.examination = told_in(found, asked_metric(bound))
+        with evaluating():
+            found = evaluate_checkpoint(keeper.path, device, problems=problems, seed=0)
+            run.evaluation = told_in(found, asked_metric(bound))
     return run
 
 
-def examine(checkpoint: Path, device: torch.device, *, problems: int, seed: int) -> Examination:
-    """Examine a checkpoint's model on held-out test problems.
+def evaluate_checkpoint(checkpoint: Path, device: torch.device, *, problems: int, seed: int) -> Evaluation:
+    """Evaluate a checkpoint's model on held-out test problems.
 
     Raises:
         CheckpointError: the file is not a usable checkpoint.
     """
     loaded = load_model(checkpoint, device)
-    return loaded.workload.examine(loaded.model, problems=problems, seed=seed)
+    return loaded.workload.evaluate(loaded.model, problems=problems, seed=seed)
 
 
 def asked_metric(bound: BoundPlan) -> str:

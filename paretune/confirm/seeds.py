@@ -33,7 +33,7 @@ class Bench:
     bound: BoundPlan
     device: torch.device
     problems: int
-    """Held-out problems to examine each checkpoint on."""
+    """Held-out problems to evaluate each checkpoint on."""
     origin: dict[str, Any]
 
     @classmethod
@@ -54,11 +54,11 @@ def confirm_seed(
     index: int,
     *,
     progress: Callable[[Report], None],
-    examining: Callable[[], AbstractContextManager[object]] = nullcontext,
+    evaluating: Callable[[], AbstractContextManager[object]] = nullcontext,
     folder: Path,
     keeps_checkpoint: bool,
 ) -> SeedRun:
-    """Train a configuration with one fresh seed at full budget, examine it, and append the row.
+    """Train a configuration with one fresh seed at full budget, evaluate it, and append the row.
 
     Args:
         bench: where.
@@ -66,7 +66,7 @@ def confirm_seed(
         values: its values.
         index: number of the fresh seed, counted from 0.
         progress: called with every report.
-        examining: makes what is entered while the checkpoint is examined, to say so.
+        evaluating: makes what is entered while the checkpoint is evaluated, to say so.
         folder: where the best checkpoint goes.
         keeps_checkpoint: whether it stays there, so that the row names it.
 
@@ -81,7 +81,7 @@ def confirm_seed(
         device=bench.device,
         problems=bench.problems,
         progress=progress,
-        examining=examining,
+        evaluating=evaluating,
     )
     if not keeps_checkpoint:
         run.checkpoint = None
@@ -117,14 +117,14 @@ def row_of(bench: Bench, number: int, values: Values, index: int, run: SeedRun) 
         **last,
         "best_step": None if run.best is None else run.best.step,
         "seconds": run.seconds,
-        **({} if run.examination is None else _examined(as_json(run.examination))),
+        **({} if run.evaluation is None else _evaluated(as_json(run.evaluation))),
         "checkpoint": None if run.checkpoint is None else _below(run.checkpoint, bench.folder),
         **bench.origin,
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def _examined(exam: dict[str, Any]) -> dict[str, Any]:
+def _evaluated(exam: dict[str, Any]) -> dict[str, Any]:
     return {
         "test_metric": exam["metric"],
         "test_value": exam.get("share", exam.get("mean")),

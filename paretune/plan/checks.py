@@ -198,16 +198,18 @@ def _rungs(bound: BoundPlan) -> Iterator[Mistake]:
 
 
 def _nothing_to_share(bound: BoundPlan) -> Iterator[Mistake]:
-    if not bound.plan.share_trunks:
+    if not bound.plan.share_prefixes:
         return
     drawn = examples(bound.plan, random.Random(0), DRAWS)
     configs = [bound.config(values) for values in drawn if bound.refusal(values) is None]
-    if any(config.trunk_steps for config in configs):
+    if any(config.prefix_steps for config in configs):
         return
-    reasons = Counter(" and ".join(config.against_trunks) or "cooldown takes all steps" for config in configs)
+    reasons = Counter(
+        " and ".join(config.against_sharing) or "cooldown takes all steps" for config in configs
+    )
     most = f"; here {reasons.most_common(1)[0][0]}" if reasons else ""
     yield Mistake(
-        ("share_trunks",),
+        ("share_prefixes",),
         "got true, but no trial shares its first steps with one of another length: that needs "
         f"schedule constant_linear, warmup 0, and nothing else that goes by a trial's length{most}",
     )

@@ -1,8 +1,8 @@
 """What a search has found so far, in TensorBoard: the answer as a text, and its picture.
 
-Written by a process beside TensorBoard, ``python -m paretune.record.findings_log FOLDER``, and not by the search: a
-search must neither wait for its own answer nor fail over it. The process ends when its standard input does,
-that is with whoever started it, however that ends.
+Written by a process beside TensorBoard, ``python -m paretune.record.findings_log FOLDER``, and not by the
+search: a search must neither wait for its own answer nor fail over it. The process ends when its standard
+input does, that is with whoever started it, however that ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """TensorBoard as it always is, but for one thing: without a wish, it opens on what the search is about.
 
-A process of its own, ``python -m paretune.record.tensorboard_server FIRST_VIEW [TensorBoard's options]``. Like
-:mod:`paretune.record.findings_log`, it ends when its standard input does.
+A process of its own, ``python -m paretune.record.tensorboard_server FIRST_VIEW [TensorBoard's options]``.
+Like :mod:`paretune.record.findings_log`, it ends when its standard input does.
 """
 
 from __future__ import annotations

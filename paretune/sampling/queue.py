@@ -1,6 +1,6 @@
 """From configurations to trials: every configuration with all of its seeds, and back to the sampler.
 
-In-process and free of Ray: the Tune searcher is a thin coat around it.
+In-process and free of Ray: the Tune searcher is a thin adapter around it.
 """
 
 from __future__ import annotations

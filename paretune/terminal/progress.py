@@ -17,11 +17,11 @@ from search_spaces.plan import Values
 from trainables.contract import Report
 
 
-def examining_status(console: Console) -> AbstractContextManager[object]:
-    """Say on a terminal, until left, that a model is examined: a language model takes 20 s and more."""
+def evaluating_status(console: Console) -> AbstractContextManager[object]:
+    """Say on a terminal, until left, that a model is evaluated: a language model takes 20 s and more."""
     if not console.is_terminal:
         return nullcontext()
-    return console.status("examining on held-out problems ...")
+    return console.status("evaluating on held-out problems ...")
 
 
 class SeedProgress:
@@ -62,11 +62,11 @@ class SeedProgress:
         self._bar.update(self._row, completed=report.step, value=value)
 
     @contextmanager
-    def examining(self) -> Iterator[None]:
-        """Say that the model is examined, in the place of the bar, which would stand still meanwhile."""
+    def evaluating(self) -> Iterator[None]:
+        """Say that the model is evaluated, in the place of the bar, which would stand still meanwhile."""
         self._bar.stop()
         try:
-            with examining_status(self._console):
+            with evaluating_status(self._console):
                 yield
         finally:
             self._bar.start()
@@ -74,7 +74,7 @@ class SeedProgress:
     def seed_ended(self, run: SeedRun) -> None:
         """Say how a seed ended, and turn to the next."""
         self._ended += 1
-        told = "no checkpoint" if run.examination is None else headline(run.examination)
+        told = "no checkpoint" if run.evaluation is None else headline(run.evaluation)
         self._console.print(
             f"seed {run.seed} {run.ending}{_time_to_target(run)}, {duration(run.seconds)} in all: {told}",
             soft_wrap=True,

@@ -14,7 +14,7 @@ import torch
 from ray import tune
 from rich.console import Console
 
-from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE, TRUNKS_FOLDER
+from analysis.layout import PREFIXES_FOLDER, RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE
 from analysis.lines import mend_last_line, read_lines
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
@@ -174,7 +174,7 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path) -> dict[str, 
         "cpu": bound.plan.resources.cpu,
         "gpu": bound.plan.resources.gpu,
         "resume_from": spec.resume_from,
-        "trunks": str(folder / TRUNKS_FOLDER) if bound.plan.share_trunks else None,
+        "prefixes": str(folder / PREFIXES_FOLDER) if bound.plan.share_prefixes else None,
     }
 
 

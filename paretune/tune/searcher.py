@@ -1,4 +1,4 @@
-"""Tune's searcher: a thin coat around :class:`paretune.sampling.queue.TrialQueue`."""
+"""Tune's searcher: a thin adapter around :class:`paretune.sampling.queue.TrialQueue`."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from ray import tune
 from trainables.checkpoints import Snapshot, load, save
 from trainables.contract import Report, Target
 from trainables.loop import train
+from trainables.prefixes import SharedPrefixes
 from trainables.tasks import get_task
-from trainables.trunks import Trunks
 
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_EVERY_SECONDS = 20.0
@@ -31,7 +31,7 @@ def run_trial(assignment: dict[str, Any]) -> None:
             fields of :class:`Target`, or None), ``stop_at_target``, ``report_at`` (steps),
             ``may_stop_early`` (read by early stopping, not here), ``cpu`` and ``gpu`` (cores and GPUs,
             or shares of one, that are this trial's), ``resume_from`` (folder of a checkpoint, or None),
-            ``trunks`` (a folder, or None).
+            ``prefixes`` (a folder, or None).
     """
     cores, gpus = assignment["cpu"], assignment["gpu"]
     torch.set_num_threads(max(1, int(cores)))
@@ -52,7 +52,7 @@ def run_trial(assignment: dict[str, Any]) -> None:
         target=target,
         stop_when_solved=assignment["stop_at_target"],
         resume=_begun_before(assignment["resume_from"]),
-        trunks=None if assignment["trunks"] is None else Trunks(Path(assignment["trunks"])),
+        prefixes=None if assignment["prefixes"] is None else SharedPrefixes(Path(assignment["prefixes"])),
     )
 
 

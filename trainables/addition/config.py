@@ -94,9 +94,9 @@ class AdditionConfig(TransformerShape, TrainingConfig):
     val_problems: int = Field(2000, ge=1, description="Validation problems in every evaluation.")
 
     @property
-    def against_trunks(self) -> list[str]:
+    def against_sharing(self) -> list[str]:
         """Problems that change along the steps too."""
-        reasons = super().against_trunks + ["there is a curriculum"] * bool(self.curriculum)
+        reasons = super().against_sharing + ["there is a curriculum"] * bool(self.curriculum)
         return reasons + ["chain_share is above 0"] * bool(self.chain_share)
 
     @property

@@ -1,4 +1,4 @@
-"""One addition configuration on one device: model, batches, loss, validation, examination."""
+"""One addition configuration on one device: model, batches, loss, validation, evaluation."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from trainables.addition.answers import right_tokens, teacher_forced_logits
 from trainables.addition.config import AdditionConfig
-from trainables.addition.examination import examine
+from trainables.addition.evaluation import evaluate
 from trainables.addition.formats import make_format
 from trainables.addition.native.choice import choose_engine
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.problems import held_out
 from trainables.addition.stream import TrainingStream
-from trainables.contract import Examination
+from trainables.contract import Evaluation
 from trainables.optimization import ParameterGroup, one_group
 from trainables.transformer.model import Transformer
 
@@ -107,9 +107,9 @@ class AdditionWorkload:
             "val_loss": loss / tokens,
         }
 
-    def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
+    def evaluate(self, model: nn.Module, *, problems: int, seed: int) -> Evaluation:
         """Measure a trained model on held-out test problems."""
-        return examine(model, self.format, problems=problems, seed=seed)
+        return evaluate(model, self.format, problems=problems, seed=seed)
 
     def _chosen(self) -> tuple[NativeEngine | None, str]:
         # Not before it is needed: who only asks a trained model should not wait for a compiler.

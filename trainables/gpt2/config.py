@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,8 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     """One configuration of the GPT-2 task: text, model, optimizers."""
 
     model_config = STRICT
+
+    aliases: ClassVar[dict[str, str]] = {**TrainingConfig.aliases, "vocab_size": "vocabulary"}
 
     data: str = Field(
         PYTHON,
@@ -68,9 +70,9 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     )
 
     @property
-    def against_trunks(self) -> list[str]:
+    def against_sharing(self) -> list[str]:
         """A window too: it grows along with the steps."""
-        return super().against_trunks + ["there is a window"] * (self.window is not None)
+        return super().against_sharing + ["there is a window"] * (self.window is not None)
 
     @property
     def needs_gpu(self) -> str | None:
@@ -104,7 +106,7 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         return [index * apart for index in range(self.val_sequences)]
 
     def held_out_from(self, tokens: int) -> int:
-        """Return from which token on a validation text of so many is left for examinations."""
+        """Return from which token on a validation text of so many is left for evaluations."""
         return (tokens - 1) // 2 if self.val_range == "spread" else self.val_sequences * self.context
 
     def window_at(self, step: int) -> int:

@@ -40,7 +40,7 @@ def require_text(config: GPT2Config, data: Dataset) -> None:
             advice = f"state context and val_tokens of at most {half:,}, or build it of more text"
         raise DataError(
             f"{data.folder}: has {length:,} validation tokens; val_tokens={config.val_tokens:,} "
-            f"leaves none to examine trained models on: {advice}"
+            f"leaves none to evaluate trained models on: {advice}"
         )
     if data.length("train") <= config.context:
         raise DataError(

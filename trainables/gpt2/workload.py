@@ -1,4 +1,4 @@
-"""One GPT-2 configuration on one device: model, batches, loss, validation, examination."""
+"""One GPT-2 configuration on one device: model, batches, loss, validation, evaluation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from trainables.contract import VALIDATION_LOSS, Examination
+from trainables.contract import VALIDATION_LOSS, Evaluation
 from trainables.gpt2.block_attention import attend_in_blocks, kernels_for
 from trainables.gpt2.config import GPT2Config
-from trainables.gpt2.examination import Windows, examine_windows
+from trainables.gpt2.evaluation import Windows, evaluate_windows
 from trainables.gpt2.locating import locate, require_text
 from trainables.gpt2.masks import Attend, Mask, attend_dense, block_mask, dense_mask, documents_of
 from trainables.gpt2.model import GPT2
@@ -115,7 +115,7 @@ class GPT2Workload:
         }
 
     @torch.no_grad()
-    def examine(self, model: nn.Module, *, problems: int, seed: int) -> Examination:
+    def evaluate(self, model: nn.Module, *, problems: int, seed: int) -> Evaluation:
         """Measure the loss on the part of the validation text that no trial was chosen by.
 
         Windows are drawn without overlap; the standard error is one over documents.
@@ -127,7 +127,7 @@ class GPT2Workload:
         order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:problems]
         begins = [first + index * length for index in sorted(order.tolist())]
         windows = Windows(data=self.data, begins=begins, length=length, first=first)
-        return examine_windows(windows, self._losses(model, begins), seed=seed)
+        return evaluate_windows(windows, self._losses(model, begins), seed=seed)
 
     @property
     def _attends_in_blocks(self) -> bool:

@@ -31,7 +31,7 @@ _HELP = """Train chosen configurations at their full budget on seeds that the se
 
 The best configuration of many is in part the luckiest, and its success rate or loss in the search is too
 good. On fresh seeds it is not. Seeds are trained one after the other, alone on the device, and each is
-examined on held-out problems. As soon as one is done it is a row of results/NAME/confirmations.jsonl. After
+evaluated on held-out problems. As soon as one is done it is a row of results/NAME/confirmations.jsonl. After
 Ctrl-C the same command goes on with the seeds that are missing, and more --seeds add to those there are. In
 the end found and confirmed stand side by side.
 
@@ -60,7 +60,7 @@ def confirm(
         int, typer.Option("--seeds", min=1, max=500, help="Fresh seeds that each shall have.")
     ] = 8,
     problems: Annotated[
-        int, typer.Option("--problems", min=1, help="Held-out problems to examine each seed on.")
+        int, typer.Option("--problems", min=1, help="Held-out problems to evaluate each seed on.")
     ] = 10_000,
     device: Device = "auto",
     export: Export = None,
@@ -138,7 +138,7 @@ def _train(console: Console, bench: Bench, points: Sequence[Point]) -> int:
                             folder=Path(scratch),
                             keeps_checkpoint=False,
                             progress=progress.report,
-                            examining=progress.examining,
+                            evaluating=progress.evaluating,
                         )
                         done += 1
                         progress.seed_ended(run)
@@ -166,4 +166,4 @@ def _say_plan(console: Console, folder: RunFolder, points: Sequence[Point], seed
         console.print(told, soft_wrap=True)
     known = [point.seconds * len(point.missing) for point in points if point.seconds is not None]
     if len(known) == len(points):
-        console.print(f"About {duration(sum(known))} in all, and examinations, by what the search took.")
+        console.print(f"About {duration(sum(known))} in all, and evaluations, by what the search took.")

@@ -1,4 +1,4 @@
-"""``paretune evaluate``: examine a checkpoint on held-out problems."""
+"""``paretune evaluate``: evaluate a checkpoint on held-out problems."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def evaluate(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> int:
-    """Examine a checkpoint; see the help text."""
+    """Evaluate a checkpoint; see the help text."""
     from paretune.confirm.evaluation import as_json as to_json
     from paretune.confirm.evaluation import headline
-    from paretune.confirm.retraining import examine
+    from paretune.confirm.retraining import evaluate_checkpoint
     from paretune.devices import pick_device
     from paretune.terminal.printing import make_console, print_json, print_rows
-    from paretune.terminal.progress import examining_status
+    from paretune.terminal.progress import evaluating_status
 
     # On standard error, and only where a person reads both.
     console = make_console()
     is_watched = console.is_terminal and not as_json
-    with examining_status(make_console(to_stderr=True)) if is_watched else nullcontext():
-        exam = examine(checkpoint, pick_device(device), problems=problems, seed=seed)
+    with evaluating_status(make_console(to_stderr=True)) if is_watched else nullcontext():
+        exam = evaluate_checkpoint(checkpoint, pick_device(device), problems=problems, seed=seed)
     if as_json:
         print_json({"checkpoint": str(checkpoint), **to_json(exam)})
         return OK

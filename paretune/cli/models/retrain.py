@@ -25,7 +25,7 @@ By default the configuration that reached the target at the least cost: the smal
 fastest, whichever the plan's first cost objective asks for. Seeds are trained one after the other,
 alone on the device. For a loss, the mean at the end is stated with its standard error and the
 p-value against the target, and as a leaderboard's row. The best checkpoint by validation is
-kept and examined on held-out problems that no trial saw. The report is results/NAME/retrain/*/report.md, and
+kept and evaluated on held-out problems that no trial saw. The report is results/NAME/retrain/*/report.md, and
 every seed is a row of results/NAME/confirmations.jsonl, as those of `paretune confirm` are.
 
 \b
@@ -43,7 +43,7 @@ def retrain(
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=500, help="Fresh seeds to train.")] = 3,
     problems: Annotated[
-        int, typer.Option("--problems", min=1, help="Held-out problems to examine each checkpoint on.")
+        int, typer.Option("--problems", min=1, help="Held-out problems to evaluate each checkpoint on.")
     ] = 10_000,
     device: Device = "auto",
     results: Results = DEFAULT_RESULTS,
@@ -96,7 +96,7 @@ def retrain(
                     folder=place / f"seed-{index}",
                     keeps_checkpoint=True,
                     progress=progress.report,
-                    examining=progress.examining,
+                    evaluating=progress.evaluating,
                 )
                 runs.append(run)
                 progress.seed_ended(run)
@@ -135,7 +135,7 @@ def _say_best(console: Any, content: dict[str, Any], best: Any, place: Path) -> 
         )
     if (said := sentence(content)) is not None:
         console.print(said)
-    console.print(f"Best by validation, seed {best.seed}: {headline(best.examination)}.", style="bold")
+    console.print(f"Best by validation, seed {best.seed}: {headline(best.evaluation)}.", style="bold")
     console.print(f"report:     {place / REPORT_FILE}\ncheckpoint: {best.checkpoint}", soft_wrap=True)
 
 

@@ -78,7 +78,7 @@ def check(
         print_json({"valid": True, **asdict(summary), "not_here": not_here})
     else:
         console = make_console()
-        console.print(f"{space} is right.", style="green")
+        console.print(f"{space} is valid.", style="green")
         print_rows(console, ("", ""), sentences(summary))
         for words in not_here:
             console.print(words, style="yellow")

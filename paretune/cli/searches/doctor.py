@@ -29,13 +29,13 @@ Examples:
 
 
 def doctor(as_json: AsJson = False) -> int:
-    """Examine the machine; see the help text."""
-    from paretune.cli.health import examine_machine
+    """Evaluate the machine; see the help text."""
+    from paretune.cli.health import diagnose_machine
     from paretune.terminal.printing import make_console, print_json
 
     console = make_console()
     findings = []
-    for finding in examine_machine():
+    for finding in diagnose_machine():
         findings.append(finding)
         if as_json:
             continue

@@ -111,7 +111,7 @@ def _of_training(config: AdditionConfig) -> Iterator[str]:
         yield "every number of carries equally often in training"
     if config.chain_share > 0:
         yield f"long carry chains in training, at first {_percent(config.chain_share)}"
-    if config.slow_gradient_gain > 0:
+    if config.grokfast_lamb > 0:
         yield "slow part of the gradient amplified"
     if config.second_pass is not None:
         yield f"second pass with a fresh schedule, the last {_percent(config.second_pass.share)} of the steps"

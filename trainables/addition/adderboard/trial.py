@@ -15,7 +15,7 @@ from torch import nn
 
 from trainables.addition.adderboard.notation import DIGITS
 from trainables.addition.answers import add
-from trainables.addition.examination import edge_cases
+from trainables.addition.evaluation import edge_cases
 from trainables.addition.formats import MALFORMED, Format
 
 Problem = tuple[int, int]

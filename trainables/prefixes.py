@@ -1,8 +1,8 @@
-"""Shared trunks: runs that differ only in their horizon are the same until the first cooldown begins.
+"""Shared prefixes: runs that differ only in their horizon are the same until the first cooldown begins.
 
 With a constant rate and then a cooldown, a run of 800 steps does for its first stretch exactly what one
 of 400 steps did before it cooled down. Where the shorter one left its state, the longer goes on from it:
-the cooldowns branch from a trunk, as in Hägele et al., 2024 (arXiv:2405.18392).
+the cooldowns branch from a shared prefix, as in Hägele et al., 2024 (arXiv:2405.18392).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _OF_THE_COOLDOWN = frozenset({"steps", "cooldown", "final_lr"})
 """Fields that change nothing before the cooldown begins."""
 
 
-class Trunks:
-    """Checkpoints of trunks in a folder that runs share, also between machines.
+class SharedPrefixes:
+    """Checkpoints of prefixes in a folder that runs share, also between machines.
 
     What a checkpoint has spent travels with it: a run that branches reports the times that it would
     have taken alone.
@@ -35,7 +35,7 @@ class Trunks:
     def newest(self, task: Task, config: TrainingConfig) -> Snapshot | None:
         """Return the furthest state that a run of ``config`` can go on from, or None."""
         known = {int(path.stem): path for path in self._place(task, config).glob("[0-9]*.pt")}
-        for step in sorted((step for step in known if step <= config.trunk_steps), reverse=True):
+        for step in sorted((step for step in known if step <= config.prefix_steps), reverse=True):
             try:
                 return load(known[step])
             except CheckpointError:
@@ -45,7 +45,7 @@ class Trunks:
     def keep(self, task: Task, config: TrainingConfig, snapshot: Snapshot) -> None:
         """Save the state of a run whose cooldown is about to begin, unless it is there.
 
-        Where it cannot be written, as on a full disk, that is logged: a trunk saves time only.
+        Where it cannot be written, as on a full disk, that is logged: a shared prefix saves time only.
         """
         path = self._place(task, config) / f"{snapshot['step']}.pt"
         try:
@@ -53,7 +53,7 @@ class Trunks:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 save(snapshot, path)
         except OSError as error:
-            log.warning("the shared trunk %s is not kept: %s", path, error)
+            log.warning("the shared prefix %s is not kept: %s", path, error)
 
     def _place(self, task: Task, config: TrainingConfig) -> Path:
         same = config.model_dump(mode="json", exclude=set(_OF_THE_COOLDOWN))

@@ -1,4 +1,4 @@
-"""The examination of a trained adder on held-out test problems."""
+"""The evaluation of a trained adder on held-out test problems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainables.addition.answers import greedy_answers, margins, right_tokens, t
 from trainables.addition.carries import carries_in, longest_chain
 from trainables.addition.formats import MALFORMED, Format
 from trainables.addition.problems import held_out
-from trainables.contract import Examination, Table
+from trainables.contract import Evaluation, Table
 
 MAX_FAILURES_SHOWN = 20
 THIN_MARGIN = 0.01
@@ -21,7 +21,7 @@ _CHUNK = 2048
 
 
 @torch.no_grad()
-def examine(model: nn.Module, form: Format, *, problems: int, seed: int) -> Examination:
+def evaluate(model: nn.Module, form: Format, *, problems: int, seed: int) -> Evaluation:
     """Measure exact match on up to ``problems`` uniformly drawn problems of the test split.
 
     Tables: accuracy per answer position, per number of carries and per longest chain of them, edge
@@ -39,7 +39,7 @@ def examine(model: nn.Module, form: Format, *, problems: int, seed: int) -> Exam
         margin.append(margins(logits, answers).amin(1))
     correct = torch.cat(right)  # (n, answer_length)
     solved = correct.all(1)
-    return Examination(
+    return Evaluation(
         metric="exact_match",
         successes=int(solved.sum()),
         problems=len(a),

@@ -1,4 +1,4 @@
-"""The examination of a language model on text that no trial was chosen by."""
+"""The evaluation of a language model on text that no trial was chosen by."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.clusters import ClusteredMean, clustered_mean, effective_clusters
-from trainables.contract import VALIDATION_LOSS, Examination, Mean, Table
+from trainables.contract import VALIDATION_LOSS, Evaluation, Mean, Table
 from trainables.text.dataset import Dataset
 
 FEWEST_DOCUMENTS = 5
@@ -44,7 +44,7 @@ class Windows:
         return np.array(self.begins, dtype=np.int64)[:, None] + np.arange(1, self.length + 1)
 
 
-def examine_windows(windows: Windows, losses: Iterable[tuple[Tensor, Tensor]], *, seed: int) -> Examination:
+def evaluate_windows(windows: Windows, losses: Iterable[tuple[Tensor, Tensor]], *, seed: int) -> Evaluation:
     """Put the losses on windows together.
 
     The standard error is one over documents, because the tokens of one are alike. Where there are too few
@@ -66,7 +66,7 @@ def examine_windows(windows: Windows, losses: Iterable[tuple[Tensor, Tensor]], *
     unit, called = _units(windows, places)
     by_token = _over_units(each, np.ones_like(each), unit)
     by_byte = _over_units(each / math.log(2), sizes, unit)
-    return Examination(
+    return Evaluation(
         metric=VALIDATION_LOSS,
         problems=len(each),
         mean=by_token.mean,
