@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.commands import Search, run_cli
 
+# Processes that tests start find the helpers too.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
 # Kernels of tests stay out of their user's cache, and are there again for the next run.
 os.environ["PARETUNE_CACHE"] = str(Path(__file__).parent.parent / ".pytest_cache" / "kernels")
 
-CLI = (sys.executable, "-m", "paretune")
 
 # One configuration for every way in which a trial can end, in this order.
 EVERY_ENDING = """
@@ -44,58 +39,6 @@ search: {concurrency: 1}
 early_stopping:
   {metric: token_accuracy, direction: max, grace_period: 300, reduction_factor: 2, max_steps: 400}
 """
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-def run_cli(*arguments: str | Path, cwd: Path | None = None, timeout: float = 300) -> Finished:
-    """Run ``paretune`` with arguments, as a person would, and wait for it."""
-    done = subprocess.run(
-        [*CLI, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env={**os.environ, "NO_COLOR": "1"},
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
-
-
-@contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
-    """Let the system refuse every byte of a file after the first ``size`` ones, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
-@dataclass(frozen=True)
-class Search:
-    """A search that has run for real."""
-
-    name: str
-    results: Path
-    finished: Finished
-
-    @property
-    def folder(self) -> Path:
-        return self.results / self.name
-
-    def cli(self, command: str, *arguments: str | Path) -> Finished:
-        return run_cli(command, self.name, "--results", self.results, *arguments)
 
 
 @pytest.fixture(scope="session")

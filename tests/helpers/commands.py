@@ -1,0 +1,67 @@
+"""The command line as a real process, a search that it ran, and a disk that is full."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+CLI = (sys.executable, "-m", "paretune")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_cli(*arguments: str | Path, cwd: Path | None = None, timeout: float = 300) -> Finished:
+    """Run ``paretune`` with arguments, as a person would, and wait for it."""
+    done = subprocess.run(
+        [*CLI, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "NO_COLOR": "1"},
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """Let the system refuse every byte of a file after the first ``size`` ones, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search that has run for real."""
+
+    name: str
+    results: Path
+    finished: Finished
+
+    @property
+    def folder(self) -> Path:
+        return self.results / self.name
+
+    def cli(self, command: str, *arguments: str | Path) -> Finished:
+        return run_cli(command, self.name, "--results", self.results, *arguments)

@@ -1,0 +1,248 @@
+"""Folders of searches, rows on disk, and what is written when things go wrong; without Ray."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from helpers.plans import bound
+
+from analysis.lines import append_line, mend_last_line, read_lines
+from paretune.errors import InputError
+from paretune.plan.binding import BoundPlan
+from paretune.record.recorder import Recorder, read_past, settle_past
+from paretune.record.run_folder import RunFolder
+from paretune.record.tensorboard_log import TensorBoardLog
+from paretune.sampling.queue import TrialQueue
+from paretune.terminal.board import Board
+from paretune.tune.callback import Monitor
+from paretune.tune.run import assignment_of, concurrency_of
+
+
+def test_name_that_is_taken_gets_a_number_and_nothing_is_overwritten(tmp_path: Path):
+    first = RunFolder.create(tmp_path, bound(), "text of the first")
+    second = RunFolder.create(tmp_path, bound(), "text of the second")
+    assert (first.name, second.name) == ("test", "test-2")
+    assert (first.path / "space.yaml").read_text() == "text of the first"
+    assert RunFolder.open(tmp_path, "test-2").plan == bound().plan
+
+
+def test_search_is_found_by_name_and_by_folder(tmp_path: Path):
+    folder = RunFolder.create(tmp_path, bound(), "")
+    assert RunFolder.open(tmp_path, "test").path == folder.path
+    assert RunFolder.open(Path("elsewhere"), str(folder.path)).path == folder.path
+    with pytest.raises(InputError, match="paretune search"):
+        RunFolder.open(tmp_path / "nothing", "test")
+
+
+def test_locked_folder_is_refused_and_free_again_afterwards(tmp_path: Path):
+    folder = RunFolder.create(tmp_path, bound(), "")
+    with folder.locked(), pytest.raises(InputError, match="another process"), folder.locked():
+        pass
+    with folder.locked():
+        pass
+
+
+def test_search_without_rows_says_what_to_do(tmp_path: Path):
+    folder = RunFolder.create(tmp_path, bound(), "")
+    with pytest.raises(InputError, match=r"--resume .*test"):
+        folder.require_rows()
+
+
+def test_rows_tell_the_next_session_what_is_left(tmp_path: Path):
+    plan = bound(search={"trials": 3})
+    queue = TrialQueue(plan)
+    recorder = Recorder(tmp_path, session=1)
+    done, begun, interrupted = (queue.next() for _ in range(3))
+    for spec in (done, begun, interrupted):
+        recorder.announced(spec)
+        recorder.started(spec)
+        recorder.reported(spec, {"step": 100, "exact_match": 0.5, "val_loss": float("nan")})
+    recorder.checkpointed(begun, str(tmp_path / "ray" / "c001-s0" / "checkpoint_000001"))
+    recorder.ended(done, "finished", {"step": 200, "exact_match": 0.6}, None)
+    recorder.ended(interrupted, "interrupted", {"step": 100, "exact_match": 0.5}, None)
+    with (tmp_path / "trials.jsonl").open("a") as file:
+        file.write('{"trial": "c00')  # killed while it wrote
+
+    mend_last_line(tmp_path / "trials.jsonl")
+    past = read_past(tmp_path, {"exact_match"})
+    assert [trial.spec.label for trial in past] == ["c000-s0", "c001-s0", "c002-s0"]
+    assert past[0].outcome is not None
+    assert past[0].outcome.metrics == {"exact_match": 0.6}
+    assert past[1].outcome is None
+    assert past[1].spec.resume_from == str(tmp_path / "ray" / "c001-s0" / "checkpoint_000001")
+    assert past[2].outcome is None
+    assert [row["step"] for row in read_lines(tmp_path / "reports.jsonl")] == [100, 100, 100]
+    assert "NaN" not in (tmp_path / "reports.jsonl").read_text()
+
+
+def test_moved_folder_keeps_its_checkpoints(tmp_path: Path):
+    """Paths in the rows are relative, so a search can be copied to another machine."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    spec = TrialQueue(bound()).next()
+    recorder = Recorder(old, session=1)
+    recorder.announced(spec)
+    recorder.checkpointed(spec, str(old / "ray" / "checkpoint_000000"))
+    old.rename(new)
+    (trial,) = read_past(new, set())
+    assert trial.spec.resume_from == str(new / "ray" / "checkpoint_000000")
+
+
+def test_line_that_cannot_be_written_whole_is_not_written_at_all(tmp_path: Path):
+    """A file system of 16 KiB fills up in the middle of a line; what was whole stays, nothing is glued."""
+    path = tmp_path / "rows.jsonl"
+    limit = 16 * 1024
+    written = 0
+
+    def fill() -> None:
+        nonlocal written
+        while True:
+            append_line(path, json.dumps({"row": written, "filler": "x" * 700}))
+            written += 1
+
+    with _file_size_limit(limit), pytest.raises(OSError, match="File too large"):
+        fill()
+    assert [row["row"] for row in read_lines(path)] == list(range(written))
+    assert path.stat().st_size < limit
+    append_line(path, "{}")
+    assert len(read_lines(path)) == written + 1
+
+
+def test_listener_that_cannot_write_ends_the_search_and_is_heard(tmp_path: Path):
+    recorder = Recorder(tmp_path, session=1)
+    monitor = Monitor([recorder], {"step", "exact_match"})
+    spec = TrialQueue(bound()).next()
+    trial = SimpleNamespace(config={"label": spec.label})
+    monitor.announce(spec)
+    monitor.on_trial_start(0, [], trial)
+    # In the background, where a process may have been told to ignore Ctrl-C, it is still heard: Tune
+    # sets a handler of its own, as this does.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with _file_size_limit(10), pytest.raises(KeyboardInterrupt):
+            monitor.on_trial_result(0, [], trial, {"step": 100, "exact_match": 0.5})
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert isinstance(monitor.failure, OSError)
+    monitor.close()
+    assert [row["ending"] for row in read_lines(tmp_path / "trials.jsonl")] == [None, None]
+
+
+@contextmanager
+def _file_size_limit(limit: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_trial_that_ended_just_before_a_crash_keeps_its_ending(tmp_path: Path):
+    spec = TrialQueue(bound()).next()
+    recorder = Recorder(tmp_path, session=1)
+    recorder.announced(spec)
+    recorder.started(spec)
+    recorder.reported(spec, {"step": 900, "exact_match": 0.995, "ending": "solved"})
+    settle_past(tmp_path)
+    (trial,) = read_past(tmp_path, {"exact_match"})
+    assert trial.outcome.ending == "solved"
+    assert trial.outcome.metrics == {"exact_match": 0.995}
+
+
+def test_interrupted_search_believes_what_a_trial_said_last(tmp_path: Path):
+    monitor = Monitor([Recorder(tmp_path, session=1)], {"step", "exact_match", "ending"})
+    queue = TrialQueue(bound())
+    first, second = queue.next(), queue.next()
+    for spec in (first, second):
+        monitor.announce(spec)
+        monitor.on_trial_start(0, [], SimpleNamespace(config={"label": spec.label}))
+    trial = SimpleNamespace(config={"label": first.label})
+    monitor.on_trial_result(0, [], trial, {"step": 9, "exact_match": 1.0, "ending": "solved"})
+    monitor.close()
+    last = {row["trial"]: row["ending"] for row in read_lines(tmp_path / "trials.jsonl")}
+    assert last == {first.label: "solved", second.label: "interrupted"}
+
+
+def test_trial_whose_process_never_came_up_is_a_failed_one(tmp_path: Path):
+    plan = bound()
+    log = TensorBoardLog(tmp_path / "tensorboard", plan)
+    monitor = Monitor([Recorder(tmp_path, session=1), log, Board(plan, [])], {"step"})
+    spec = TrialQueue(plan).next()
+    monitor.announce(spec)
+    monitor.on_trial_error(0, [], SimpleNamespace(config={"label": spec.label}, error_file=None))
+    assert read_lines(tmp_path / "trials.jsonl")[-1]["ending"] == "failed"
+
+
+def test_retry_does_not_forget_the_newest_checkpoint(tmp_path: Path):
+    spec = TrialQueue(bound()).next()
+    recorder = Recorder(tmp_path, session=1)
+    recorder.announced(spec)
+    recorder.started(spec)
+    recorder.checkpointed(spec, str(tmp_path / "checkpoint_000003"))
+    recorder.started(spec)  # Tune starts it again after its process died
+    (trial,) = read_past(tmp_path, set())
+    assert trial.spec.resume_from == str(tmp_path / "checkpoint_000003")
+
+
+@pytest.mark.parametrize(
+    ("resources", "concurrency", "there", "expected"),
+    [
+        ({"cpu": 1}, None, [{"CPU": 2}], 2),
+        ({"cpu": 0.5}, None, [{"CPU": 2}], 4),
+        ({"cpu": 0.6}, None, [{"CPU": 16}], 26),
+        ({"cpu": 1}, 1, [{"CPU": 8}], 1),
+        ({"cpu": 1}, 100, [{"CPU": 8}], 8),
+        ({"cpu": 2}, None, [{"CPU": 3}, {"CPU": 5}], 3),
+        ({"cpu": 1, "gpu": 0.25}, None, [{"CPU": 16, "GPU": 1}], 4),
+        ({"cpu": 1, "gpu": 0.25}, None, [{"CPU": 3, "GPU": 1}], 3),
+        ({"cpu": 1, "gpu": 0.4}, None, [{"CPU": 16, "GPU": 2}], 4),
+        ({"cpu": 1, "gpu": 2}, None, [{"CPU": 16, "GPU": 5}], 2),
+        ({"cpu": 1, "gpu": 0.5}, None, [{"CPU": 4}, {"CPU": 4, "GPU": 1}], 2),
+    ],
+)
+def test_as_many_trials_run_at_a_time_as_the_machines_carry(resources, concurrency, there, expected):
+    plan = bound(resources=resources, search={"concurrency": concurrency})
+    assert concurrency_of(plan, there) == expected
+
+
+def test_trial_that_fits_nowhere_is_refused_with_what_to_do():
+    with pytest.raises(InputError, match=r"needs 0\.5 GPU, but .* has 0; ask for less with --gpu"):
+        concurrency_of(bound(resources={"gpu": 0.5}), [{"CPU": 2}])
+    with pytest.raises(InputError, match="needs 4 CPU, but the largest machine has 3"):
+        concurrency_of(bound(resources={"cpu": 4}), [{"CPU": 3}, {"CPU": 3}])
+    with pytest.raises(InputError, match="no machine has both 4 CPU and 1 GPU"):
+        concurrency_of(bound(resources={"cpu": 4, "gpu": 1}), [{"CPU": 8}, {"CPU": 2, "GPU": 1}])
+
+
+def test_assignment_is_plain_and_complete():
+    """It travels to workers, maybe of another machine: nothing in it but plain values."""
+    plan: BoundPlan = bound(
+        target={"exact_match": 0.99},
+        target_hold=3,
+        stop_at_target=False,
+        early_stopping={
+            "metric": "exact_match",
+            "direction": "max",
+            "grace_period": 150,
+            "reduction_factor": 2,
+        },
+        fixed={"steps": 1000},
+        resources={"cpu": 2},
+    )
+    assignment = assignment_of(plan, TrialQueue(plan).next(), Path("results/x"))
+    assert json.loads(json.dumps(assignment)) == assignment
+    assert assignment["report_at"] == [150, 300, 600]
+    assert assignment["config"]["seed"] == 0
+    assert (assignment["cpu"], assignment["gpu"]) == (2, 0)
+    assert (assignment["target"]["value"], assignment["target"]["hold"]) == (0.99, 3)
+    assert assignment["stop_at_target"] is False

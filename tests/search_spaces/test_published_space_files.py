@@ -1,0 +1,167 @@
+"""The published experiments: what their space files and docs/experiments.md say of them is true."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from helpers.published import ROOT, bound_of
+from ruamel.yaml import YAML
+
+from paretune.cli.app import app
+from paretune.cli.options import load_bound, search_overrides
+from search_spaces.dimensions import Choice
+from search_spaces.loader import SpaceFile
+from search_spaces.plan import Plan, Values
+from trainables.addition.config import AdditionConfig
+from trainables.addition.task import AdditionTask
+from trainables.contract import parameter_count
+
+PAGE = (ROOT / "docs" / "experiments.md").read_text()
+SHIPPED = sorted((ROOT / "search_spaces").glob("*.yaml"))
+PUBLISHED = [path for path in SHIPPED if path.stem != "quickstart"]
+COMMAND = r"^(?:#   )?paretune search (search_spaces/.*?)(?: +#.*)?$"
+TEXTS = {path.name: path.read_text() for path in PUBLISHED} | {"experiments.md": PAGE}
+COMMANDS = [
+    pytest.param(line, id=f"{name}: {line.partition('.yaml ')[2]}")
+    for name, text in TEXTS.items()
+    for line in re.findall(COMMAND, text, flags=re.M)
+]
+BASE100_AND_SPEEDRUN = {
+    "base100_width_vs_depth": [31_488, 161_536, 1_603_584, 1_812_480, 3_203_072, 4_777_984, 6_402_048],
+    "speedrun_3digit": [13_408, 13_408, 13_408, 13_408, 2_664_768, 2_664_768, 2_664_768],
+}
+RECORDS = [122, 101, 89, 86, 83, 62, 55, 52, 44, 36]
+
+
+def explicit(stem: str) -> list[tuple[str, int]]:
+    """Return every explicit configuration as the comment above it and its exact parameter count."""
+    path = ROOT / "search_spaces" / f"{stem}.yaml"
+    file, bound = SpaceFile(path), bound_of(stem)
+    key = "only" if bound.plan.only else "try_first"
+    lines = file.text.splitlines()
+    above = [lines[(file.line_of((key, index)) or 0) - 2] for index in range(len(getattr(bound.plan, key)))]
+    counts = [bound.params({**bound.plan.fixed, **values}) for values in getattr(bound.plan, key)]
+    return list(zip(above, counts, strict=True))
+
+
+def table_rows(pattern: str) -> list[tuple[str, ...]]:
+    """Return the rows of the page whose cells, in backticks or not, match a pattern."""
+    rows = [tuple(line.strip("| ").split(" | ")) for line in PAGE.splitlines() if re.match(pattern, line)]
+    assert rows, pattern
+    return rows
+
+
+def most(plan: Plan, name: str) -> int:
+    """Return the largest value that a configuration of the plan can have."""
+    dimension = plan.space.get(name)
+    if dimension is None:
+        return int(plan.fixed[name])
+    return int(max(dimension.values) if isinstance(dimension, Choice) else dimension.high)
+
+
+def written(cell: str) -> Any:
+    return YAML(typ="safe", pure=True).load(cell.strip("`"))
+
+
+# Files
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_space_file_is_right(path: Path):
+    load_bound(SpaceFile(path), {}, None)
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_space_file_is_on_the_page_and_has_a_command_for_a_laptop(path: Path):
+    assert f"(../search_spaces/{path.name})" in PAGE
+    for text in (path.read_text(), PAGE):
+        lines = re.findall(COMMAND, text, flags=re.M)
+        assert any(path.name in line and "--trials" in line and "--budget" in line for line in lines)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_command_is_accepted(line: str):
+    command = typer.main.get_command(app).commands["search"]
+    given = command.make_context("search", line.split()).params
+    options = ("trials", "seeds", "seed", "concurrency", "cpu", "gpu")
+    space = SpaceFile(ROOT / given["space"])
+    plan = load_bound(space, search_overrides(*(given[name] for name in options)), given["budget"]).plan
+    assert given["trials"] in (None, plan.trials)
+
+
+@pytest.mark.parametrize("stem", ["gpt2_124m", "gpt2_frontier"])
+def test_shards_to_fetch_are_as_many_as_the_largest_trial_reads(stem: str):
+    """A shard has 100 million tokens and 200 MB; one more is for validation."""
+    plan = bound_of(stem).plan
+    assert plan.fixed["order"] == "sequential"
+    tokens = most(plan, "steps") * most(plan, "batch") * most(plan, "context")
+    shards = math.ceil(tokens / 100_000_000)
+    header = (ROOT / "search_spaces" / f"{stem}.yaml").read_text().partition("\nname:")[0]
+    assert f"`paretune data fineweb --shards {shards}` ({(shards + 1) * 0.2:.1f} GB)" in header
+    assert f"paretune data fineweb --shards {shards}\nparetune search search_spaces/{stem}.yaml\n" in PAGE
+
+
+# Counts
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_count_in_the_comment_above_a_configuration_is_exact(path: Path):
+    for comment, count in explicit(path.stem):
+        told = re.search(r"# .*?([\d,]+) parameters", comment)
+        assert told is None or told[1] == f"{count:,}", comment
+
+
+def test_sweep_has_the_53_configurations_of_the_page():
+    entries = explicit("gpt_acc_jax_sweep")
+    told = [re.match(r" +# ([\w-]+): ([\d,]+) parameters", comment) for comment, _ in entries]
+    named = [(match[1], f"{count:,}") for match, (_, count) in zip(told, entries, strict=True) if match]
+    rows = table_rows(r"\| (pico|femto|nano|micro|mini|tiny|small)-")
+    assert len({name for name, _ in named}) == 53
+    assert named == [row[:2] for row in rows]
+    assert bound_of("gpt_acc_jax_sweep").plan.only == [written(f"{{{row[4].strip('`')}}}") for row in rows]
+    # The sum and the ends, so that not all three can be wrong together.
+    counts = [count for _, count in entries]
+    assert (sum(counts), min(counts), max(counts)) == (331_925, 365, 103_616)
+
+
+@pytest.mark.parametrize(("stem", "counts"), BASE100_AND_SPEEDRUN.items())
+def test_counts_are_those_of_the_page(stem: str, counts: list[int]):
+    assert [count for _, count in explicit(stem)] == counts
+    assert all(f"{count:,}" in PAGE for count in counts if count > 60_000)
+
+
+def test_smallest_adder_begins_with_the_records():
+    assert [count for _, count in explicit("smallest_adder")] == RECORDS
+
+
+def test_records_of_the_page_have_exactly_their_counts():
+    records: dict[str, Values] = {"none": {"digits": 10}}
+    for record, _, changed, change in table_rows(r"\| \d+ \| (plain|low rank|rotary) "):
+        records[record] = records[changed] | written(change)
+        assert parameter_count(AdditionTask(), AdditionConfig.model_validate(records[record])) == int(record)
+    assert {*map(str, RECORDS)} <= {*records}
+
+
+# What the published recipes come to
+
+
+def test_second_pass_begins_after_the_published_400_000_steps():
+    bound = bound_of("second_pass_763")
+    published, without = (bound.config(bound.plan.fixed | values) for values in bound.plan.try_first)
+    assert isinstance(published, AdditionConfig)
+    assert (published.first_pass_steps, without.first_pass_steps) == (400_000, 420_000)
+    assert [end for end, _ in published.phases()] == [20_000, 60_000, 400_000, 420_000]
+    assert published.second_pass is not None
+    assert published.second_pass.lr * published.second_pass.final_lr == pytest.approx(1e-4)
+
+
+def test_regimes_have_every_rate_at_every_size():
+    only = bound_of("learning_rate_regimes").plan.only
+    rates, sizes = ({values[name] for values in only} for name in ("lr", "d_model"))
+    assert len(only) == len(rates) * len(sizes) == 45
+    assert all(values["d_ff"] == 4 * values["d_model"] for values in only)

@@ -1,0 +1,281 @@
+"""Every part of the transformer does what its name says: a second, slow implementation gives the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+import torch
+from helpers.transformer_shapes import shapes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from trainables.transformer.model import Transformer
+from trainables.transformer.projections import rotary_tables, turn_pairs
+from trainables.transformer.shape import TransformerShape
+
+VOCABULARY, POSITIONS = 11, 9
+
+
+def model_of(shape: TransformerShape) -> Transformer:
+    """Return a model in double precision with weights far from their beginnings."""
+    torch.manual_seed(7)
+    model = Transformer(shape, vocabulary=VOCABULARY, positions=POSITIONS).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return model
+
+
+def tokens_of(batch: int, length: int) -> Tensor:
+    return torch.randint(VOCABULARY, (batch, length), generator=torch.Generator().manual_seed(5))
+
+
+# A slow transformer, one sequence, one head and one position at a time
+
+
+class Slow:
+    """The transformer of a shape with the weights of a model, in plain formulas."""
+
+    def __init__(self, shape: TransformerShape, model: Transformer) -> None:
+        self.shape = shape
+        self.weights = model.state_dict()
+
+    def matrix(self, name: str) -> Tensor:
+        first = self.weights.get(f"{name}.first")
+        weight = self.weights[f"{name}.weight"]
+        return weight if first is None else weight @ first
+
+    def logits(self, tokens: list[int]) -> Tensor:
+        shape = self.shape
+        table = torch.stack([self.embedded(token) for token in range(VOCABULARY)])
+        x = torch.stack([table[token] for token in tokens])
+        if shape.position in ("learned", "sinusoidal"):
+            x = x + torch.stack([self.position(t) for t in range(len(tokens))])
+        for layer in range(shape.n_layers):
+            block = f"blocks.{layer}"
+            x = x + self.attention(self.norm(x, f"{block}.attention_norm"), f"{block}.attention")
+            x = x + self.feed_forward(self.norm(x, f"{block}.ffn_norm"), f"{block}.feed_forward")
+        if shape.final_norm:
+            x = self.norm(x, "final_norm")
+        return x @ (table if shape.tied_embeddings else self.weights["head"]).T
+
+    def embedded(self, token: int) -> Tensor:
+        if self.shape.embedding == "table":
+            return self.weights["embedding.weight"][token]
+        amplitude, start, stride = (
+            self.weights[f"embedding.{name}"].item() for name in ("amplitude", "start", "stride")
+        )
+        vector = torch.zeros(self.shape.d_model, dtype=torch.float64)
+        vector[0] = amplitude * math.cos(start + stride * token)
+        vector[1] = amplitude * math.sin(start + stride * token)
+        return vector
+
+    def position(self, t: int) -> Tensor:
+        d = self.shape.d_model
+        if self.shape.position == "learned":
+            row = self.weights["positions.weight"][t]
+            return row if self.shape.position_rank is None else row @ self.weights["positions.second"]
+        angles = [t / 10_000 ** ((column - column % 2) / d) for column in range(d)]
+        # The model's table was made in single precision.
+        rows = [math.cos(a) if column % 2 else math.sin(a) for column, a in enumerate(angles)]
+        return torch.tensor(rows, dtype=torch.float64)
+
+    def norm(self, x: Tensor, name: str) -> Tensor:
+        kind = self.shape.norm
+        if kind == "none":
+            return x
+        if kind == "layernorm":
+            x = x - x.mean(-1, keepdim=True)
+        scaled = x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt() * self.weights[f"{name}.weight"]
+        return scaled + self.weights[f"{name}.bias"] if kind == "layernorm" else scaled
+
+    def attention(self, x: Tensor, name: str) -> Tensor:
+        shape, width, length = self.shape, self.shape.width_of_head, len(x)
+        query_matrix = self.matrix(f"{name}.query")
+        output = (
+            query_matrix.T if shape.output_projection == "query_transposed" else self.matrix(f"{name}.output")
+        )
+        queries = x @ query_matrix.T
+        keys = x @ self.matrix(f"{name}.key").T if shape.key_projection == "full" else queries
+        if shape.key_projection == "scaled_query":
+            keys = queries * self.weights[f"{name}.key_scale"]
+        values = {"key": keys, "query": queries}.get(shape.value_projection)
+        if values is None:
+            values = x @ self.matrix(f"{name}.value").T
+        read = torch.zeros(length, shape.attention_width, dtype=torch.float64)
+        for head in range(shape.n_heads):
+            part = slice(head * width, (head + 1) * width)
+            q, k, v = queries[:, part], keys[:, part], values[:, part]
+            if shape.key_projection == "rotated_query":
+                rotation = rotation_matrix(width, self.weights[f"{name}.key_angle"].item())
+                k = q @ rotation.T
+                v = k if shape.value_projection == "key" else v
+            if shape.qk_norm != "none":
+                q = self.rms(q, f"{name}.query_norm")
+                k = self.rms(k, f"{name}.{'query' if shape.qk_norm == 'shared' else 'key'}_norm")
+            if shape.position == "rotary":
+                q, k = self.rotated(q), self.rotated(k)
+            for t in range(length):
+                scores = torch.stack([q[t] @ k[s] / math.sqrt(width) for s in range(t + 1)])
+                weights = (scores - scores.max()).exp()
+                weights = weights / weights.sum()
+                read[t, part] = sum(weights[s] * v[s] for s in range(t + 1))
+        return read @ output.T
+
+    def rms(self, x: Tensor, name: str) -> Tensor:
+        return x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt() * self.weights[f"{name}.weight"]
+
+    def rotated(self, x: Tensor) -> Tensor:
+        """Turn feature pairs as complex numbers; features without a partner stay."""
+        turning = self.shape.rotary_width or self.shape.width_of_head - self.shape.width_of_head % 2
+        pairs = turning // 2
+        turned = x.clone()
+        for t in range(len(x)):
+            for pair in range(pairs):
+                angle = t * self.shape.rope_theta ** (-2 * pair / turning)
+                number = complex(x[t, pair], x[t, pair + pairs]) * complex(math.cos(angle), math.sin(angle))
+                turned[t, pair], turned[t, pair + pairs] = number.real, number.imag
+        return turned
+
+    def feed_forward(self, x: Tensor, name: str) -> Tensor:
+        shape = self.shape
+        up_matrix = self.matrix(f"{name}.up")
+        up = x @ up_matrix.T + self.bias(f"{name}.up_bias")
+        if shape.activation == "swiglu":
+            gate = {"up": up, "scaled_up": up}.get(shape.gate_projection)
+            if gate is None:
+                gate = x @ self.matrix(f"{name}.gate").T + self.bias(f"{name}.gate_bias")
+            elif shape.gate_projection == "scaled_up":
+                gate = gate * self.weights[f"{name}.gate_scale"]
+            inner = gate / (1 + (-gate).exp()) * up
+        else:
+            values = [[activated(shape.activation, v) for v in row] for row in up.tolist()]
+            inner = torch.tensor(values, dtype=torch.float64)
+        down = self.matrix(f"{name}.down") if shape.down_projection == "full" else up_matrix.T
+        added = inner @ down.T
+        if shape.down_projection == "rotated_up":
+            added = added @ rotation_matrix(shape.d_model, self.weights[f"{name}.down_angle"].item()).T
+        return added + self.bias(f"{name}.down_bias")
+
+    def bias(self, name: str) -> Tensor | float:
+        return self.weights.get(name, 0.0)
+
+
+def rotation_matrix(width: int, angle: float) -> Tensor:
+    """Turn feature i with feature i + width // 2 by one angle; the last of an odd number stays."""
+    rotation, pairs = torch.eye(width, dtype=torch.float64), width // 2
+    for i in range(pairs):
+        j = i + pairs
+        rotation[i, i] = rotation[j, j] = math.cos(angle)
+        rotation[j, i], rotation[i, j] = math.sin(angle), -math.sin(angle)
+    return rotation
+
+
+def activated(kind: str, x: float) -> float:
+    if kind == "gelu":
+        return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return max(x, 0.0) ** (2 if kind == "squared_relu" else 1)
+
+
+@settings(deadline=None, max_examples=150)
+@given(shape=shapes(), length=st.integers(1, POSITIONS))
+def test_the_model_computes_what_the_slow_formulas_do(shape: TransformerShape, length: int) -> None:
+    model, tokens = model_of(shape), tokens_of(1, length)
+    # Sinusoids and rotary angles are tables in single precision.
+    tolerance = 1e-9 if shape.position in ("learned", "none") else 1e-4
+    with torch.no_grad():
+        logits = model(tokens)[0]
+        expected = Slow(shape, model).logits(tokens[0].tolist())
+    scale = max(1.0, expected.abs().max().item())
+    torch.testing.assert_close(logits, expected, rtol=0, atol=tolerance * scale)
+
+
+@settings(deadline=None, max_examples=100)
+@given(shape=shapes())
+def test_every_parameter_gets_a_gradient(shape: TransformerShape) -> None:
+    model, tokens = model_of(shape), tokens_of(4, POSITIONS)
+    torch.nn.functional.cross_entropy(
+        model(tokens, last=3).flatten(0, 1), tokens[:, -3:].flatten()
+    ).backward()
+    without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert without == []
+
+
+# What is shared is one thing
+
+
+def named(model: Transformer, *endings: str) -> list[Tensor]:
+    return [t for name, t in model.named_parameters(remove_duplicate=False) if name.endswith(endings)]
+
+
+def memories(tensors: list[Tensor]) -> int:
+    return len({tensor.data_ptr() for tensor in tensors})
+
+
+@pytest.mark.parametrize(("sharing", "vectors"), [("none", 5), ("block", 3), ("all", 1)])
+def test_norms_share_as_many_vectors_as_they_are_asked_to(sharing: str, vectors: int) -> None:
+    shape = TransformerShape(n_layers=2, norm="rmsnorm", norm_sharing=sharing)
+    assert memories(named(model_of(shape), "norm.weight")) == vectors
+
+
+def test_a_shared_first_factor_is_one_matrix() -> None:
+    for shared, factors in ((True, 1), (False, 3)):
+        shape = TransformerShape(qkv_rank=2, qkv_shared_factor=shared)
+        assert memories(named(model_of(shape), ".first")) == factors
+
+
+def test_a_shared_query_and_key_norm_is_one_vector() -> None:
+    for kind, vectors in (("separate", 2), ("shared", 1)):
+        weights = named(model_of(TransformerShape(qk_norm=kind)), "query_norm.weight", "key_norm.weight")
+        assert (len(weights), memories(weights)) == (2, vectors)
+
+
+# Rotary positions
+
+
+def shifted(x: Tensor, by: int, *, turning: int, theta: float) -> Tensor:
+    cos, sin = rotary_tables(by + len(x), turning, theta)
+    return turn_pairs(x, cos[by:].double(), sin[by:].double())
+
+
+@pytest.mark.parametrize("width", [2, 4, 7])
+def test_rotary_scores_depend_on_the_distance_alone(width: int) -> None:
+    q, k = torch.randn(2, 6, width, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    turning = width // 2 * 2
+    scores = [
+        shifted(q, by, turning=turning, theta=3.0) @ shifted(k, by, turning=turning, theta=3.0).T
+        for by in (0, 13)
+    ]
+    torch.testing.assert_close(scores[0], scores[1], rtol=0, atol=1e-5)
+    assert (scores[0] - q @ k.T).abs().max() > 0.1, "turning should matter at all"
+
+
+def test_theta_slows_all_pairs_but_the_first() -> None:
+    slow, fast = (rotary_tables(2, 4, theta)[1][1] for theta in (10_000.0, 3.0))
+    assert slow[0] == fast[0] == pytest.approx(math.sin(1))
+    assert slow[1] == pytest.approx(math.sin(0.01))
+    assert fast[1] == pytest.approx(math.sin(3**-0.5))
+
+
+# Dropout
+
+
+def answers(model: Transformer, times: int) -> Iterator[Tensor]:
+    tokens = tokens_of(2, POSITIONS)
+    return (model(tokens).detach() for _ in range(times))
+
+
+def test_dropout_acts_in_training_and_never_in_evaluation() -> None:
+    model = model_of(TransformerShape(dropout=0.5))
+    first, second = answers(model, 2)
+    assert torch.equal(first, second)
+    model.train()
+    third, fourth = answers(model, 2)
+    assert not torch.equal(third, fourth)
+    without = model_of(TransformerShape())
+    assert torch.equal(next(answers(without, 1)), first), "dropout should add nothing but itself"
+    without.train()
+    assert torch.equal(next(answers(without, 1)), first)
