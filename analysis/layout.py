@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from paretune.errors import Error
+
 TRIALS_FILE = "trials.jsonl"
 REPORTS_FILE = "reports.jsonl"
 CONFIRMATIONS_FILE = "confirmations.jsonl"
@@ -103,9 +105,9 @@ CONFIRMATION_COLUMNS = (
 """Columns of ``confirmations.jsonl``, beside the metrics of the seed's last report."""
 
 
-class ExportError(ValueError):
+class ExportError(Error, ValueError):
     """A file that cannot be written; the message says why."""
 
 
-class SelectionError(ValueError):
+class SelectionError(Error, ValueError):
     """A condition that cannot be understood, or a parameter that a search does not have."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from paretune.errors import Error
+
 KeyPath = tuple[str | int, ...]
 
 
@@ -20,7 +22,7 @@ class Mistake:
         return f"{key}: {self.message}" if key else self.message
 
 
-class SpaceFileError(ValueError):
+class SpaceFileError(Error, ValueError):
     """A space file that cannot be used. Printed, it shows every mistake with its place in the file.
 
     Args:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from paretune.errors import Error
 
-class NoCacheError(ValueError):
+
+class NoCacheError(Error, ValueError):
     """There is no place for a cache on this machine."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from paretune.errors import Error
 from trainables.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ class Task(Protocol):
         ...
 
 
-class CheckpointError(ValueError):
+class CheckpointError(Error, ValueError):
     """A file that cannot be used as a checkpoint; the message says why and what to do."""
 
 

@@ -13,6 +13,7 @@ from analysis.layout import Column
 from analysis.objectives import accuracy_objective
 from analysis.rows import SearchRows
 from analysis.text import plural
+from paretune.errors import Error
 from search_spaces.dimensions import describe
 from search_spaces.plan import Plan
 
@@ -23,7 +24,7 @@ _NESTED = ("search", "early_stopping", "constraints")
 _LONGEST = 60
 
 
-class ComparisonError(ValueError):
+class ComparisonError(Error, ValueError):
     """Searches that cannot be compared; the message says what differs."""
 
 

@@ -8,16 +8,13 @@ import traceback
 import typer
 from typer.core import TyperGroup
 
-from analysis.layout import ExportError, SelectionError
 from paretune import __version__
 from paretune.cli.answers import answer, cliff, compare, effects, frontier, rank, regimes, report, times
 from paretune.cli.exits import INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
 from paretune.cli.models import add, confirm, evaluate, export, generate, retrain
 from paretune.cli.searches import check, data, doctor, schema, search, watch
-from paretune.errors import InputError
+from paretune.errors import Error
 from search_spaces.mistakes import SpaceFileError
-from trainables.contract import CheckpointError
-from trainables.text.errors import DataError
 
 _INTRODUCTION = """
 Find how small, how fast and how cheap a transformer can get before it stops working.
@@ -131,7 +128,7 @@ def _run() -> int:
     except SpaceFileError as error:
         typer.echo(str(error), err=True)
         return WRONG_INPUT
-    except (InputError, CheckpointError, DataError, ExportError, SelectionError) as error:
+    except Error as error:
         typer.echo(f"error: {error}", err=True)
         return WRONG_INPUT
     except ConnectionError as error:

@@ -27,7 +27,7 @@ def grouped(command: Callable[..., int]) -> Callable[..., int]:
         groups[parameter.name] = hint
         of_fields = get_type_hints(hint, include_extras=True)
         for field in fields(hint):
-            assert field.default is not MISSING, f"{hint.__name__}.{field.name} needs a default"
+            assert field.default is not MISSING, f"{field.name} needs a default"
             parameters.append(
                 Parameter(
                     field.name,

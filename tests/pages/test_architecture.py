@@ -26,6 +26,9 @@ OUTSIDERS: dict[str, set[str]] = {
 }
 """Which rooms may import a heavy package. Others can use what those rooms leave behind."""
 
+FOR_ALL = "paretune.errors"
+"""The one module of the composition root that every room may import: the base of all errors."""
+
 LONGEST_FILE = 350
 """Lines. A file does one thing; past some 350 lines it is usually two things."""
 
@@ -61,7 +64,8 @@ def sources(folder: Path) -> Iterator[Path]:
 
 def imports_of(path: Path) -> set[str]:
     package = ".".join(path.relative_to(ROOT).parent.parts)
-    return {top(name) for name in imports_in(path.read_text(encoding="utf-8"), package=package)}
+    names = imports_in(path.read_text(encoding="utf-8"), package=package)
+    return {top(name) for name in names if name != FOR_ALL}
 
 
 def imported_by(room: str) -> dict[str, list[str]]:
@@ -157,8 +161,57 @@ def test_no_room_imports_tests_or_benchmarks() -> None:
             assert not {"tests", "benchmarks"} & set(names), f"{path} imports {names}"
 
 
+def test_what_every_room_may_import_imports_nothing() -> None:
+    source = (ROOT / "paretune" / "errors.py").read_text(encoding="utf-8")
+    assert imports_in(source, package="paretune") == {"__future__"}
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_no_file_is_too_long(room: str) -> None:
     for path in sources(ROOT / room):
         length = len(path.read_text(encoding="utf-8").splitlines())
         assert length <= LONGEST_FILE, f"{path.relative_to(ROOT)} has {length} lines"
+
+
+# The rooms within paretune
+
+INNER: dict[str, set[str]] = {
+    "plan": set(),
+    "sampling": {"plan"},
+    "record": {"plan", "sampling"},
+    "confirm": {"plan", "sampling", "record"},
+    "terminal": {"plan", "sampling", "record", "confirm"},
+    "tune": {"plan", "sampling", "record", "terminal"},
+    "cli": {"plan", "sampling", "record", "confirm", "terminal", "tune"},
+}
+"""Which rooms of paretune each of them may import, beside itself and the errors and devices at the top."""
+
+MOST_FILES = 12
+"""Files of a folder of paretune, its ``__init__.py`` left out."""
+
+
+@pytest.mark.parametrize("room", INNER)
+def test_a_room_of_paretune_imports_only_the_rooms_below_it(room: str) -> None:
+    for path in sources(ROOT / "paretune" / room):
+        package = ".".join(path.relative_to(ROOT).parent.parts)
+        names = imports_in(path.read_text(encoding="utf-8"), package=package)
+        rooms = {name.split(".")[1] for name in names if name.startswith("paretune.")}
+        forbidden = (set(INNER) - INNER[room] - {room}) & rooms
+        assert not forbidden, f"{path.relative_to(ROOT)} imports {sorted(forbidden)}"
+
+
+def test_every_folder_of_paretune_is_a_room_with_a_place() -> None:
+    folders = {path.name for path in (ROOT / "paretune").iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(INNER)
+
+
+def test_only_the_bridge_imports_ray() -> None:
+    for path in sources(ROOT / "paretune"):
+        if "tune" not in path.relative_to(ROOT / "paretune").parts:
+            assert "ray" not in imports_of(path), f"{path.relative_to(ROOT)} imports ray"
+
+
+def test_no_folder_of_paretune_has_too_many_files() -> None:
+    for folder in {path.parent for path in sources(ROOT / "paretune")}:
+        files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= MOST_FILES, f"{folder.relative_to(ROOT)} has {len(files)} files"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from paretune.errors import Error
 
-class DataError(ValueError):
+
+class DataError(Error, ValueError):
     """A text, a shard, a tokenizer or a data set that cannot be used; the message says what to do."""
 
 

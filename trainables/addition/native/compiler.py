@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from paretune.errors import Error
+
 KERNEL = Path(__file__).parent / "kernel"
 
 # One by one, and none of -ffast-math's others: with -ffinite-math-only tests for NaN are compiled away,
@@ -32,7 +34,7 @@ CANDIDATES = ("c++", "g++", "clang++")
 TIMEOUT_SECONDS = 600
 
 
-class CompilerError(RuntimeError):
+class CompilerError(Error, RuntimeError):
     """The kernel could not be compiled; the message says why and what to do."""
 
 
