@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from paretune.plan.binding import CHECKPOINT_FIELD, RESERVED, BoundPlan
+from paretune.plan.budget import largest_budget, step_at
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.sampling import corners, draw, examples, fill, listing
@@ -213,23 +213,3 @@ def _nothing_to_share(bound: BoundPlan) -> Iterator[Mistake]:
         "got true, but no trial shares its first steps with one of another length: that needs "
         f"schedule constant_linear, warmup 0, and nothing else that goes by a trial's length{most}",
     )
-
-
-def step_at(share: float, steps: int) -> int:
-    """Return the first of ``steps`` steps, counted from 1, that is no less than a share of them."""
-    # Shares such as 0.07 have no exact value; of 100 steps it is still the seventh.
-    return math.ceil(share * steps - 1e-9 * steps)
-
-
-def largest_budget(bound: BoundPlan) -> int:
-    """Return the most steps that a trial of the plan can take."""
-    plan = bound.plan
-    default: int = bound.task.config_class.model_fields["steps"].default
-    if plan.only:
-        return max(int({"steps": default, **plan.fixed, **values}["steps"]) for values in plan.only)  # type: ignore[arg-type]
-    dimension = plan.space.get("steps")
-    if dimension is None:
-        return int(plan.fixed.get("steps", default))  # type: ignore[arg-type]
-    if isinstance(dimension, Choice):
-        return max(int(value) for value in dimension.values)  # type: ignore[arg-type]
-    return int(dimension.high)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from paretune.plan.binding import BoundPlan
-from paretune.plan.checks import largest_budget, step_at
+from paretune.plan.budget import largest_budget, step_at
 from search_spaces.plan import Values
 
 

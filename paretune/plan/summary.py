@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from paretune.plan.binding import BoundPlan, canonical
-from paretune.plan.checks import largest_budget
+from paretune.plan.budget import largest_budget
 from paretune.plan.rungs import rungs_at_steps
 from search_spaces.sampling import corners, draw, fill, listing
 

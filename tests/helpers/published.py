@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paretune.cli.options import load_bound
 from paretune.plan.binding import BoundPlan
+from paretune.plan.loading import load_bound
 from search_spaces.loader import SpaceFile
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from paretune.cli.options import load_bound, search_overrides
 from paretune.plan.binding import BoundPlan
+from paretune.plan.loading import load_bound, search_overrides
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError
 

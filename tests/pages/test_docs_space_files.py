@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from paretune.cli.app import app
-from paretune.cli.options import load_bound, search_overrides
 from paretune.plan.binding import PARAMS, RESERVED
+from paretune.plan.loading import load_bound, search_overrides
 from paretune.plan.schema import space_file_schema
 from search_spaces.dimensions import Choice, FloatRange, IntRange
 from search_spaces.loader import SpaceFile

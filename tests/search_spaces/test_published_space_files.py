@@ -13,7 +13,7 @@ from helpers.published import ROOT, bound_of
 from ruamel.yaml import YAML
 
 from paretune.cli.app import app
-from paretune.cli.options import load_bound, search_overrides
+from paretune.plan.loading import load_bound, search_overrides
 from search_spaces.dimensions import Choice
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan, Values

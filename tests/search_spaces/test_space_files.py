@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretune.cli.options import load_bound, search_overrides
 from paretune.cli.searches.check import sentences
 from paretune.confirm.retraining import fresh_seed
 from paretune.plan.binding import BoundPlan, bind
+from paretune.plan.loading import load_bound, search_overrides
 from paretune.plan.rungs import rungs_of
 from paretune.plan.summary import sizes_of, summarise
 from search_spaces.loader import SpaceFile, load_space

@@ -17,7 +17,7 @@ from helpers.commands import run_cli
 from helpers.space_files import RIGHT, WITHOUT_TRY_FIRST, changed, load, refusal_of, with_only
 from ruamel.yaml import YAML
 
-from paretune.cli.options import load_bound
+from paretune.plan.loading import load_bound
 from search_spaces.loader import MAX_BYTES, SpaceFile
 from search_spaces.mistakes import SpaceFileError, dotted
 
@@ -952,15 +952,15 @@ def test_check_tells_programs_the_mistakes_as_json(file: Path):
     }
 
 
-def test_check_of_a_right_file_says_what_it_means_and_exits_with_0(file: Path):
+def test_check_of_a_valid_file_says_what_it_means_and_exits_with_0(file: Path):
     done = run_cli("check", file)
     assert done.code == 0
-    assert f"{file} is right." in done.out.replace("\n", "")
+    assert f"{file} is valid." in done.out.replace("\n", "")
     assert "6: 3 configurations, 2 seeds each" in done.out
     assert done.err == ""
 
 
-def test_check_tells_programs_what_a_right_file_means_as_json(file: Path):
+def test_check_tells_programs_what_a_valid_file_means_as_json(file: Path):
     done = run_cli("check", file, "--json")
     assert done.code == 0
     told = json.loads(done.out)

@@ -15,9 +15,8 @@ from paretune.cli.options import (
     Seeds,
     SpacePath,
     Trials,
-    load_bound,
-    search_overrides,
 )
+from paretune.plan.loading import load_bound, search_overrides
 from paretune.plan.preparing import missing
 from paretune.plan.summary import PlanSummary, summarise
 from paretune.terminal.printing import make_console, print_json, print_rows

@@ -24,12 +24,11 @@ from paretune.cli.options import (
     SearchSeed,
     Seeds,
     Trials,
-    load_bound,
-    search_overrides,
 )
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan, bind, first_message
 from paretune.plan.checks import mistakes_in_keys
+from paretune.plan.loading import load_bound, search_overrides
 from paretune.plan.preparing import prepare
 from paretune.record.run_folder import RunFolder
 from paretune.terminal.printing import (

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from paretune.cli.options import load_bound
 from paretune.plan.binding import RESERVED
+from paretune.plan.loading import load_bound
 from paretune.plan.schema import space_file_schema
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError

@@ -1,0 +1,89 @@
+"""The steps of a plan's trials: the most of them, and a plan's keys when that changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from paretune.plan.binding import BoundPlan
+from search_spaces.dimensions import Choice, IntRange
+from search_spaces.mistakes import KeyPath
+from search_spaces.plan import Values
+
+
+def step_at(share: float, steps: int) -> int:
+    """Return the first of ``steps`` steps, counted from 1, that is no less than a share of them."""
+    # Shares such as 0.07 have no exact value; of 100 steps it is still the seventh.
+    return math.ceil(share * steps - 1e-9 * steps)
+
+
+def largest_budget(bound: BoundPlan) -> int:
+    """Return the most steps that a trial of the plan can take."""
+    plan = bound.plan
+    default: int = bound.task.config_class.model_fields["steps"].default
+    if plan.only:
+        return max(int({"steps": default, **plan.fixed, **values}["steps"]) for values in plan.only)  # type: ignore[arg-type]
+    dimension = plan.space.get("steps")
+    if dimension is None:
+        return int(plan.fixed.get("steps", default))  # type: ignore[arg-type]
+    if isinstance(dimension, Choice):
+        return max(int(value) for value in dimension.values)  # type: ignore[arg-type]
+    return int(dimension.high)
+
+
+def with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
+    """Give the longest trial ``budget`` steps, and move the others' and the rungs' steps along with it.
+
+    Where steps differ between configurations, they keep their ratios. A task's other numbers of steps, such
+    as those between two evaluations, stay as they are.
+    """
+    plan = bound.plan
+    scale = budget / largest_budget(bound)
+
+    def by_ratio(steps: Any) -> int:
+        return max(1, round(float(steps) * scale))
+
+    scaled: Callable[[Any], int] = by_ratio
+
+    def all_scaled(given: Values) -> Values:
+        return {**given, "steps": scaled(given["steps"])} if "steps" in given else given
+
+    changed: dict[KeyPath, Any] = {}
+    dimension = plan.space.get("steps")
+    if dimension is not None:
+        if isinstance(dimension, IntRange) and dimension.step > 1:
+            bounds, scaled = _scaled_grid(dimension, budget)
+        elif isinstance(dimension, Choice):
+            bounds = {"values": sorted({scaled(value) for value in dimension.values})}
+        else:
+            bounds = {"low": scaled(dimension.low), "high": budget}
+        changed["space", "steps"] = dimension.model_dump(exclude_none=True) | bounds
+        changed["baselines",] = {name: all_scaled(given) for name, given in plan.baselines.items()}
+        changed["try_first",] = [all_scaled(given) for given in plan.try_first]
+    elif any("steps" in given for given in plan.only):
+        default = bound.config(dict(plan.fixed)).steps
+        changed["only",] = [{**given, "steps": scaled(given.get("steps", default))} for given in plan.only]
+    else:
+        changed["fixed", "steps"] = budget
+    rule = plan.early_stopping
+    # Rungs at shares follow the budget by themselves.
+    if rule is not None and rule.grace_period is not None:
+        changed["early_stopping", "grace_period"] = by_ratio(rule.grace_period)
+        if rule.max_steps is not None:
+            changed["early_stopping", "max_steps"] = by_ratio(rule.max_steps)
+    return changed
+
+
+def _scaled_grid(grid: IntRange, budget: int) -> tuple[dict[str, Any], Callable[[Any], int]]:
+    """Return the bounds of a grid that ends at ``budget``, and where a value of the old one is on it.
+
+    It has as many places as the old one, if there is room for them above 0.
+    """
+    step = max(1, round(grid.step * budget / grid.high))
+    low = budget - min((grid.high - grid.low) // grid.step, (budget - 1) // step) * step
+
+    def moved(steps: Any) -> int:
+        return max(low, budget - (grid.high - int(steps)) // grid.step * step)
+
+    return {"low": low, "high": budget, "step": step}, moved
