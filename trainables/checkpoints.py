@@ -1,9 +1,9 @@
 """Checkpoint files: plain values and tensors, written whole or not at all, loaded without code.
 
 A checkpoint is a dict saved by ``torch.save``:
-``format`` ("paretune-checkpoint"), ``version`` (1), ``task`` (its name), ``config`` (plain values),
-``step``, ``model`` and ``optimizer`` (state dicts), ``progress`` (what the loop needs to go on),
-``metrics`` (those of the step's report), ``notes`` (what the model needs beside its weights).
+``format`` ("paretune-checkpoint"), ``version`` (1), ``task`` (its name, or where its class is), ``config``
+(plain values), ``step``, ``model`` and ``optimizer`` (state dicts), ``progress`` (what the loop needs to
+resume), ``metrics`` (those of the step's report), ``notes`` (what the model needs beside its weights).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import nn
 from trainables.config import TrainingConfig
 from trainables.contract import CheckpointError, Task, Workload
 from trainables.replacing import replacing
-from trainables.tasks import get_task
+from trainables.tasks import TaskError, get_task, reference_of
 
 FORMAT = "paretune-checkpoint"
 VERSION = 1
@@ -58,7 +58,7 @@ def make_snapshot(
     return {
         "format": FORMAT,
         "version": VERSION,
-        "task": task.name,
+        "task": reference_of(task),
         "config": config.model_dump(mode="json"),
         "step": step,
         "model": model,
@@ -127,15 +127,21 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise CheckpointError(f"{path} cannot be started from: it holds another model. {error}") from error
 
 
-def load_model(path: Path, device: torch.device) -> LoadedModel:
+def load_model(path: Path, device: torch.device, *, allow_task_code: bool = False) -> LoadedModel:
     """Build the model that a checkpoint holds, with its weights, in evaluation mode.
 
+    Args:
+        path: the checkpoint.
+        device: where the model shall live.
+        allow_task_code: whether a task that the checkpoint names by its file or module may run.
+
     Raises:
-        CheckpointError: as for :func:`load`, or the weights do not fit the stated configuration.
+        CheckpointError: as for :func:`load`; or its task is not here, or may not run; or the weights do not
+            fit the stated configuration.
     """
     content = load(path)
     try:
-        task = get_task(content["task"])
+        task = get_task(content["task"], allow_code=allow_task_code)
         config = task.config_class.model_validate(content["config"])
         workload = task.workload(config, device)
         model = workload.build_model()
@@ -145,5 +151,7 @@ def load_model(path: Path, device: torch.device) -> LoadedModel:
         return LoadedModel(task, config, workload, model, content["step"], content["metrics"], notes)
     except KeyError as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: it lacks {error}") from error
+    except TaskError as error:
+        raise CheckpointError(f"{path} cannot be used here: {error}") from error
     except (ValidationError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit its own configuration: {error}") from error

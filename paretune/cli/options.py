@@ -46,4 +46,14 @@ Device = Annotated[
     ),
 ]
 
+AllowTaskCode = Annotated[
+    bool,
+    typer.Option(
+        "--allow-task-code",
+        envvar="PARETUNE_ALLOW_TASK_CODE",
+        help="Let a task run that is named by its file or module (FILE.py:CLASS): code that paretune does "
+        "not know.",
+    ),
+]
+
 DEFAULT_RESULTS = Path("results")

@@ -129,18 +129,21 @@ def retrain_seed(
     if keeper.best is not None:
         run.checkpoint = keeper.path
         with evaluating():
-            found = evaluate_checkpoint(keeper.path, device, problems=problems, seed=0)
+            # Its task has just been trained.
+            found = evaluate_checkpoint(keeper.path, device, problems=problems, seed=0, allow_task_code=True)
             run.evaluation = told_in(found, asked_metric(bound))
     return run
 
 
-def evaluate_checkpoint(checkpoint: Path, device: torch.device, *, problems: int, seed: int) -> Evaluation:
+def evaluate_checkpoint(
+    checkpoint: Path, device: torch.device, *, problems: int, seed: int, allow_task_code: bool = False
+) -> Evaluation:
     """Evaluate a checkpoint's model on held-out test problems.
 
     Raises:
         CheckpointError: the file is not a usable checkpoint.
     """
-    loaded = load_model(checkpoint, device)
+    loaded = load_model(checkpoint, device, allow_task_code=allow_task_code)
     return loaded.workload.evaluate(loaded.model, problems=problems, seed=seed)
 
 

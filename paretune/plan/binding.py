@@ -15,7 +15,7 @@ from search_spaces.plan import Plan, Values
 from search_spaces.wording import accepted, finding
 from trainables.config import TrainingConfig
 from trainables.contract import LOOP_METRICS, Metric, Target, Task, parameter_count
-from trainables.tasks import TASKS
+from trainables.tasks import TaskError, get_task, is_code, task_names
 
 PARAMS = Metric(
     name="params",
@@ -90,23 +90,33 @@ class BoundPlan:
         return {metric.name: metric for metric in (*self.task.metrics, PARAMS, *LOOP_METRICS)}
 
 
-def bind(plan: Plan) -> BoundPlan:
+def bind(plan: Plan, *, allow_task_code: bool = False) -> BoundPlan:
     """Return the plan with its task.
 
+    Args:
+        plan: the plan.
+        allow_task_code: whether a task that the plan names by its file or module may run.
+
     Raises:
-        InputError: there is no such task.
+        InputError: there is no such task, it may not run, or it cannot be loaded.
     """
-    mistake = unknown_task(plan)
+    mistake = unknown_task(plan, allow_task_code=allow_task_code)
     if mistake is not None:
         raise InputError(str(mistake))
-    return BoundPlan(plan, TASKS[plan.task])
+    return BoundPlan(plan, get_task(plan.task, allow_code=allow_task_code))
 
 
-def unknown_task(plan: Plan) -> Mistake | None:
-    """Return the mistake that a plan names no task that there is."""
-    if plan.task in TASKS:
-        return None
-    return Mistake(("task",), f"got {plan.task!r}, not a task{accepted(plan.task, sorted(TASKS))}")
+def unknown_task(plan: Plan, *, allow_task_code: bool = False) -> Mistake | None:
+    """Return the mistake that a plan names no task that there is, or that may run; None if it does."""
+    names = task_names()
+    if not is_code(plan.task) and plan.task not in names:
+        # As every wrong word in a space file is told.
+        return Mistake(("task",), f"got {plan.task!r}, not a task{accepted(plan.task, names)}")
+    try:
+        get_task(plan.task, allow_code=allow_task_code)
+    except TaskError as error:
+        return Mistake(("task",), str(error))
+    return None
 
 
 def canonical(values: Values) -> str:

@@ -319,7 +319,6 @@ def test_another_version_is_refused_with_both_versions(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"task": "subtraction"},
         {"task": ["addition"]},
         {"config": {"d_model": "wide"}},
         {"config": {"colour": "blue"}},
@@ -359,6 +358,14 @@ def test_a_checkpoint_without_one_of_its_parts_is_refused(
 
 
 # Only the weights
+
+
+def test_a_checkpoint_of_a_task_that_is_not_here_is_refused_with_those_there_are(
+    snapshot: dict[str, Any], path: Path
+) -> None:
+    save({**snapshot, "task": "subtraction"}, path)
+    with pytest.raises(CheckpointError, match=r"cannot be used here: .*no task 'subtraction'.*addition"):
+        load_model(path, CPU)
 
 
 def test_a_model_takes_the_weights_of_a_checkpoint(snapshot: dict[str, Any], path: Path) -> None:
