@@ -150,8 +150,8 @@ def _from_code(reference: str, *, allow_code: bool) -> Task:
     if not allowed:
         raise TaskError(
             f"the task {reference} would run the code of {what}, which was not allowed. Look at what it "
-            f"does. If you trust it, allow it with --allow-task-code, with {ALLOW_VARIABLE}=1, or in Python with "
-            "allow_task_code=True"
+            f"does. If you trust it, allow it with --allow-task-code, with {ALLOW_VARIABLE}=1, or in Python "
+            "with allow_task_code=True"
         )
     source = _state_of(Path(place)) if is_file else None
     if reference in _loaded and _loaded[reference][0] == source:

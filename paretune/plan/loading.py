@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from paretune.plan.binding import BoundPlan, bind, unknown_task
@@ -40,7 +41,8 @@ def _bind(
     mistakes: list[Mistake] = []
     plan = space.plan(overrides, mistakes)
     # Workers, and whoever resumes the search, look from another folder.
-    plan = plan.model_copy(update={"task": absolute_reference(plan.task, space.path.parent)})
+    folder = space.path.parent if isinstance(space, SpaceFile) else Path()
+    plan = plan.model_copy(update={"task": absolute_reference(plan.task, folder)})
     no_task = unknown_task(plan, allow_task_code=allow_task_code)
     if no_task is not None:
         raise space.error([*mistakes, no_task])
