@@ -1,20 +1,20 @@
-"""The command line: its commands in the order in which a newcomer needs them, and its exit codes."""
+"""The command line: its app, how a command ends, and what is printed when it fails."""
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from collections.abc import Iterator
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from paretune import __version__
-from paretune.cli.answers import answer, cliff, compare, effects, frontier, rank, regimes, report, times
-from paretune.cli.exits import INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
-from paretune.cli.models import add, confirm, evaluate, export, generate, retrain
-from paretune.cli.searches import check, data, doctor, schema, search, watch
+from paretune.cli.commands import OPTIONS, Commands
+from paretune.cli.exits import CUT_OFF, INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
 from paretune.errors import Error
-from search_spaces.mistakes import SpaceFileError
 
 _INTRODUCTION = """
 Find how small, how fast and how cheap a transformer can get before it stops working.
@@ -44,6 +44,17 @@ which you need them.
   paretune generate CHECKPOINT --prompt "def main("
   paretune export CHECKPOINT --adderboard adder.py
   paretune doctor
+
+\b
+Exit codes:
+  0    done
+  1    a failure: of paretune, of the disk, of the network
+  2    invalid input; the message says what is accepted
+  130  interrupted by Ctrl-C
+  141  the reader of the output went away, as `head` does
+
+With --json, an error is printed as JSON on standard output too. Completion of commands, options and names of
+searches in your shell: paretune --install-completion, once.
 """
 
 
@@ -52,50 +63,21 @@ def _exit_with(code: int, **_: object) -> None:
     raise typer.Exit(code)
 
 
-_COMMANDS = (
-    check,
-    data,
-    search,
-    watch,
-    answer,
-    cliff,
-    regimes,
-    times,
-    effects,
-    rank,
-    frontier,
-    confirm,
-    report,
-    compare,
-    retrain,
-    evaluate,
-    add,
-    generate,
-    export,
-    doctor,
-    schema,
-)
+class _Root(TyperGroup):
+    """The group of all commands, which it imports by name."""
 
-
-class _InOrderOfNeed(TyperGroup):
-    """Lists the commands in the order of the table above; typer would put those with subcommands last."""
-
-    def list_commands(self, _context: object) -> list[str]:
-        return [module.__name__.rpartition(".")[2] for module in _COMMANDS]
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": Commands()})
 
 
 app = typer.Typer(
     name="paretune",
-    cls=_InOrderOfNeed,
+    cls=_Root,
     help=_INTRODUCTION,
     result_callback=_exit_with,
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    **{**OPTIONS, "add_completion": True},
 )
-for module in _COMMANDS:
-    module.register(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -112,8 +94,16 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line and exit: 0 right, 2 wrong input, 1 a failure of ours, 130 interrupted."""
-    sys.exit(_run())
+    """Run the command line and exit with one of the codes of :mod:`paretune.cli.exits`."""
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = CUT_OFF
+    if code == CUT_OFF:
+        # Python flushes once more when it ends, and would tell of the broken pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def _run() -> int:
@@ -121,27 +111,71 @@ def _run() -> int:
         app()
         return OK
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else OUR_FAILURE
+        return _code_of(ended)
     except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        return INTERRUPTED
-    except SpaceFileError as error:
-        typer.echo(str(error), err=True)
-        return WRONG_INPUT
+        return _interrupted()
+    except BrokenPipeError:
+        return CUT_OFF
     except Error as error:
-        typer.echo(f"error: {error}", err=True)
-        return WRONG_INPUT
+        # A space file's mistakes are lines of their own, each with its place.
+        text = str(error)
+        return _failed(error, text if hasattr(error, "mistakes") else f"error: {text}", WRONG_INPUT)
     except ConnectionError as error:
-        typer.echo(f"error: {error}", err=True)
-        return WRONG_INPUT
+        return _failed(error, f"error: {error}", WRONG_INPUT)
     except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
-        typer.echo(f"error: {error.strerror or error}{place}", err=True)
-        return OUR_FAILURE
-    except Exception:
+        return _failed(error, f"error: {_of_the_system(error)}", OUR_FAILURE)
+    except Exception as error:
         traceback.print_exc()
-        typer.echo("This is a failure of paretune; please report it with the lines above.", err=True)
-        return OUR_FAILURE
+        return _failed(
+            error, "This is a failure of paretune; please report it with the lines above.", OUR_FAILURE
+        )
+
+
+def _code_of(ended: SystemExit) -> int:
+    """Return the exit code of a command that ended, also where typer or rich ended it for an exception."""
+    for reason in _reasons(ended):
+        if isinstance(reason, KeyboardInterrupt):
+            return _interrupted()
+        if isinstance(reason, BrokenPipeError):
+            return CUT_OFF
+        if isinstance(reason, typer.TyperException):
+            _print_as_json(reason, reason.format_message())
+    return ended.code if isinstance(ended.code, int) else OUR_FAILURE
+
+
+def _reasons(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exceptions that led to this one, the nearest first."""
+    reason = error.__cause__ or error.__context__
+    while reason is not None:
+        yield reason
+        reason = reason.__cause__ or reason.__context__
+
+
+def _interrupted() -> int:
+    typer.echo("interrupted", err=True)
+    return INTERRUPTED
+
+
+def _failed(error: Exception, text: str, code: int) -> int:
+    typer.echo(text, err=True)
+    _print_as_json(error, _of_the_system(error) if isinstance(error, OSError) else str(error))
+    return code
+
+
+def _of_the_system(error: OSError) -> str:
+    place = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{place}"
+
+
+def _print_as_json(error: Exception, message: str) -> None:
+    """Print an error for programs, if the command line asks for JSON."""
+    before_operands = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    if "--json" not in before_operands:
+        return
+    from paretune.cli.failures import as_json
+    from paretune.terminal.printing import print_json
+
+    print_json({"error": as_json(error, message)})
 
 
 if __name__ == "__main__":
