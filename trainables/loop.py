@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,38 @@ The checkpoint holds the live weights, not a copy: save it before returning, or 
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What a run is after.
+
+    Attributes:
+        target: what counts as solved: reached at ``target.hold`` evaluations in a row, those at
+            ``report_at`` not counted; None if nothing does.
+        ends_run: whether the run ends as soon as that is so, instead of using its whole budget.
+    """
+
+    target: Target | None = None
+    ends_run: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Where a run begins, if not at its first step.
+
+    Attributes:
+        resume: a checkpoint of the same configuration to resume from.
+        prefixes: states of runs with other horizons to begin with, where no checkpoint is given, and
+            to leave this run's in.
+    """
+
+    resume: Snapshot | None = None
+    prefixes: SharedPrefixes | None = None
+
+
+_NO_GOAL = Goal()
+_FIRST_STEP = Start()
+
+
 def train(
     task: Task,
     config: TrainingConfig,
@@ -42,10 +74,8 @@ def train(
     device: torch.device,
     report: ReportFunction,
     report_at: Collection[int] = (),
-    target: Target | None = None,
-    stop_when_solved: bool = True,
-    resume: Snapshot | None = None,
-    prefixes: SharedPrefixes | None = None,
+    goal: Goal = _NO_GOAL,
+    start: Start = _FIRST_STEP,
     memory_share: float = 1.0,
 ) -> Ending:
     """Train one configuration with one seed until it ends by itself, and return how.
@@ -57,29 +87,18 @@ def train(
         report: called at every multiple of ``config.eval_every``, at the steps in ``report_at``
             and at the last step.
         report_at: further steps to report at, such as the rungs of early stopping.
-        target: what counts as solved: reached at ``target.hold`` evaluations in a row, those at
-            ``report_at`` not counted.
-        stop_when_solved: end as soon as that is so, instead of using the whole budget.
-        resume: a checkpoint of the same configuration to go on from.
-        prefixes: states of runs with other horizons to go on from, and to leave this run's in.
+        goal: what counts as solved, and whether that ends the run.
+        start: what to begin with, if not with fresh weights.
         memory_share: share of the device's memory that this run may plan with, up to 1.
 
     Returns:
         "diverged" if a loss was not finite, else "solved" if the target was reached and held at any
         time, else "finished".
     """
-    branched = None
-    if prefixes is not None and resume is None:
+    prefixes, branched = start.prefixes, None
+    if prefixes is not None and start.resume is None:
         branched = prefixes.newest(task, config)
-    run = _Run(
-        task,
-        config,
-        device,
-        target,
-        stop_when_solved=stop_when_solved,
-        resume=resume or branched,
-        memory_share=memory_share,
-    )
+    run = _Run(task, config, device, goal, resume=start.resume or branched, memory_share=memory_share)
     if branched is not None:
         run.note(f"began at step {branched['step']:,} of a shared prefix")
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
@@ -104,16 +123,14 @@ class _Run:
         task: Task,
         config: TrainingConfig,
         device: torch.device,
-        target: Target | None,
+        goal: Goal,
         *,
-        stop_when_solved: bool,
         resume: Snapshot | None,
         memory_share: float,
     ) -> None:
         self._task = task
         self._config = config
-        self._target = target
-        self._stop_when_solved = stop_when_solved
+        self._goal = goal
         # Decides the initial weights; the data has generators of its own.
         torch.manual_seed(config.seed)
         self._workload = task.workload(config, device)
@@ -156,7 +173,7 @@ class _Run:
         last = config.steps
         if progress.finish_begun is not None:
             last = min(last, progress.finish_begun + config.finish_steps)
-        is_over = progress.step >= last or (progress.solved and self._stop_when_solved)
+        is_over = progress.step >= last or (progress.solved and self._goal.ends_run)
         if config.patience is not None:
             is_over |= progress.evaluations_without_gain >= config.patience
         if not is_over:
@@ -295,8 +312,9 @@ class _Run:
 
     def _take_note(self, measured: Mapping[str, float]) -> None:
         progress, config = self.progress, self._config
-        if self._target is not None:
-            progress.count_towards(self._target, measured.get(self._target.metric, math.nan))
+        target = self._goal.target
+        if target is not None:
+            progress.count_towards(target, measured.get(target.metric, math.nan))
         if self._diverged:
             return
         progress.count_gain(measured[VALIDATION_LOSS], config.min_delta)

@@ -21,7 +21,7 @@ from search_spaces.plan import MAX_SEEDS, Values
 from trainables.checkpoints import Snapshot, load_model, save
 from trainables.config import TrainingConfig
 from trainables.contract import Ending, Evaluation, Report, Task
-from trainables.loop import train
+from trainables.loop import Goal, train
 
 CHECKPOINT_FILE = "checkpoint.pt"
 
@@ -116,9 +116,8 @@ def retrain_seed(
         progress(row)
 
     began = time.perf_counter()
-    ending = train(
-        bound.task, config, device=device, report=report, target=bound.target, stop_when_solved=False
-    )
+    goal = Goal(target=bound.target, ends_run=False)
+    ending = train(bound.task, config, device=device, report=report, goal=goal)
     run = SeedRun(
         seed=config.seed,
         ending=ending,

@@ -19,9 +19,10 @@ from trainables.contract import (
     Evaluation,
     Metric,
     Report,
+    Target,
     Task,
 )
-from trainables.loop import train
+from trainables.loop import Goal, Start, train
 from trainables.optimization import ParameterGroup, one_group
 from trainables.tasks import TASKS
 
@@ -105,9 +106,26 @@ class ScriptedTask:
         raise NotImplementedError
 
 
+def in_train(
+    *,
+    target: Target | None = None,
+    stop_when_solved: bool = True,
+    resume: Snapshot | None = None,
+    **others: Any,
+) -> dict[str, Any]:
+    """Return what these tests say of a run as the arguments that the training loop takes."""
+    return {
+        "goal": Goal(target=target, ends_run=stop_when_solved),
+        "start": Start(resume=resume),
+        **others,
+    }
+
+
 def run(task: Any, config: TrainingConfig, **options: Any) -> tuple[Ending, list[Report]]:
     reports: list[Report] = []
-    ending = train(task, config, device=CPU, report=lambda report, _: reports.append(report), **options)
+    ending = train(
+        task, config, device=CPU, report=lambda report, _: reports.append(report), **in_train(**options)
+    )
     return ending, reports
 
 
@@ -154,7 +172,7 @@ def trained_with_checkpoints(
         save(snapshot(), path)
         snapshots[row.step] = load(path)
 
-    ending = train(task, config, device=CPU, report=report, **options)
+    ending = train(task, config, device=CPU, report=report, **in_train(**options))
     return ending, reports, snapshots
 
 

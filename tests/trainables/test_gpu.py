@@ -15,7 +15,7 @@ from helpers.commands import run_cli
 from analysis.rows import SearchRows
 from trainables.checkpoints import Snapshot, load, load_model, save
 from trainables.contract import Report, parameter_count
-from trainables.loop import train
+from trainables.loop import Start, train
 from trainables.tasks import get_task
 
 pytestmark = pytest.mark.gpu
@@ -199,7 +199,7 @@ def language_model(
         if row.step == 2:
             save(snapshot(), path)
 
-    assert train(task, config, device=device, report=report, resume=resume) == "finished"
+    assert train(task, config, device=device, report=report, start=Start(resume=resume)) == "finished"
     return reports, load(path)
 
 

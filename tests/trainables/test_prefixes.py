@@ -12,7 +12,7 @@ from helpers.training import same_tensors, without_times
 
 from trainables.checkpoints import Snapshot
 from trainables.contract import Report, Target
-from trainables.loop import train
+from trainables.loop import Goal, Start, train
 from trainables.prefixes import SharedPrefixes
 from trainables.schedules import rate_at
 from trainables.tasks import TASKS
@@ -38,9 +38,13 @@ def trained(prefixes: SharedPrefixes | None = None, **values: Any) -> tuple[list
     config = TASK.config_class(**SMALL | values)
     target = Target(metric="val_loss", value=100.0, direction="min", hold=1)
     train(
-        TASK, config, device=torch.device("cpu"), report=report, target=target, prefixes=prefixes,
-        stop_when_solved=False,
-    )  # fmt: skip
+        TASK,
+        config,
+        device=torch.device("cpu"),
+        report=report,
+        goal=Goal(target=target, ends_run=False),
+        start=Start(prefixes=prefixes),
+    )
     return reports, last
 
 

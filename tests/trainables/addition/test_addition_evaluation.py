@@ -23,7 +23,7 @@ from trainables.addition.problems import held_out
 from trainables.addition.workload import AdditionWorkload
 from trainables.checkpoints import LoadedModel, load_model, save
 from trainables.contract import Ending, Evaluation, Target
-from trainables.loop import train
+from trainables.loop import Goal, train
 from trainables.tasks import TASKS
 
 CPU = torch.device("cpu")
@@ -47,7 +47,7 @@ def trained(config: AdditionConfig, target: Target, folder: Path) -> tuple[Endin
         TASKS["addition"],
         config,
         device=CPU,
-        target=target,
+        goal=Goal(target=target),
         report=lambda report, snapshot: save(snapshot(), path) if report.ending else None,
     )
     return ending, load_model(path, CPU)
