@@ -5,7 +5,7 @@ Importing this module does not import torch: checking a space file must be quick
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -205,6 +205,8 @@ class Task(Protocol):
     """What validation measures, first the one that says how good a model is, and always the loss."""
     size_fields: frozenset[str]
     """The configuration's fields that the parameter count, or its validity, depends on."""
+    abilities: Mapping[str, Callable[..., Any]]
+    """What a trained model can be asked for beside an evaluation; see :mod:`trainables.abilities`."""
 
     def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
         """Return the exact number of unique parameters by component, without allocating any."""

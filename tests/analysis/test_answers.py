@@ -109,7 +109,7 @@ def test_retrained_model_evaluates_and_adds(retrained: Finished):
     sums = [(123, 456), (999, 999), (0, 0), (5, 995)]
     answers = [json.loads(run_cli("add", checkpoint, str(a), str(b), "--json").out) for a, b in sums]
     # At 99 % or more, two or more of four wrong has odds of about 6 in 10,000.
-    assert sum(answer["right"] for answer in answers) >= 3
+    assert sum(answer["correct"] for answer in answers) >= 3
     assert re.fullmatch(r"123 \+ 456 = \d+  \(.+\)\n", run_cli("add", checkpoint, "123", "456").out)
 
 

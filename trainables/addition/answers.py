@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trainables.addition.formats import MALFORMED, Format
+from paretune.errors import InputError
+from trainables.addition.config import AdditionConfig
+from trainables.addition.formats import MALFORMED, Format, make_format
 
 
 def teacher_forced_logits(model: nn.Module, sequences: Tensor, form: Format) -> Tensor:
@@ -65,6 +67,19 @@ def greedy_answers(model: nn.Module, a: Tensor, b: Tensor, form: Format) -> Tens
 
 def add(model: nn.Module, a: int, b: int, form: Format) -> int | None:
     """Let a model add two numbers, each of at most the format's digits; None if it says no number."""
-    answer = greedy_answers(model, torch.tensor([a]), torch.tensor([b]), form)
-    value = int(form.decode(answer))
+    value = int(form.decode(greedy_answers(model, torch.tensor([a]), torch.tensor([b]), form)))
     return None if value == MALFORMED else value
+
+
+def answer(model: nn.Module, a: int, b: int, config: AdditionConfig) -> int | None:
+    """Let a model of a configuration add two numbers; None if it says no number.
+
+    Raises:
+        InputError: a number has more digits than the model was trained for.
+    """
+    largest = 10**config.digits - 1
+    if max(a, b) > largest:
+        raise InputError(
+            f"this model adds numbers of up to {config.digits} digits, 0 to {largest}, but got {max(a, b)}"
+        )
+    return add(model, a, b, make_format(config.layout))

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from trainables.addition.config import SIZE_FIELDS, AdditionConfig
+from trainables.base import BaseTask
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Diagnosis, Metric
 
 if TYPE_CHECKING:
     import torch
 
+    from trainables.abilities import Export
     from trainables.addition.workload import AdditionWorkload
+    from trainables.checkpoints import LoadedModel
 
 
-class AdditionTask:
+def _add(loaded: LoadedModel, a: int, b: int) -> int | None:
+    from trainables.addition.answers import answer
+
+    return answer(loaded.model, a, b, cast("AdditionConfig", loaded.config))
+
+
+def _adderboard(loaded: LoadedModel, path: Path, *, name: str | None, author: str) -> Export:
+    from trainables.addition.adderboard.exporting import export
+
+    return export(loaded.model, cast("AdditionConfig", loaded.config), path, name=name, author=author)
+
+
+class AdditionTask(BaseTask):
     """Integer addition: two numbers in, their sum out, in one of several formats."""
 
     name = "addition"
     config_class: type[TrainingConfig] = AdditionConfig
     size_fields = SIZE_FIELDS
+    abilities: Mapping[str, Callable[..., Any]] = {"add": _add, "adderboard": _adderboard}
     metrics: tuple[Metric, ...] = (
         Metric(
             name="exact_match",
@@ -49,12 +66,6 @@ class AdditionTask:
     def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
         """Return the exact number of unique parameters by component."""
         return cast("AdditionConfig", config).parameter_table()
-
-    def prepare(self, config: TrainingConfig) -> None:
-        """Do nothing: problems are drawn, not read."""
-
-    def missing(self, config: TrainingConfig) -> str | None:
-        """Return None: problems are drawn, not read."""
 
     def diagnose(self) -> Sequence[Diagnosis]:
         """Say whether there is a native engine here, and what it has compiled so far."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,8 +14,8 @@ from trainables.addition.native.choice import choose_engine
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.problems import held_out
 from trainables.addition.stream import TrainingStream
+from trainables.base import BaseWorkload
 from trainables.contract import Evaluation
-from trainables.optimization import ParameterGroup, one_group
 from trainables.transformer.model import Transformer
 
 _VALIDATION_SEED = 0
@@ -28,15 +25,14 @@ _CHUNK = 2048
 """Problems that are validated at a time; a wide model's activations for all would not fit."""
 
 
-class AdditionWorkload:
+class AdditionWorkload(BaseWorkload[AdditionConfig]):
     """What the training loop needs of the addition task; see :class:`trainables.contract.Workload`."""
 
     def __init__(self, config: AdditionConfig, device: torch.device) -> None:
-        self._config = config
-        self._device = device
+        super().__init__(config, device)
         self.format = make_format(config.layout)
         self._stream = TrainingStream(config, self.format, device)
-        self._validation: Tensor | None = None
+        self._problems: Tensor | None = None
         self._engine: tuple[NativeEngine | None, str] | None = None
 
     @property
@@ -49,24 +45,11 @@ class AdditionWorkload:
         """Tokens of a problem that the model reads."""
         return self.format.layout.input_length
 
-    def flops_per_token(self, step: int) -> float | None:
-        """Not counted: models of this size do not use a GPU's arithmetic."""
-        return None
-
-    @property
-    def notes(self) -> Mapping[str, Any]:
-        """Nothing: the configuration says how problems are written."""
-        return {}
-
-    def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
-        """Return all parameters as one group."""
-        return one_group(model, self._config)
-
     def build_model(self) -> Transformer:
         """Return a newly initialised transformer on the device."""
         layout = self.format.layout
-        model = Transformer(self._config, vocabulary=layout.vocabulary, positions=layout.positions)
-        return model.to(self._device)
+        model = Transformer(self.config, vocabulary=layout.vocabulary, positions=layout.positions)
+        return model.to(self.device)
 
     def batch(self, step: int) -> Tensor:
         """Return encoded problems, int64 of shape (batch, length)."""
@@ -87,13 +70,11 @@ class AdditionWorkload:
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Measure loss, token accuracy and exact match on the validation problems, in one pass."""
-        if self._validation is None:
-            a, b = held_out(
-                self._config.val_problems, self._config.digits, "validation", seed=_VALIDATION_SEED
-            )
-            self._validation = self.format.encode(a, b).to(self._device)
-        problems, exact, right_in_all, loss = len(self._validation), 0, 0, 0.0
-        for part in torch.split(self._validation, _CHUNK):
+        if self._problems is None:
+            a, b = held_out(self.config.val_problems, self.config.digits, "validation", seed=_VALIDATION_SEED)
+            self._problems = self.format.encode(a, b).to(self.device)
+        problems, exact, right_in_all, loss = len(self._problems), 0, 0, 0.0
+        for part in torch.split(self._problems, _CHUNK):
             logits = self._logits(model, part)
             answers = self._answers(part)
             right = right_tokens(logits, answers)
@@ -114,7 +95,7 @@ class AdditionWorkload:
     def _chosen(self) -> tuple[NativeEngine | None, str]:
         # Not before it is needed: who only asks a trained model should not wait for a compiler.
         if self._engine is None:
-            self._engine = choose_engine(self._config, self._device)
+            self._engine = choose_engine(self.config, self.device)
         return self._engine
 
     def _logits(self, model: nn.Module, sequences: Tensor) -> Tensor:

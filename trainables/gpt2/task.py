@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
+from trainables.base import BaseTask
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Diagnosis, Metric
 from trainables.gpt2.config import GPT2Config
@@ -13,15 +14,35 @@ from trainables.gpt2.shape import SIZE_FIELDS
 if TYPE_CHECKING:
     import torch
 
+    from trainables.checkpoints import LoadedModel
     from trainables.gpt2.workload import GPT2Workload
 
 
-class GPT2Task:
+def _generate(
+    loaded: LoadedModel, prompt: str, *, tokens: int, temperature: float, top_k: int | None, seed: int
+) -> Iterator[str]:
+    from trainables.gpt2.generation import generate, tokenizer_of
+    from trainables.gpt2.model import GPT2
+
+    return generate(
+        cast("GPT2", loaded.model),
+        cast("GPT2Config", loaded.config),
+        tokenizer_of(loaded.notes),
+        prompt,
+        count=tokens,
+        temperature=temperature,
+        top_k=top_k,
+        seed=seed,
+    )
+
+
+class GPT2Task(BaseTask):
     """Language modelling: the next token of real text."""
 
     name = "gpt2"
     config_class: type[TrainingConfig] = GPT2Config
     size_fields = SIZE_FIELDS
+    abilities: Mapping[str, Callable[..., Any]] = {"generate": _generate}
     metrics: tuple[Metric, ...] = (
         Metric(
             name=VALIDATION_LOSS,

@@ -2,59 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from paretune.cli.exits import OK
-from paretune.cli.models.evaluate import CheckpointPath
-from paretune.cli.options import AsJson
+from paretune.cli.models.evaluate import Checkpoint
+from paretune.cli.options import DEFAULT_RESULTS, AllowTaskCode, AsJson, Results
 from paretune.errors import InputError
 
 
+class _ForNumbers(TyperCommand):
+    """Says that a number is negative, which would pass for an unknown option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for argument in args:
+            if re.fullmatch(r"-\d+", argument):
+                raise InputError(f"{argument} is negative; models add numbers from 0 up")
+        return super().parse_args(ctx, args)
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("add", help=_HELP, short_help=_SHORT)(add)
-
-
-_SHORT = "Let a trained model add two numbers."
-_HELP = """Let a trained model add two numbers, digit by digit, and say whether it is right.
-
-\b
-Example:
-  paretune add results/quickstart/retrain/c000/seed-0/checkpoint.pt 123 456
-"""
+    """Add the command, with its own way to read numbers."""
+    app.command("add", cls=_ForNumbers)(add)
 
 
 def add(
-    checkpoint: CheckpointPath,
-    a: Annotated[int, typer.Argument(min=0, help="First number.")],
-    b: Annotated[int, typer.Argument(min=0, help="Second number.")],
+    checkpoint: Checkpoint,
+    a: Annotated[int, typer.Argument(metavar="A", min=0, help="First number.")],
+    b: Annotated[int, typer.Argument(metavar="B", min=0, help="Second number.")],
+    results: Results = DEFAULT_RESULTS,
+    allow_task_code: AllowTaskCode = False,
     as_json: AsJson = False,
 ) -> int:
-    """Add two numbers; see the help text."""
+    """Let a trained model add two numbers.
+
+    The model writes its answer digit by digit; whether it is correct stands beside it. CHECKPOINT is a file,
+    or the name of a search that has been retrained.
+
+    \b
+    Examples:
+      paretune add quickstart 123 456
+      paretune add results/quickstart/retrain/c000/seed-0/checkpoint.pt 123 456
+    """
     import torch
 
+    from paretune.confirm.finding import find_checkpoint
     from paretune.terminal.printing import print_json
-    from trainables.addition.answers import add as add_with
-    from trainables.addition.config import AdditionConfig
-    from trainables.addition.formats import make_format
+    from trainables.abilities import ability
     from trainables.checkpoints import load_model
 
-    loaded = load_model(checkpoint, torch.device("cpu"))
-    if not isinstance(loaded.config, AdditionConfig):
-        raise InputError(f"{checkpoint} was trained on {loaded.task.name}, not on addition")
-    largest = 10**loaded.config.digits - 1
-    if max(a, b) > largest:
-        raise InputError(
-            f"this model adds numbers of up to {loaded.config.digits} digits, "
-            f"0 to {largest}, but got {max(a, b)}"
-        )
-    answer = add_with(loaded.model, a, b, make_format(loaded.config.layout))
+    path = find_checkpoint(checkpoint, results)
+    loaded = load_model(path, torch.device("cpu"), allow_task_code=allow_task_code)
+    answer = ability(loaded, "add")(loaded, a, b)
     if as_json:
-        print_json({"a": a, "b": b, "answer": answer, "truth": a + b, "right": answer == a + b})
+        correct = answer == a + b
+        print_json(
+            {
+                "checkpoint": str(path),
+                "a": a,
+                "b": b,
+                "answer": answer,
+                "truth": a + b,
+                "correct": correct,
+            }
+        )
         return OK
     said = "no number" if answer is None else str(answer)
-    verdict = "right" if answer == a + b else f"wrong, it is {a + b}"
+    verdict = "correct" if answer == a + b else f"not correct, it is {a + b}"
     typer.echo(f"{a} + {b} = {said}  ({verdict})")
     return OK
