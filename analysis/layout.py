@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 from paretune.errors import Error
 
@@ -21,15 +21,24 @@ RETRAIN_FOLDER = "retrain"
 PREFIXES_FOLDER = "prefixes"
 
 
-TrialEnding = Literal["solved", "finished", "stopped early", "diverged", "failed", "interrupted"]
+class TrialEnding(StrEnum):
+    """How a trial can end; the values are the texts in the rows."""
+
+    SOLVED = "solved"
+    FINISHED = "finished"
+    STOPPED_EARLY = "stopped early"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
 
 ENDINGS: dict[TrialEnding, str] = {
-    "solved": "reached the target and held it",
-    "finished": "ended by itself without solving",
-    "stopped early": "ended by early stopping",
-    "diverged": "its loss was not finite any more",
-    "failed": "an error ended it; --resume tries it again",
-    "interrupted": "the search ended first; --resume goes on with it",
+    TrialEnding.SOLVED: "reached the target and held it",
+    TrialEnding.FINISHED: "ended by itself without solving",
+    TrialEnding.STOPPED_EARLY: "ended by early stopping",
+    TrialEnding.DIVERGED: "its loss was not finite any more",
+    TrialEnding.FAILED: "an error ended it; --resume tries it again",
+    TrialEnding.INTERRUPTED: "the search ended first; --resume continues it",
 }
 """Every ending with its meaning, in the order in which they are counted on the terminal."""
 

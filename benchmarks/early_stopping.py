@@ -15,11 +15,11 @@ import itertools
 import random
 import statistics
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from analysis.layout import TrialEnding
 from analysis.rows import SearchRows
-from paretune.tune.asha import RungScheduler
+from paretune.sampling.stopping import Rungs
 from search_spaces.plan import EarlyStopping
 
 Curve = list[dict[str, Any]]
@@ -29,21 +29,17 @@ def replay(
     curves: dict[str, Curve], solved: set[str], rule: EarlyStopping, rungs: list[int]
 ) -> tuple[int, int]:
     """Run the trials one after the other under a rule; return (solved trials ended, steps spent)."""
-    scheduler = RungScheduler(rule, rungs)
+    asha = Rungs(rule, rungs)
     ended, steps = 0, 0
     for label, curve in curves.items():
-        trial = SimpleNamespace(trial_id=label, config={"label": label, "report_at": rungs})
-        scheduler.on_trial_add(None, trial)
-        for number, report in enumerate(curve, start=1):
-            is_last = number == len(curve)
-            ending = {"ending": "solved" if label in solved else "finished"} if is_last else {}
-            if scheduler.on_trial_result(None, trial, {**report, **ending}) == scheduler.STOP:
-                ended += label in solved
-                scheduler.on_trial_complete(None, trial, report)
-                break
+        ending = TrialEnding.SOLVED if label in solved else TrialEnding.FINISHED
+        *before, last = curve
+        stopped = next((report for report in before if asha.reported(label, report, rungs)), None)
+        if stopped is None:
+            asha.ended(label, {**last, "ending": ending})
         else:
-            scheduler.on_trial_complete(None, trial, {**report, **ending})
-        steps += report["step"]
+            ended += label in solved
+        steps += (stopped or last)["step"]
     return ended, steps
 
 

@@ -17,6 +17,5 @@ def ending_of(last_result: Mapping[str, Any] | None, *, failed: bool) -> TrialEn
     of an end, was stopped by the scheduler. One that never reported has failed, whatever Tune says.
     """
     if failed or not last_result or "step" not in last_result:
-        return "failed"
-    said: TrialEnding | None = last_result.get("ending")
-    return said if said is not None else "stopped early"
+        return TrialEnding.FAILED
+    return TrialEnding(last_result.get("ending") or TrialEnding.STOPPED_EARLY)

@@ -15,7 +15,7 @@ from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
 from paretune.sampling.queue import PastTrial, TrialSpec, outcome_of
 
-TO_BE_DONE = frozenset({None, "interrupted", "failed"})
+TO_BE_DONE = frozenset({None, TrialEnding.INTERRUPTED, TrialEnding.FAILED})
 """Endings with which a trial is done, or done again, when a search goes on."""
 
 
@@ -113,7 +113,7 @@ def read_past(folder: Path, metrics: set[str]) -> list[PastTrial]:
             resume_from=None if checkpoint is None else str(folder / checkpoint),
         )
         ending = row.get("ending")
-        outcome = None if ending in TO_BE_DONE else outcome_of(str(ending), row, metrics)
+        outcome = None if ending in TO_BE_DONE else outcome_of(TrialEnding(row["ending"]), row, metrics)
         past.append(PastTrial(spec=spec, outcome=outcome))
     return sorted(past, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index))
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from analysis.layout import TrialEnding
 from paretune.plan.binding import PARAMS, BoundPlan
 from trainables.contract import Metric
 
-_SAYS_NOTHING = ("failed", "interrupted")
+_SAYS_NOTHING = (TrialEnding.FAILED, TrialEnding.INTERRUPTED)
 """Endings that say nothing about the configuration."""
 
 _BARELY = 1e-9
@@ -20,7 +21,7 @@ _BARELY = 1e-9
 class SeedOutcome:
     """How one trial of a configuration ended, as far as the sampler is concerned."""
 
-    ending: str
+    ending: TrialEnding
     step: int
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -47,7 +48,7 @@ def objective_values(bound: BoundPlan, outcomes: Sequence[SeedOutcome], params: 
         elif metric.spent is not None:
             value = _cost_of_success(metric, told)
         elif metric.is_cost:
-            trained = [outcome for outcome in told if outcome.ending != "diverged"]
+            trained = [outcome for outcome in told if outcome.ending != TrialEnding.DIVERGED]
             value = _mean([outcome.metrics.get(metric.name) for outcome in trained or told])
         else:
             value = _mean([_quality(metric, outcome) for outcome in told])
@@ -76,10 +77,10 @@ def violation(bound: BoundPlan, outcomes: Sequence[SeedOutcome]) -> float:
     told = that_say_something(outcomes)
     target = bound.target
     if target is None:
-        diverged = sum(outcome.ending == "diverged" for outcome in told)
+        diverged = sum(outcome.ending == TrialEnding.DIVERGED for outcome in told)
         return float(diverged > len(told) / 2)
     # Of all seeds, as where configurations are ranked: a failed one has not reached it.
-    if sum(outcome.ending == "solved" for outcome in told) > bound.plan.search.seeds / 2:
+    if sum(outcome.ending == TrialEnding.SOLVED for outcome in told) > bound.plan.search.seeds / 2:
         return 0.0
     metric = bound.metrics[target.metric]
     mean = _mean([_quality(metric, outcome) for outcome in told])
@@ -98,11 +99,11 @@ def _objectives(bound: BoundPlan) -> list[Metric]:
 
 
 def _quality(metric: Metric, outcome: SeedOutcome) -> float | None:
-    return metric.worst if outcome.ending == "diverged" else outcome.metrics.get(metric.name)
+    return metric.worst if outcome.ending == TrialEnding.DIVERGED else outcome.metrics.get(metric.name)
 
 
 def _cost_of_success(metric: Metric, told: Sequence[SeedOutcome]) -> float | None:
-    spent = [(outcome.ending == "solved", _spent(metric, outcome)) for outcome in told]
+    spent = [(outcome.ending == TrialEnding.SOLVED, _spent(metric, outcome)) for outcome in told]
     known = [(solved, cost) for solved, cost in spent if cost is not None and math.isfinite(cost)]
     if not known:
         return None
@@ -112,7 +113,7 @@ def _cost_of_success(metric: Metric, told: Sequence[SeedOutcome]) -> float | Non
 def _spent(metric: Metric, outcome: SeedOutcome) -> float | None:
     """Return what a seed has spent in the search for the target: up to it if it solved, else all it used."""
     assert metric.spent is not None
-    if outcome.ending == "solved":
+    if outcome.ending == TrialEnding.SOLVED:
         return outcome.metrics.get(metric.name)
     return float(outcome.step) if metric.spent == "step" else outcome.metrics.get(metric.spent)
 

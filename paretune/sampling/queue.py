@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from analysis.layout import TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.proposals import Proposer
@@ -123,7 +124,7 @@ class TrialQueue:
                     self._waiting.append(replace(spec, resume_from=resume_from))
 
 
-def outcome_of(ending: str, row: Mapping[str, Any], metrics: set[str]) -> SeedOutcome:
+def outcome_of(ending: TrialEnding, row: Mapping[str, Any], metrics: set[str]) -> SeedOutcome:
     """Return a trial's outcome from its last row or result, which may hold much else."""
     known = {
         name: float(row[name])

@@ -76,7 +76,7 @@ class Board:
         for trial in past:
             if trial.outcome is not None:
                 last = {"step": trial.outcome.step, **trial.outcome.metrics}
-                self._count(trial.spec, trial.outcome.ending, last)  # type: ignore[arg-type]
+                self._count(trial.spec, trial.outcome.ending, last)
         self._ended_before = sum(self.endings.values())
 
     @property
@@ -111,7 +111,7 @@ class Board:
         self._looked_at = len(self._ended_rows)
         rows = self.rows_so_far()
         # Where nothing has solved there is nothing to look for.
-        self._smallest = smallest(rows) if self.endings["solved"] else None
+        self._smallest = smallest(rows) if self.endings[TrialEnding.SOLVED] else None
         now = self._clock()
         self._look_again_at = now + (now - began) / _SHARE_OF_TIME
         return self._smallest

@@ -13,6 +13,7 @@ from ray.tune import Callback
 from paretune.record.endings import TrialEnding, ending_of
 from paretune.record.events import Listener, Row
 from paretune.sampling.queue import TrialSpec
+from paretune.tune.assignment import label_of
 
 
 class Monitor(Callback):  # type: ignore[misc]
@@ -35,7 +36,7 @@ class Monitor(Callback):  # type: ignore[misc]
     def close(self) -> None:
         """Declare every trial that has not ended interrupted, or what it said itself last."""
         for label, last in list(self._open.items()):
-            self._end(label, last.get("ending") or "interrupted", None)
+            self._end(label, TrialEnding(last.get("ending") or TrialEnding.INTERRUPTED), None)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune started a trial, or started it again after a failure."""
@@ -48,7 +49,7 @@ class Monitor(Callback):  # type: ignore[misc]
         row = {name: value for name, value in result.items() if name in self._columns}
         if "step" not in row:
             return
-        self._open[trial.config["label"]] = row
+        self._open[label_of(trial)] = row
         self._tell(lambda listener: listener.reported(self._spec(trial), row))
 
     def on_checkpoint(
@@ -59,20 +60,20 @@ class Monitor(Callback):  # type: ignore[misc]
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune ended a trial without an error."""
-        label = trial.config["label"]
+        label = label_of(trial)
         ending = ending_of(self._open.get(label), failed=False)
-        self._end(label, ending, "it ended without a report" if ending == "failed" else None)
+        self._end(label, ending, "it ended without a report" if ending is TrialEnding.FAILED else None)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune gave a trial up, maybe before it could start."""
-        self._end(trial.config["label"], "failed", _last_line(trial))
+        self._end(label_of(trial), TrialEnding.FAILED, _last_line(trial))
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has gone round."""
         self._tell(lambda listener: listener.tick())
 
     def _spec(self, trial: Any) -> TrialSpec:
-        return self._specs[trial.config["label"]]
+        return self._specs[label_of(trial)]
 
     def _end(self, label: str, ending: TrialEnding, error: str | None) -> None:
         last = self._open.pop(label, {})

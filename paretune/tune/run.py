@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 from ray import tune
-from rich.console import Console
 
-from analysis.layout import PREFIXES_FOLDER, RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE
+from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE
 from analysis.lines import mend_last_line, read_lines
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
@@ -24,11 +24,12 @@ from paretune.record.events import Listener
 from paretune.record.provenance import describe_session, read_sessions, write_sessions
 from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
+from paretune.record.tally import Tally
 from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.sampling.queue import PastTrial, TrialQueue, TrialSpec
-from paretune.terminal.board import Board
-from paretune.terminal.display import LineDisplay, LiveDisplay
-from paretune.tune.asha import RungScheduler, make_scheduler
+from paretune.sampling.stopping import Rungs, rungs_for
+from paretune.tune.asha import RungScheduler
+from paretune.tune.assignment import assignment_of, label_of
 from paretune.tune.callback import Monitor
 from paretune.tune.cluster import ray_session
 from paretune.tune.searcher import QueueSearcher
@@ -48,15 +49,20 @@ class SearchResult:
     elapsed: float
 
 
+Watching = Callable[[Sequence[PastTrial]], AbstractContextManager[Sequence[Listener]]]
+"""Who else is told what happens, such as a terminal: entered with the trials of earlier sessions, and left
+when the search is over, however it ends."""
+
+
 def run_search(
-    folder: RunFolder, bound: BoundPlan, console: Console, *, address: str, extended: Plan | None = None
+    folder: RunFolder, bound: BoundPlan, watching: Watching, *, address: str, extended: Plan | None = None
 ) -> SearchResult:
-    """Run a search, or go on with it if its folder holds rows of earlier sessions.
+    """Run a search, or resume it if its folder holds rows of earlier sessions.
 
     Args:
         folder: where rows, curves and Ray's files go.
         bound: the plan, checked and prepared.
-        console: where progress is shown: a live table on a terminal, lines elsewhere.
+        watching: makes the listeners that are told of every event after rows and curves are written.
         address: ``local``, or the address of a Ray cluster.
         extended: the folder's plan with more trials, to be kept once it is clear that it can run.
 
@@ -64,16 +70,16 @@ def run_search(
         InputError: the machine or cluster cannot run a single trial, or the folder is in use.
         OSError: rows cannot be written any more; what was written stays.
     """
+    began = time.monotonic()
     with folder.locked():
-        metrics = set(bound.metrics)
         for name in (TRIALS_FILE, REPORTS_FILE):
             mend_last_line(folder.path / name)
         settle_past(folder.path)
-        past = read_past(folder.path, metrics)
+        past = read_past(folder.path, set(bound.metrics))
         sessions = read_sessions(folder.path)
         session = {"session": len(sessions) + 1, "began": _now(), "address": address, **describe_session()}
         write_sessions(folder.path, [*sessions, session])
-        board = Board(bound, past)
+        tally = Tally(past)
         with ray_session(address) as nodes:
             concurrency = concurrency_of(bound, nodes)
             require_gpu(bound, address)
@@ -81,101 +87,77 @@ def run_search(
                 folder.write_plan(extended)
             session |= {"nodes": nodes, "concurrency": concurrency}
             try:
-                interrupted = _tune(folder, bound, past, board, console, session, concurrency)
+                with watching(past) as watchers:
+                    recording: list[Listener] = [
+                        Recorder(folder.path, session["session"]),
+                        TensorBoardLog(folder.path / TENSORBOARD_FOLDER, bound),
+                        tally,
+                    ]
+                    run = _Run(folder, bound, past, session["session"], concurrency)
+                    interrupted = run.tune([*recording, *watchers])
             finally:
-                session |= {"ended": _now(), "endings": dict(board.endings)}
+                session |= {"ended": _now(), "endings": dict(tally.endings)}
                 # If the disk is full, the error that said so matters more than this one.
                 with suppress(OSError):
                     write_sessions(folder.path, [*sessions, session])
-    return SearchResult(endings=board.endings, interrupted=interrupted, elapsed=board.elapsed)
+    return SearchResult(endings=tally.endings, interrupted=interrupted, elapsed=time.monotonic() - began)
 
 
-def _tune(
-    folder: RunFolder,
-    bound: BoundPlan,
-    past: list[PastTrial],
-    board: Board,
-    console: Console,
-    session: dict[str, Any],
-    concurrency: int,
-) -> bool:
-    """Run Tune until the queue is empty or somebody interrupts it; return whether somebody did."""
-    queue = TrialQueue(bound, past)
-    if queue.exhausted:
-        return False
-    scheduler = make_scheduler(bound)
-    if scheduler is not None:
-        _refill(scheduler, bound, folder.path, past)
-    metrics = set(bound.metrics)
-    display: LiveDisplay | LineDisplay = (LiveDisplay if console.is_terminal else LineDisplay)(
-        board, bound, console
-    )
-    listeners: list[Listener] = [
-        Recorder(folder.path, session["session"]),
-        TensorBoardLog(folder.path / TENSORBOARD_FOLDER, bound),
-        board,
-        display,
-    ]
-    monitor = Monitor(listeners, {"step", "ending", "engine", *metrics})
+@dataclass(frozen=True)
+class _Run:
+    """One session of a search, with what was settled before Tune starts."""
 
-    def assign(spec: TrialSpec) -> dict[str, Any]:
-        monitor.announce(spec)
-        return assignment_of(bound, spec, folder.path)
+    folder: RunFolder
+    bound: BoundPlan
+    past: list[PastTrial]
+    session: int
+    concurrency: int
 
-    needs = {"cpu": bound.plan.resources.cpu, "gpu": bound.plan.resources.gpu}
-    tuner = tune.Tuner(
-        tune.with_resources(run_trial, {name: share for name, share in needs.items() if share}),
-        tune_config=tune.TuneConfig(
-            search_alg=QueueSearcher(queue, concurrency, metrics, assign),
-            scheduler=scheduler,
-            num_samples=bound.plan.trials,
-            reuse_actors=True,
-            trial_name_creator=_label,
-            trial_dirname_creator=_label,
-        ),
-        run_config=tune.RunConfig(
-            storage_path=str(folder.path / RAY_FOLDER),
-            name=f"session-{session['session']}",
-            callbacks=[monitor],
-            failure_config=tune.FailureConfig(max_failures=_RETRIES),
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
-            verbose=0,
-        ),
-    )
-    with display:
+    def tune(self, listeners: Sequence[Listener]) -> bool:
+        """Run Tune until the queue is empty or somebody interrupts it; return whether somebody did."""
+        bound = self.bound
+        queue = TrialQueue(bound, self.past)
+        if queue.exhausted:
+            return False
+        rungs = rungs_for(bound)
+        if rungs is not None:
+            _refill(rungs, bound, self.folder.path, self.past)
+        metrics = set(bound.metrics)
+        monitor = Monitor(listeners, {"step", "ending", "engine", *metrics})
+
+        def assign(spec: TrialSpec) -> dict[str, Any]:
+            monitor.announce(spec)
+            return assignment_of(bound, spec, self.folder.path).as_config()
+
+        needs = {"cpu": bound.plan.resources.cpu, "gpu": bound.plan.resources.gpu}
+        tuner = tune.Tuner(
+            tune.with_resources(run_trial, {name: share for name, share in needs.items() if share}),
+            tune_config=tune.TuneConfig(
+                search_alg=QueueSearcher(queue, self.concurrency, metrics, assign),
+                scheduler=None if rungs is None else RungScheduler(rungs),
+                num_samples=bound.plan.trials,
+                reuse_actors=True,
+                trial_name_creator=label_of,
+                trial_dirname_creator=label_of,
+            ),
+            run_config=tune.RunConfig(
+                storage_path=str(self.folder.path / RAY_FOLDER),
+                name=f"session-{self.session}",
+                callbacks=[monitor],
+                failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+                verbose=0,
+            ),
+        )
         try:
             tuner.fit()
         except KeyboardInterrupt:  # a second Ctrl-C, while Tune was still cleaning up
             pass
         finally:
             monitor.close()
-    if monitor.failure is not None:
-        raise monitor.failure
-    return not queue.exhausted or queue.running > 0
-
-
-def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path) -> dict[str, Any]:
-    """Return what the worker is told about a trial; see :func:`paretune.tune.trainable.run_trial`.
-
-    Args:
-        bound: the plan.
-        spec: the trial.
-        folder: the search's folder.
-    """
-    target = bound.target
-    return {
-        "label": spec.label,
-        "task": bound.task.name,
-        "config": bound.config(spec.values, spec.seed).model_dump(mode="json"),
-        "target": None if target is None else asdict(target),
-        "may_stop_early": spec.configuration >= len(bound.plan.baselines),
-        "stop_at_target": bound.plan.stop_at_target,
-        "report_at": rungs_of(bound, spec.values),
-        "cpu": bound.plan.resources.cpu,
-        "gpu": bound.plan.resources.gpu,
-        "resume_from": spec.resume_from,
-        "prefixes": str(folder / PREFIXES_FOLDER) if bound.plan.share_prefixes else None,
-    }
+        if monitor.failure is not None:
+            raise monitor.failure
+        return not queue.exhausted or queue.running > 0
 
 
 def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> int:
@@ -225,8 +207,8 @@ def require_gpu(bound: BoundPlan, address: str) -> None:
         )
 
 
-def _refill(scheduler: RungScheduler, bound: BoundPlan, folder: Path, past: list[PastTrial]) -> None:
-    """Give the scheduler back what it knew when the last session ended."""
+def _refill(rungs: Rungs, bound: BoundPlan, folder: Path, past: list[PastTrial]) -> None:
+    """Give the rungs back what they held when the last session ended."""
     reports: dict[str, dict[int, dict[str, Any]]] = {}
     for row in read_lines(folder / REPORTS_FILE):
         reports.setdefault(row["trial"], {})[row["step"]] = row
@@ -234,11 +216,7 @@ def _refill(scheduler: RungScheduler, bound: BoundPlan, folder: Path, past: list
         rows = reports.get(trial.spec.label, {})
         ending = None if trial.outcome is None else trial.outcome.ending
         report_at = rungs_of(bound, trial.spec.values)
-        scheduler.replay(trial.spec.label, report_at, [rows[step] for step in sorted(rows)], ending)
-
-
-def _label(trial: Any) -> str:
-    return str(trial.config["label"])
+        rungs.replay(trial.spec.label, report_at, [rows[step] for step in sorted(rows)], ending)
 
 
 def _now() -> str:

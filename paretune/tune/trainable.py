@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from ray import tune
 
+from paretune.tune.assignment import TrialAssignment
 from trainables.checkpoints import Snapshot, load, save
-from trainables.contract import Report, Target
-from trainables.loop import train
+from trainables.contract import Report
+from trainables.loop import Goal, Start, train
 from trainables.prefixes import SharedPrefixes
 from trainables.tasks import get_task
 
@@ -23,36 +24,32 @@ CHECKPOINT_EVERY_SECONDS = 20.0
 """At most so much work is lost when a trial is interrupted."""
 
 
-def run_trial(assignment: dict[str, Any]) -> None:
+def run_trial(config: dict[str, Any]) -> None:
     """Train one configuration with one seed and report to Tune.
 
     Args:
-        assignment: ``label``, ``task``, ``config`` (the task's, seed included), ``target`` (the
-            fields of :class:`Target`, or None), ``stop_at_target``, ``report_at`` (steps),
-            ``may_stop_early`` (read by early stopping, not here), ``cpu`` and ``gpu`` (cores and GPUs,
-            or shares of one, that are this trial's), ``resume_from`` (folder of a checkpoint, or None),
-            ``prefixes`` (a folder, or None).
+        config: a :class:`TrialAssignment` as plain values.
     """
-    cores, gpus = assignment["cpu"], assignment["gpu"]
-    torch.set_num_threads(max(1, int(cores)))
-    if gpus:
+    trial = TrialAssignment.of(config)
+    torch.set_num_threads(max(1, int(trial.cpu)))
+    if trial.gpu:
         # The process is reused: what an earlier trial left behind, however it ended, is free by now.
         torch.cuda.empty_cache()
-    task = get_task(assignment["task"])
-    config = task.config_class.model_validate(assignment["config"])
-    target = None if assignment["target"] is None else Target(**assignment["target"])
+    # Whoever started the search has allowed it, or there would be no trial.
+    task = get_task(trial.task, allow_code=True)
     train(
         task,
-        config,
-        device=torch.device("cuda" if gpus else "cpu"),
+        task.config_class.model_validate(trial.config),
+        device=torch.device("cuda" if trial.gpu else "cpu"),
         # Its neighbours plan with the rest.
-        memory_share=min(1.0, gpus or cores / (os.cpu_count() or 1)),
+        memory_share=min(1.0, trial.gpu or trial.cpu / (os.cpu_count() or 1)),
         report=_Reporter(),
-        report_at=assignment["report_at"],
-        target=target,
-        stop_when_solved=assignment["stop_at_target"],
-        resume=_begun_before(assignment["resume_from"]),
-        prefixes=None if assignment["prefixes"] is None else SharedPrefixes(Path(assignment["prefixes"])),
+        report_at=trial.report_at,
+        goal=Goal(target=trial.target, ends_run=trial.stop_at_target),
+        start=Start(
+            resume=_begun_before(trial.resume_from),
+            prefixes=None if trial.prefixes is None else SharedPrefixes(Path(trial.prefixes)),
+        ),
     )
 
 
@@ -75,7 +72,7 @@ class _Reporter:
 
 
 def _begun_before(resume_from: str | None) -> Snapshot | None:
-    """Return what to go on from: this trial's newest checkpoint, else the one of an earlier session."""
+    """Return what to resume from: this trial's newest checkpoint, else the one of an earlier session."""
     newest = tune.get_checkpoint()
     if newest is not None:
         with newest.as_directory() as folder:

@@ -181,7 +181,7 @@ INNER: dict[str, set[str]] = {
     "record": {"plan", "sampling"},
     "confirm": {"plan", "sampling", "record"},
     "terminal": {"plan", "sampling", "record", "confirm"},
-    "tune": {"plan", "sampling", "record", "terminal"},
+    "tune": {"plan", "sampling", "record"},
     "cli": {"plan", "sampling", "record", "confirm", "terminal", "tune"},
 }
 """Which rooms of paretune each of them may import, beside itself and the errors and devices at the top."""

@@ -9,7 +9,7 @@ import pytest
 from helpers.space_files import RIGHT, WITHOUT_TRY_FIRST, changed, load, refusal_of, with_only
 
 from paretune.plan.summary import sizes_of, summarise
-from paretune.tune.asha import make_scheduler
+from paretune.sampling.stopping import rungs_for
 from search_spaces.dimensions import FloatRange
 from search_spaces.sampling import draw, draw_value
 
@@ -62,11 +62,11 @@ def test_condition_on_a_stepped_decimal_can_hold(file):
 @pytest.mark.parametrize(
     "rule", ["grace_period: 100, reduction_factor: 3, max_steps: 300", "grace_period: 100, max_steps: 100"]
 )
-def test_rungs_told_are_those_of_the_scheduler(file, rule):
+def test_rungs_told_are_those_that_trials_are_compared_at(file, rule):
     file.write_text(changed("grace_period: 100", rule))
     b = load(file)
     assert summarise(b).rung_shares == []
-    assert summarise(b).rungs == sorted(m for m, _ in make_scheduler(b)._brackets[0]._rungs)
+    assert summarise(b).rungs == list(rungs_for(b).values)
 
 
 def test_seeds_above_the_default_number_of_trials(file):

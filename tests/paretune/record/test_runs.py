@@ -7,6 +7,7 @@ import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,8 +22,9 @@ from paretune.record.run_folder import RunFolder
 from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.sampling.queue import TrialQueue
 from paretune.terminal.board import Board
+from paretune.tune.assignment import TrialAssignment, assignment_of
 from paretune.tune.callback import Monitor
-from paretune.tune.run import assignment_of, concurrency_of
+from paretune.tune.run import concurrency_of
 
 
 def test_name_that_is_taken_gets_a_number_and_nothing_is_overwritten(tmp_path: Path):
@@ -240,9 +242,15 @@ def test_assignment_is_plain_and_complete():
         resources={"cpu": 2},
     )
     assignment = assignment_of(plan, TrialQueue(plan).next(), Path("results/x"))
-    assert json.loads(json.dumps(assignment)) == assignment
-    assert assignment["report_at"] == [150, 300, 600]
-    assert assignment["config"]["seed"] == 0
-    assert (assignment["cpu"], assignment["gpu"]) == (2, 0)
-    assert (assignment["target"]["value"], assignment["target"]["hold"]) == (0.99, 3)
-    assert assignment["stop_at_target"] is False
+    travelled = json.loads(json.dumps(assignment.as_config()))
+    assert travelled == assignment.as_config()
+    assert TrialAssignment.of(travelled) == assignment
+    assert assignment.report_at == (150, 300, 600)
+    assert assignment.config["seed"] == 0
+    assert (assignment.cpu, assignment.gpu) == (2, 0)
+    assert assignment.target is not None
+    assert (assignment.target.value, assignment.target.hold) == (0.99, 3)
+    assert assignment.stop_at_target is False
+    assert assignment.may_stop_early
+    without = replace(assignment, target=None, report_at=())
+    assert TrialAssignment.of(without.as_config()) == without
