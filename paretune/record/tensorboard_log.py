@@ -22,6 +22,9 @@ from paretune.record.tensorboard_view import RESULTS
 from paretune.sampling.queue import TrialSpec
 from trainables.contract import LOOP_METRICS
 
+_SHOWN_HPARAMS = 5
+"""So many hyperparameters are shown by TensorBoard before anybody chooses."""
+
 
 class TensorBoardLog:
     """Writes one run per trial below ``folder``, each with its curves and, at its end, its HParams row."""
@@ -58,7 +61,7 @@ class TensorBoardLog:
         """Write the trial's row of the HParams table and close its file."""
         self.started(trial)  # one that failed before it could start has its row of the table too
         writer = self._writers.pop(trial.label)
-        if ending != "interrupted":  # it will go on, and have its row then
+        if ending != "interrupted":  # it will be resumed, and have its row then
             searched = {name: _scalar(value) for name, value in self._plan.searched(trial.values).items()}
             hparams = {**searched, "params": trial.params, "seed": trial.seed, "ending": ending}
             self._add(writer, summary_v2.hparams_pb(hparams, trial_id=trial.label), 0)
@@ -69,16 +72,9 @@ class TensorBoardLog:
         """Reports are flushed as they come."""
 
     def _describe_experiment(self, bound: BoundPlan) -> None:
-        """Choose the columns of the HParams table and their order; TensorBoard's own is alphabetical."""
-        hparams = ["ending", "params", *self._plan.searched_names, "seed"]
-        costs = [o.metric for o in bound.plan.objectives if o.metric in self._tags]
-        shown = dict.fromkeys([metric.name for metric in bound.task.metrics] + ["steps_to_target", *costs])
-        config = summary_v2.hparams_config_pb(
-            hparams=[summary_v2.HParam(name) for name in hparams],
-            metrics=[summary_v2.Metric(self._tags[name], display_name=name) for name in shown],
-        )
+        """Choose the columns of the HParams table; TensorBoard's own would be those first in the alphabet."""
         writer = EventFileWriter(str(self._folder))
-        self._add(writer, config, 0)
+        self._add(writer, _experiment(bound, self._tags), 0)
         writer.close()
 
     def _write(self, trial: TrialSpec, content: Summary, step: int) -> None:
@@ -97,17 +93,47 @@ def tags_of(bound: BoundPlan) -> dict[str, str]:
     return results | training | spent
 
 
+def _experiment(bound: BoundPlan, tags: dict[str, str]) -> Summary:
+    """Return the message that says which hyperparameters and metrics the HParams table has.
+
+    TensorBoard orders hyperparameters by whether they differ, then by name, and shows the first five. It
+    takes "differs" from here, so it is said of those that are to be shown: how a trial ended, its size, and
+    the first that the plan searches.
+    """
+    columns = ["ending", "params", *bound.plan.searched_names, "seed"]
+    costs = [o.metric for o in bound.plan.objectives if o.metric in tags]
+    metrics = dict.fromkeys([metric.name for metric in bound.task.metrics] + ["steps_to_target", *costs])
+    return _hparams_summary(
+        metadata.EXPERIMENT_TAG,
+        plugin_data_pb2.HParamsPluginData(
+            experiment=api_pb2.Experiment(
+                hparam_infos=[
+                    api_pb2.HParamInfo(name=name, differs=place < _SHOWN_HPARAMS)
+                    for place, name in enumerate(columns)
+                ],
+                metric_infos=[
+                    summary_v2.Metric(tags[name], display_name=name).as_proto() for name in metrics
+                ],
+                time_created_secs=time.time(),
+            )
+        ),
+    )
+
+
 def _session_end(ending: TrialEnding) -> Summary:
     """Return the message that sets the status column; the library offers none without TensorFlow."""
     bad = ending in ("diverged", "failed")
     info = plugin_data_pb2.SessionEndInfo(
         status=api_pb2.STATUS_FAILURE if bad else api_pb2.STATUS_SUCCESS, end_time_secs=time.time()
     )
-    data = plugin_data_pb2.HParamsPluginData(session_end_info=info)
+    return _hparams_summary(
+        metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=info)
+    )
+
+
+def _hparams_summary(tag: str, data: plugin_data_pb2.HParamsPluginData) -> Summary:
     value = Summary.Value(
-        tag=metadata.SESSION_END_INFO_TAG,
-        metadata=metadata.create_summary_metadata(data),
-        tensor=metadata.NULL_TENSOR,
+        tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR
     )
     return Summary(value=[value])
 

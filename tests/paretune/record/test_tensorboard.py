@@ -19,6 +19,8 @@ from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
 from helpers.commands import CLI, Search
+from helpers.plans import bound
+from tensorboard import program
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from truths import METRICS
 
@@ -26,7 +28,9 @@ from analysis.answer import Answer, answer
 from analysis.layout import TENSORBOARD_FOLDER
 from analysis.rows import SearchRows
 from paretune.record.findings_log import FindingsLog, markdown_of
+from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.record.tensorboard_view import CARD, FINDINGS_TEXT, PICTURE, first_view, quality_of
+from paretune.sampling.queue import TrialQueue
 from search_spaces.plan import Plan
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
@@ -167,6 +171,45 @@ def _session_groups(base: str) -> list[dict]:
         if len(groups) == 5 or time.monotonic() - begun > 30:
             return groups
         time.sleep(0.5)
+
+
+CHECKBOXES = """() => {
+    const found = [];
+    const walk = (root) => {
+        for (const element of root.querySelectorAll("*")) {
+            if (element.tagName === "PAPER-CHECKBOX") found.push([element.innerText.trim(), element.checked]);
+            if (element.shadowRoot) walk(element.shadowRoot);
+        }
+    };
+    walk(document);
+    return found;
+}"""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on the PATH")
+def test_the_size_is_among_the_five_hyperparameters_that_tensorboard_shows_at_once(tmp_path: Path):
+    """By itself TensorBoard shows the first in the alphabet, and all that are searched here come before."""
+    api = pytest.importorskip("playwright.sync_api")
+    names = ["batch", "beta1", "beta2", "d_model", "lr", "n_heads", "n_layers"]
+    values = [[64, 128], [0.8, 0.9], [0.9, 0.95], [8, 16], [0.01, 0.02], [1, 2], [1, 2]]
+    plan = bound(
+        space={name: {"type": "choice", "values": of} for name, of in zip(names, values, strict=True)}
+    )
+    log, queue = TensorBoardLog(tmp_path, plan), TrialQueue(plan)
+    for spec in (queue.next(), queue.next()):
+        log.started(spec)
+        log.ended(spec, "finished", {}, None)
+    server = program.TensorBoard()
+    server.configure(["tensorboard", "--logdir", str(tmp_path), "--port", "0", "--load_fast", "false"])
+    url = server.launch()
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"{url}#hparams")
+        page.get_by_text("n_layers").first.wait_for(timeout=60_000)
+        shown = {name for name, is_shown in page.evaluate(CHECKBOXES) if is_shown}
+        browser.close()
+    assert shown & {"ending", "params", "seed", *names} == {"ending", "params", "batch", "beta1", "beta2"}
 
 
 def test_findings_of_a_search_that_is_over(tmp_path: Path):
