@@ -40,7 +40,7 @@ def grouped(command: Callable[..., int]) -> Callable[..., int]:
     @wraps(command)
     def flat(**given: Any) -> int:
         values = {
-            name: group(**{field.name: given.pop(field.name) for field in fields(group)})
+            name: group(**{field.name: given.pop(field.name, field.default) for field in fields(group)})
             for name, group in groups.items()
         }
         return command(**given, **values)

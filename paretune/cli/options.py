@@ -1,11 +1,16 @@
-"""Options that several commands share, and what they mean for a plan."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from analysis.layout import PLAN_FILE
+
+DEFAULT_RESULTS = Path("results")
 
 Results = Annotated[
     Path,
@@ -13,8 +18,22 @@ Results = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
 SpacePath = Annotated[Path, typer.Argument(metavar="SPACE_FILE", help="A YAML space file.")]
+
+
+def complete_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of searches that a shell may complete a word to; given folders it completes itself."""
+    results = Path(context.params.get("results") or os.environ.get("PARETUNE_RESULTS") or DEFAULT_RESULTS)
+    found = (path.parent.name for path in results.glob(f"*/{PLAN_FILE}"))
+    return sorted(name for name in found if name.startswith(incomplete))
+
+
 RunName = Annotated[
-    str, typer.Argument(metavar="NAME", help="Name of a search, as in results/NAME, or its folder.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="Name of a search, as in results/NAME, or its folder.",
+        autocompletion=complete_names,
+    ),
 ]
 Trials = Annotated[int | None, typer.Option("--trials", min=1, help="Trials in all, instead of the file's.")]
 Seeds = Annotated[
@@ -55,5 +74,3 @@ AllowTaskCode = Annotated[
         "not know.",
     ),
 ]
-
-DEFAULT_RESULTS = Path("results")

@@ -21,11 +21,11 @@ from analysis.difference import Difference
 from analysis.estimate import Estimate
 from analysis.pictures.painting import figure_of
 from analysis.rows import SearchRows
-from paretune.cli.answers import compare as command
+from paretune.cli.answers.compare import compare as command
 from paretune.errors import InputError
 
 app = Typer()
-command.register(app)
+app.command()(command)
 PUBLISHED = Path(__file__).parents[2] / "results" / "published"
 
 

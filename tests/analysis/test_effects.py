@@ -26,10 +26,10 @@ from analysis.effects.matched import pairings
 from analysis.pictures.marks import Points
 from analysis.pictures.painting import figure_of
 from analysis.rows import SearchRows
-from paretune.cli.answers import effects as command
+from paretune.cli.answers.effects import effects as command
 
 app = Typer()
-command.register(app)
+app.command()(command)
 PUBLISHED = Path(__file__).parents[2] / "results" / "published"
 RANDOM = {"sampler": "random", "trials": 2, "seeds": 1}
 

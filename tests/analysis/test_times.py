@@ -467,10 +467,10 @@ def test_intervals_hold_what_is_true(truth: Any):
 def test_command_prints_and_writes(tmp_path: Path):
     import typer
 
-    from paretune.cli.answers import times as command
+    from paretune.cli.answers.times import times as command
 
     app = typer.Typer()
-    command.register(app)
+    app.command()(command)
     shown = CliRunner().invoke(
         app,
         [

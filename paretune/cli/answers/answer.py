@@ -2,46 +2,30 @@
 
 from __future__ import annotations
 
-import typer
-
-from paretune.cli.answers.findings import Where, open_rows
+from paretune.cli.answers.findings import Rows
 from paretune.cli.exits import OK
-from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results, RunName
+from paretune.cli.grouping import grouped
+from paretune.cli.options import AsJson, RunName
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("answer", help=_HELP, short_help=_SHORT)(answer)
+@grouped
+def answer(name: RunName, *, rows: Rows, as_json: AsJson = False) -> int:
+    """Say what a search found, in sentences.
 
+    What works at which size, how certain that is, and what would make it sharper. Each sentence has its 95 %
+    interval and what it rests on. The outcome of a trial that was stopped early, was interrupted or failed
+    is not known; it counts neither as a success nor as a failure. Works while a search runs, and on a folder
+    that was copied from another machine.
 
-_SHORT = "What a search found, in sentences."
-_HELP = """Say what a search found: what works at which size, how certain that is, and what would make it
-sharper.
-
-Each sentence has its interval, which is of 95 %, and what it rests on. A trial that was stopped early,
-interrupted or failed has an outcome that is not known, and counts neither as a success nor as a failure.
-Works while a search runs, and on a folder that was copied from another machine.
-
-\b
-Examples:
-  paretune answer parameter-cliff
-  paretune answer parameter-cliff --where n_layers=1
-  paretune answer results/published/gpt_acc_jax_sweep --json
-"""
-
-
-def answer(
-    name: RunName,
-    where: Where = None,
-    results: Results = DEFAULT_RESULTS,
-    as_json: AsJson = False,
-) -> int:
-    """Print the answer; see the help text."""
-    from analysis.answer import answer as answer_of
+    \b
+    Examples:
+      paretune answer parameter-cliff
+      paretune answer parameter-cliff --where n_layers=1
+      paretune answer results/published/gpt_acc_jax_sweep --json
+    """
     from paretune.terminal.printing import make_console, print_json
 
-    rows = open_rows(results, name, where)
-    found = answer_of(rows)
+    found = rows.open(name).answer()
     if as_json:
         print_json(found.as_json())
         return OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,21 +11,20 @@ import typer
 
 from analysis.layout import ExportError
 from paretune.cli.exits import OK
-from paretune.cli.options import RunName
-from paretune.record.run_folder import RunFolder
+from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from analysis.finding import Finding, Table
-    from analysis.rows import SearchRows
+    from paretune.api.searches import Search
 
 Where = Annotated[
     list[str] | None,
     typer.Option(
         "--where",
         metavar="CONDITION",
-        help="Look only at configurations with NAME=VALUE; also !=, <, <=, >, >=. May be repeated.",
+        help="Only configurations with NAME=VALUE; also !=, <, <=, >, >=. May be repeated.",
     ),
 ]
 By = Annotated[
@@ -36,34 +36,45 @@ Export = Annotated[
 ]
 FigureFile = Annotated[
     Path | None,
-    typer.Option("--figure", metavar="FILE", help="Write the picture to FILE: .png, .svg or .pdf."),
+    typer.Option("--figure", metavar="FILE", help="Write the figure to FILE: .png, .svg or .pdf."),
 ]
 
-__all__ = ["By", "Export", "FigureFile", "RunName", "Where", "open_rows", "show_finding"]
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Options that say which rows are looked at."""
+
+    where: Where = None
+    results: Results = DEFAULT_RESULTS
+
+    def open(self, name: str) -> Search:
+        """Open a search, or that part of it whose configurations satisfy the conditions.
+
+        Raises:
+            InputError: there is no such search, or it has no trials.
+            SelectionError: a condition cannot be understood, or leaves nothing.
+        """
+        import paretune
+
+        return paretune.open(name, self.results).where(*self.where or ())
 
 
-def open_rows(results: Path, name: str, where: Sequence[str] | None = None) -> SearchRows:
-    """Return the rows of a search, or of those configurations that satisfy conditions.
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Options that say where a finding goes besides the terminal."""
 
-    Raises:
-        InputError: there is no such search, or it has no trials.
-        SelectionError: a condition cannot be understood, or leaves nothing.
-    """
-    from analysis.rows import SearchRows
-    from analysis.selection import parse_condition, select
-
-    folder = RunFolder.open(results, name)
-    folder.require_rows()
-    return select(SearchRows(folder.path), [parse_condition(text) for text in where or ()])
+    export: Export = None
+    figure: FigureFile = None
+    as_json: AsJson = False
 
 
-def show_finding(finding: Finding, *, export: Path | None, figure: Path | None, as_json: bool) -> int:
-    """Print a finding, write its table and its pictures where that is asked for, and return the exit code."""
+def show_finding(finding: Finding, output: Output) -> int:
+    """Print a finding, write its table and its figure where that is asked for, and return the exit code."""
     from analysis.names import shown_name
     from paretune.terminal.printing import make_console, print_json
 
-    written = _write_files(finding, export, figure)
-    if as_json:
+    written = _write_files(finding, output.export, output.figure)
+    if output.as_json:
         print_json({**finding.as_json(), "written": [str(path) for path in written]})
         return OK
     console = make_console()
