@@ -1,25 +1,129 @@
-"""The composition root: command line, Tune driver, samplers, early stopping, retraining.
+"""Find how small, how fast and how cheap a transformer can get before it stops working.
 
-Nothing but tests and benchmarks imports this room, and only this room imports Ray. From Python, begin with
-:func:`open`.
+From Python, begin with :func:`search` or :func:`open`; ``docs/api.md`` shows all there is. Public is what
+``__all__`` names, here and in :mod:`paretune.testing`, with its public attributes. Everything else, below
+here and in the other packages, is private and may change without notice.
+
+Nothing but tests, benchmarks and examples imports this package, and only its room ``tune`` imports Ray.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paretune.searches import Search, open
-
-__all__ = ["Search", "__version__", "open"]
+    from analysis.layout import ExportError, SelectionError
+    from paretune.api.checking import check, summary
+    from paretune.api.confirming import Confirmed
+    from paretune.api.evaluating import evaluate
+    from paretune.api.retraining import Retrained
+    from paretune.api.searches import Search, Session, open
+    from paretune.api.searching import resume, search
+    from paretune.api.sources import ResourceOptions, SearchOptions
+    from paretune.confirm.retraining import SeedRun
+    from paretune.errors import ClusterError, Error, InputError
+    from paretune.plan.summary import PlanSummary
+    from search_spaces.dimensions import Choice, FloatRange, IntRange
+    from search_spaces.mistakes import Mistake, SpaceFileError
+    from search_spaces.plan import Bounds, Constraints, EarlyStopping, Objective, Plan, Resources
+    from search_spaces.plan import Search as SearchSettings
+    from trainables.contract import CheckpointError, Evaluation
+    from trainables.text.errors import DataError
 
 __version__ = "0.1.0"
 
+_HOMES = {
+    # What to do.
+    "search": "paretune.api.searching",
+    "resume": "paretune.api.searching",
+    "open": "paretune.api.searches",
+    "check": "paretune.api.checking",
+    "summary": "paretune.api.checking",
+    "evaluate": "paretune.api.evaluating",
+    # What comes of it.
+    "Search": "paretune.api.searches",
+    "Session": "paretune.api.searches",
+    "Confirmed": "paretune.api.confirming",
+    "Retrained": "paretune.api.retraining",
+    "SeedRun": "paretune.confirm.retraining",
+    "Evaluation": "trainables.contract",
+    "PlanSummary": "paretune.plan.summary",
+    "SearchOptions": "paretune.api.sources",
+    "ResourceOptions": "paretune.api.sources",
+    # A plan, made in Python.
+    "Plan": "search_spaces.plan",
+    "Objective": "search_spaces.plan",
+    "IntRange": "search_spaces.dimensions",
+    "FloatRange": "search_spaces.dimensions",
+    "Choice": "search_spaces.dimensions",
+    "Constraints": "search_spaces.plan",
+    "Bounds": "search_spaces.plan",
+    "SearchSettings": "search_spaces.plan",
+    "EarlyStopping": "search_spaces.plan",
+    "Resources": "search_spaces.plan",
+    # What can go wrong.
+    "Error": "paretune.errors",
+    "InputError": "paretune.errors",
+    "SpaceFileError": "search_spaces.mistakes",
+    "Mistake": "search_spaces.mistakes",
+    "CheckpointError": "trainables.contract",
+    "ClusterError": "paretune.errors",
+    "DataError": "trainables.text.errors",
+    "ExportError": "analysis.layout",
+    "SelectionError": "analysis.layout",
+}
+"""Where each public name is defined. It is imported when it is asked for: `paretune --help` needs none,
+and an earlier search is opened without Ray and torch."""
+
+_NAMED_OTHERWISE = {"SearchSettings": "Search"}
+
+__all__ = [
+    "Bounds",
+    "CheckpointError",
+    "Choice",
+    "ClusterError",
+    "Confirmed",
+    "Constraints",
+    "DataError",
+    "EarlyStopping",
+    "Error",
+    "Evaluation",
+    "ExportError",
+    "FloatRange",
+    "InputError",
+    "IntRange",
+    "Mistake",
+    "Objective",
+    "Plan",
+    "PlanSummary",
+    "ResourceOptions",
+    "Resources",
+    "Retrained",
+    "Search",
+    "SearchOptions",
+    "SearchSettings",
+    "SeedRun",
+    "SelectionError",
+    "Session",
+    "SpaceFileError",
+    "__version__",
+    "check",
+    "evaluate",
+    "open",
+    "resume",
+    "search",
+    "summary",
+]
+
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: the command line starts in a moment, and needs neither for its help.
-    if name in ("Search", "open"):
-        from paretune import searches
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), _NAMED_OTHERWISE.get(name, name))
+    globals()[name] = value
+    return value
 
-        return getattr(searches, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""The base of every error of ours, and the error for what a person asked for and cannot have.
+"""The base of every error of ours, and the errors of what is asked for and cannot be had.
 
 This module imports nothing, so that every room may import it.
 """
@@ -7,8 +7,30 @@ from __future__ import annotations
 
 
 class Error(Exception):
-    """Something that cannot be done, or has gone wrong; the message says why and what to do."""
+    """Something that cannot be done, or has gone wrong; the message says why and what to do.
+
+    >>> import paretune
+    >>> try:
+    ...     paretune.open("results/no-such-search")
+    ... except paretune.Error as error:
+    ...     print(type(error).__name__)
+    InputError
+    """
 
 
 class InputError(Error, ValueError):
-    """Something asked for that cannot be done; the message says why and what to do instead."""
+    """Something asked for that cannot be done; the message says why and what to do instead.
+
+    >>> import paretune
+    >>> issubclass(paretune.InputError, paretune.Error)
+    True
+    """
+
+
+class ClusterError(Error, ConnectionError):
+    """A Ray cluster that cannot be reached; the message says how to start one, or to do without.
+
+    >>> import paretune
+    >>> issubclass(paretune.ClusterError, ConnectionError)
+    True
+    """

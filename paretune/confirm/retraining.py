@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -37,15 +37,41 @@ class Chosen:
 
 @dataclass(kw_only=True)
 class SeedRun:
-    """One fresh seed: its reports, its best checkpoint, and how that did on the test problems."""
+    """One fresh seed: its reports, its best checkpoint, and how that did on the test problems.
+
+    >>> import paretune
+    >>> retrained = paretune.open("results/quickstart").retrain(0, seeds=1, problems=100, progress=False)
+    >>> run = retrained.runs[0]
+    >>> run.ending, run.reports[-1]["step"] >= run.best.step
+    ('finished', True)
+    """
 
     seed: int
+    """The seed itself: one that no trial of the search can have had."""
     ending: Ending
+    """How its training ended: solved, finished or diverged."""
     reports: list[dict[str, Any]] = field(default_factory=list)
+    """Every report, as ``reports.jsonl`` has them for trials."""
     best: Report | None = None
+    """The report that is best by validation; None if it diverged before one."""
     checkpoint: Path | None = None
+    """The checkpoint of that report, if it was kept."""
     evaluation: Evaluation | None = None
+    """How that checkpoint did on held-out problems."""
     seconds: float = 0.0
+    """Elapsed time of training, validation included."""
+
+
+class Watcher(Protocol):
+    """Someone who is told how far a seed is."""
+
+    def report(self, report: Report) -> None:
+        """Take note of a report."""
+        ...
+
+    def evaluating(self) -> AbstractContextManager[object]:
+        """Return what is entered while the checkpoint is evaluated, to say so."""
+        ...
 
 
 def choose(rows: SearchRows, number: int | None) -> Chosen:
@@ -92,8 +118,7 @@ def retrain_seed(
     folder: Path,
     device: torch.device,
     problems: int,
-    progress: Callable[[Report], None],
-    evaluating: Callable[[], AbstractContextManager[object]] = nullcontext,
+    watcher: Watcher,
 ) -> SeedRun:
     """Train one configuration with one fresh seed at full budget, then evaluate its best checkpoint.
 
@@ -104,8 +129,7 @@ def retrain_seed(
         folder: where the checkpoint goes.
         device: where to train.
         problems: how many held-out problems to evaluate on.
-        progress: called with every report.
-        evaluating: makes what is entered while the checkpoint is evaluated, to say so.
+        watcher: who is told how far it is.
     """
     config = bound.config(values, seed=fresh_seed(bound, seed_index))
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +137,7 @@ def retrain_seed(
 
     def report(row: Report, snapshot: Callable[[], Snapshot]) -> None:
         keeper.consider(row, snapshot)
-        progress(row)
+        watcher.report(row)
 
     began = time.perf_counter()
     goal = Goal(target=bound.target, ends_run=False)
@@ -127,7 +151,7 @@ def retrain_seed(
     )
     if keeper.best is not None:
         run.checkpoint = keeper.path
-        with evaluating():
+        with watcher.evaluating():
             # Its task has just been trained.
             found = evaluate_checkpoint(keeper.path, device, problems=problems, seed=0, allow_task_code=True)
             run.evaluation = told_in(found, asked_metric(bound))

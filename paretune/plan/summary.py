@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from paretune.plan.binding import BoundPlan, canonical
 from paretune.plan.budget import largest_budget
+from paretune.plan.preparing import missing
 from paretune.plan.rungs import rungs_at_steps
 from search_spaces.sampling import corners, draw, fill, listing
 
@@ -28,7 +29,15 @@ class Sizes:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanSummary:
-    """What ``paretune check`` tells."""
+    """What a plan means, as ``paretune check`` tells it.
+
+    >>> import paretune
+    >>> what = paretune.summary(paretune.check("search_spaces/quickstart.yaml"))
+    >>> what.trials == what.configurations * what.seeds
+    True
+    >>> dict(what.sentences)["a trial needs"]
+    '1 CPU, no GPU'
+    """
 
     name: str
     task: str
@@ -45,6 +54,36 @@ class PlanSummary:
     """Shares of each trial's own steps at which it is compared; empty with rungs at steps."""
     cpu: float
     gpu: float
+    not_here: list[str]
+    """Data that the trials need and that are not on this machine, with what to do about it."""
+
+    @property
+    def sentences(self) -> list[tuple[str, str]]:
+        """What the summary says, as pairs of a name and a text."""
+        sizes = self.sizes
+        how = "counted exactly" if sizes.exact else "from 20,000 draws and the space's corners"
+        return [
+            ("search", f"{self.name}, task {self.task}"),
+            ("dimensions", str(self.dimensions)),
+            ("parameters", f"{sizes.smallest:,} to {sizes.largest:,} ({how})"),
+            ("may be trained", f"{100 * sizes.feasible_share:.1f} % of the space; the rest is never trained"),
+            (
+                "trials",
+                f"{self.trials:,}: {self.configurations:,} configurations, "
+                f"{self.seeds} seed{'s' * (self.seeds > 1)} each",
+            ),
+            ("budget", f"{self.steps_per_trial:,} steps a trial, at most {self.steps_in_all:,} in all"),
+            ("early stopping", self._told_rungs),
+            ("a trial needs", f"{self.cpu:g} CPU" + (f", {self.gpu:g} GPU" if self.gpu else ", no GPU")),
+        ]
+
+    @property
+    def _told_rungs(self) -> str:
+        if self.rung_shares:
+            shares = ", ".join(f"{100 * share:g} %" for share in self.rung_shares)
+            return f"at {shares} of each trial's own steps"
+        rungs = ", ".join(f"{rung:,}" for rung in self.rungs)
+        return f"at steps {rungs}" if rungs else "none"
 
 
 def summarise(bound: BoundPlan) -> PlanSummary:
@@ -66,6 +105,7 @@ def summarise(bound: BoundPlan) -> PlanSummary:
         rung_shares=shares,
         cpu=plan.resources.cpu,
         gpu=plan.resources.gpu,
+        not_here=missing(bound),
     )
 
 

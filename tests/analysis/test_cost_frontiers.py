@@ -24,7 +24,7 @@ from analysis.rows import SearchRows
 from paretune.cli.answers.frontier import frontier as command
 from paretune.cli.answers.rank import rank
 from paretune.errors import InputError
-from paretune.terminal.frontiers import frontiers_of
+from paretune.api.frontiers import frontiers_of
 
 PARAMS = {"metric": "params", "direction": "min"}
 SECONDS = {"metric": "seconds_to_target", "direction": "min"}

@@ -182,7 +182,8 @@ INNER: dict[str, set[str]] = {
     "confirm": {"plan", "sampling", "record"},
     "terminal": {"plan", "sampling", "record", "confirm"},
     "tune": {"plan", "sampling", "record"},
-    "cli": {"plan", "sampling", "record", "confirm", "terminal", "tune"},
+    "api": {"plan", "sampling", "record", "confirm", "terminal", "tune"},
+    "cli": {"plan", "sampling", "record", "confirm", "terminal", "tune", "api"},
 }
 """Which rooms of paretune each of them may import, beside itself and the errors and devices at the top."""
 

@@ -1,0 +1,1 @@
+"""What can be asked for from Python, and what the commands call. Its face is :mod:`paretune`."""

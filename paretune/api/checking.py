@@ -1,0 +1,74 @@
+"""Checking what is to be searched, and saying what it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from paretune.api.sources import SearchOptions, bound_of
+from paretune.plan.binding import bind
+from paretune.plan.preparing import missing
+from paretune.plan.summary import PlanSummary, summarise
+from search_spaces.mistakes import Mistake
+from trainables.text.errors import DataError
+
+if TYPE_CHECKING:
+    from search_spaces.plan import Plan
+
+
+def check(
+    source: str | Path | Plan,
+    *,
+    name: str | None = None,
+    allow_task_code: bool = False,
+    **options: Unpack[SearchOptions],
+) -> Plan:
+    """Check a space file, or a plan, and return the plan; nothing is trained.
+
+    Data that are on this machine are checked too. Data that are not are no mistake, as the search may run
+    elsewhere; :func:`summary` names them.
+
+    Args:
+        source: a YAML space file, or a plan.
+        name: a name in place of the plan's.
+        allow_task_code: whether the task may be code that the space file names.
+        options: values in place of the file's; see :class:`SearchOptions`.
+
+    Raises:
+        SpaceFileError: with every mistake, its line, and what would be accepted.
+
+    >>> import paretune
+    >>> plan = paretune.check("search_spaces/quickstart.yaml", trials=10)
+    >>> plan.task, plan.trials
+    ('addition', 10)
+    >>> try:
+    ...     paretune.check(plan, trials=1, seeds=2)
+    ... except paretune.SpaceFileError as error:
+    ...     print(error.mistakes[0])
+    search: trials must be at least seeds, so that one configuration gets all of its seeds, but got
+    (trials=1, \
+seeds=2)
+    """
+    space, bound = bound_of(source, options, name=name, allow_task_code=allow_task_code)
+    try:
+        missing(bound)
+    except DataError as error:
+        raise space.error([Mistake((), str(error))]) from error
+    return bound.plan
+
+
+def summary(plan: Plan, *, allow_task_code: bool = False) -> PlanSummary:
+    """Return what a checked plan means: its dimensions, sizes, budget and needs, and data that are not here.
+
+    It is what ``paretune check`` prints.
+
+    Args:
+        plan: a plan, as :func:`check` returns it.
+        allow_task_code: whether the task may be code that the space file names.
+
+    >>> import paretune
+    >>> what = paretune.summary(paretune.check("search_spaces/quickstart.yaml"))
+    >>> what.dimensions, what.sizes.smallest < what.sizes.largest, what.not_here
+    (4, True, [])
+    """
+    return summarise(bind(plan, allow_task_code=allow_task_code))

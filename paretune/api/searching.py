@@ -1,0 +1,239 @@
+"""Running a search, and resuming one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from analysis.rows import SearchRows
+from paretune.api.consoles import Progress, console_of
+from paretune.api.searches import Search, Session
+from paretune.api.sources import ResourceOptions, SearchOptions, bound_of, changed, require_known
+from paretune.errors import ClusterError, InputError
+from paretune.plan.binding import BoundPlan, bind
+from paretune.plan.checks import mistakes_in_keys
+from paretune.plan.preparing import prepare
+from paretune.record.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from paretune.record.events import Listener
+    from paretune.sampling.queue import PastTrial
+    from search_spaces.plan import Plan
+
+
+def search(
+    source: str | Path | Plan,
+    *,
+    name: str | None = None,
+    results: str | Path = "results",
+    address: str = "local",
+    allow_task_code: bool = False,
+    progress: Progress = True,
+    **options: Unpack[SearchOptions],
+) -> Search:
+    """Search a space: train its configurations, record all below ``results/NAME``, and return the search.
+
+    A name that is taken gets a number, so nothing is ever overwritten. Ctrl-C, or the stop button of a
+    notebook, ends the search cleanly: all rows are kept, and the search that is returned says
+    ``interrupted``.
+
+    Args:
+        source: a YAML space file, or a plan.
+        name: a name in place of the plan's.
+        results: the folder of all searches.
+        address: ``local``, or a Ray cluster: ``auto``, or host:port of its head.
+        allow_task_code: whether the task may be code that the space file names.
+        progress: whether progress is printed, or a console of Rich to print it on.
+        options: values in place of the file's; see :class:`SearchOptions`.
+
+    Raises:
+        SpaceFileError: with every mistake and its line.
+        InputError: this machine or cluster cannot run a single trial; nothing is left behind.
+        DataError: data that the trials need are not here, or damaged.
+        ClusterError: there is no cluster at ``address``.
+        OSError: rows cannot be written any more; what was written stays.
+        KeyboardInterrupt: it was interrupted before a trial was started; nothing is left behind.
+
+    >>> import paretune
+    >>> search = paretune.search("search_spaces/quickstart.yaml", trials=4, progress=False)
+    >>> search.name, len(search.trials), search.interrupted
+    ('quickstart', 4, False)
+    """
+    space, bound = bound_of(source, options, name=name, allow_task_code=allow_task_code)
+    console = console_of(progress)
+    # Before there is a folder: what this machine does not have is no reason to leave one behind.
+    _require_gpu(bound, address)
+    folder = RunFolder.create(Path(results), bound, space.text)
+    if folder.name == bound.plan.name:
+        console.print(f"Search {folder.name}, in {folder.path}.", soft_wrap=True)
+    else:
+        console.print(
+            f"{bound.plan.name} exists already, so this search is {folder.name}, in {folder.path}. "
+            f"(To resume the old one: paretune resume {bound.plan.name})",
+            soft_wrap=True,
+        )
+    run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=True)
+    return run.to_its_end()
+
+
+def resume(
+    search: str | Path,
+    trials: int | None = None,
+    *,
+    results: str | Path = "results",
+    address: str = "local",
+    allow_task_code: bool = False,
+    progress: Progress = True,
+    **options: Unpack[ResourceOptions],
+) -> Search:
+    """Resume a search where it ended, also after a crash, and return it.
+
+    What has ended is not run again, unless it failed. A search that is over is extended by more trials.
+
+    Args:
+        search: the search's name below ``results``, or its folder.
+        trials: trials in all, at least as many as the search has; as many as it has if None.
+        results: the folder of all searches.
+        address: ``local``, or a Ray cluster: ``auto``, or host:port of its head.
+        allow_task_code: whether the task may be code that the plan names.
+        progress: whether progress is printed, or a console of Rich to print it on.
+        options: what trials may use now; see :class:`ResourceOptions`.
+
+    Raises:
+        InputError: there is no such search, it runs already, its folder is read-only, or it has more trials.
+        DataError, ClusterError, OSError, KeyboardInterrupt: as for :func:`search`; the folder stays.
+
+    >>> import paretune
+    >>> len(paretune.resume("quickstart", trials=6, progress=False).trials)
+    6
+    """
+    require_known(options, ResourceOptions)
+    console = console_of(progress)
+    folder = RunFolder.open(Path(results), str(search))
+    plan = folder.plan
+    if trials is not None and trials < plan.trials:
+        raise InputError(f"{folder.name} has {plan.trials} trials already; --trials can only add to them")
+    extended = changed(plan, {("search", "trials"): trials}, source=folder.name)
+    now = changed(
+        extended,
+        {
+            ("search", "concurrency"): options.get("concurrency"),
+            ("resources", "cpu"): options.get("cpu"),
+            ("resources", "gpu"): options.get("gpu"),
+        },
+        source=folder.name,
+    )
+    bound = bind(now, allow_task_code=allow_task_code)
+    # Other resources than before may not do for what is searched.
+    if mistakes := mistakes_in_keys(bound.plan, bound.task):
+        raise InputError("\n".join(map(str, mistakes)))
+    _require_free(folder)
+    _require_gpu(bound, address)
+    console.print(f"Resuming {folder.name}, in {folder.path}.", soft_wrap=True)
+    run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=False)
+    return run.to_its_end(extended)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """A session that is about to begin."""
+
+    folder: RunFolder
+    bound: BoundPlan
+    address: str
+    console: Console
+    is_new: bool
+
+    def to_its_end(self, extended: Plan | None = None) -> Search:
+        """Run the search until it is over, or interrupted.
+
+        Args:
+            extended: the folder's plan with more trials, to be kept once it is clear that it can run.
+        """
+        began = time.monotonic()
+        interrupted, seconds = True, None
+        try:
+            # Ray and torch take seconds to import; a mistake in the data should not wait for them.
+            prepare(self.bound)
+            self.console.print("Starting Ray ...", style="dim")
+            from paretune.tune.run import run_search
+
+            outcome = run_search(
+                self.folder, self.bound, self._watching, address=self.address, extended=extended
+            )
+            interrupted, seconds = outcome.interrupted, outcome.elapsed
+        except KeyboardInterrupt:
+            # While Ray starts, or a second one while it stops. A search that has trials is a result.
+            if not self.folder.has_rows:
+                self._remove_if_new()
+                raise
+        except OSError as error:
+            self._remove_if_new()
+            if not isinstance(error, ClusterError) and self.folder.path.exists():
+                error.add_note(
+                    f"What is known so far is in {self.folder.path}. "
+                    f"Resume it with: paretune resume {self.folder.shown}"
+                )
+            raise
+        except BaseException:
+            self._remove_if_new()
+            raise
+        seconds = time.monotonic() - began if seconds is None else seconds
+        return Search(SearchRows(self.folder.path), Session(interrupted=interrupted, seconds=seconds))
+
+    def _remove_if_new(self) -> None:
+        if self.is_new:
+            self.folder.remove_unused()
+
+    @contextmanager
+    def _watching(self, past: Sequence[PastTrial]) -> Iterator[Sequence[Listener]]:
+        """Show what happens: a live table on a terminal, lines elsewhere."""
+        from paretune.terminal.board import Board
+        from paretune.terminal.display import LineDisplay, LiveDisplay
+
+        board = Board(self.bound, list(past))
+        display: AbstractContextManager[LiveDisplay | LineDisplay]
+        display = (LiveDisplay if self.console.is_terminal else LineDisplay)(board, self.bound, self.console)
+        with display as shown:
+            yield [board, shown]
+
+
+def _require_free(folder: RunFolder) -> None:
+    """Check that a search can be resumed: nobody else is in its folder, and it can be written.
+
+    Raises:
+        InputError: one of the two does not hold.
+    """
+    if not os.access(folder.path, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{folder.path} is read-only, so its search cannot be resumed; copy the folder to a place "
+            "that you may write, and resume the copy"
+        )
+    # For a moment only; the session takes the lock for itself. Refused here, nobody waits for Ray.
+    with folder.locked():
+        pass
+
+
+def _require_gpu(bound: BoundPlan, address: str) -> None:
+    """Check that there is a GPU for trials that are to get one, where that can be seen from here.
+
+    Raises:
+        InputError: torch can use none.
+    """
+    share = bound.plan.resources.gpu
+    if not share or address != "local":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise InputError(
+            f"a trial needs {share:g} GPU, but this machine has none that torch {torch.__version__} can use; "
+            "install a build with CUDA, or ask for none with --gpu 0 or resources.gpu in the space file"
+        )

@@ -1,0 +1,147 @@
+"""What can be searched, a space file or a plan made in Python, and values that replace some of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypedDict
+
+from paretune.plan.binding import BoundPlan
+from paretune.plan.checks import contradictions_in
+from paretune.plan.loading import Source, load_bound, search_overrides
+from search_spaces.loader import FormError, SpaceFile, draft_of
+from search_spaces.mistakes import KeyPath, Mistake, SpaceFileError
+from search_spaces.plan import Plan, PlanDraft
+
+
+class SearchOptions(TypedDict, total=False):
+    """Values in place of a space file's, named as options of ``paretune search``; None replaces nothing.
+
+    >>> import paretune
+    >>> smaller: paretune.SearchOptions = {"trials": 4, "seeds": 2}
+    >>> paretune.check("search_spaces/quickstart.yaml", **smaller).trials
+    4
+    """
+
+    trials: int | None
+    """Trials in all, each one configuration with one seed."""
+    seeds: int | None
+    """Seeds per configuration."""
+    budget: int | None
+    """Steps of the longest trial; other trials' and rungs' scale with it."""
+    seed: int | None
+    """Seed of the search itself."""
+    concurrency: int | None
+    """Most trials at a time."""
+    cpu: float | None
+    """Processor cores per trial."""
+    gpu: float | None
+    """GPUs per trial; with 0.25 four trials share one."""
+
+
+class ResourceOptions(TypedDict, total=False):
+    """What a resumed search may use now, in place of what its plan says; None replaces nothing.
+
+    >>> import paretune
+    >>> one_at_a_time: paretune.ResourceOptions = {"concurrency": 1}
+    >>> paretune.resume("quickstart", progress=False, **one_at_a_time).interrupted
+    False
+    """
+
+    concurrency: int | None
+    """Most trials at a time."""
+    cpu: float | None
+    """Processor cores per trial."""
+    gpu: float | None
+    """GPUs per trial."""
+
+
+class Space(Source, Protocol):
+    """Something that says what to search, with its text."""
+
+    @property
+    def text(self) -> str:
+        """The space file, or what it would be."""
+        ...
+
+
+def bound_of(
+    source: str | Path | Plan, given: SearchOptions, *, name: str | None = None, allow_task_code: bool = False
+) -> tuple[Space, BoundPlan]:
+    """Return what is to be searched, and its checked plan with the values that were given.
+
+    Raises:
+        SpaceFileError: with every mistake and its line.
+        TypeError: an option is not one of :class:`SearchOptions`.
+    """
+    require_known(given, SearchOptions)
+    options = {key: given.get(key) for key in SearchOptions.__annotations__}
+    budget = options.pop("budget")
+    overrides = search_overrides(**options) | {("name",): name}  # type: ignore[arg-type]
+    space: Space = PlanInHand(source) if isinstance(source, Plan) else SpaceFile(Path(source))
+    return space, load_bound(space, overrides, budget, allow_task_code=allow_task_code)  # type: ignore[arg-type]
+
+
+def require_known(given: Mapping[str, object], accepted: type) -> None:
+    """Check that only options are given that there are, as Python does for arguments it knows.
+
+    Raises:
+        TypeError: there is another one.
+    """
+    names = list(accepted.__annotations__)
+    for name in given:
+        if name not in names:
+            raise TypeError(f"there is no option {name!r}; accepted: {', '.join(names)}")
+
+
+class PlanInHand:
+    """A plan that was made in Python: no file, and so no lines."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    @property
+    def text(self) -> str:
+        """The space file that would say the same."""
+        return self._plan.to_yaml()
+
+    def draft(self, overrides: Mapping[KeyPath, Any] | None = None) -> PlanDraft:
+        """Return what the plan says, with some values replaced.
+
+        Raises:
+            SpaceFileError: with every mistake in their form.
+        """
+        try:
+            return draft_of(self._plan.model_dump(exclude_unset=True), overrides or {})
+        except FormError as error:
+            raise self.error(error.mistakes) from None
+
+    def error(self, mistakes: Sequence[Mistake]) -> SpaceFileError:
+        """Return the error that shows mistakes by their keys."""
+        return SpaceFileError(self._source, mistakes)
+
+    @property
+    def _source(self) -> str:
+        return f"plan {self._plan.name}"
+
+
+def changed(plan: Plan, values: Mapping[KeyPath, Any], *, source: str) -> Plan:
+    """Return a plan with the values at some paths replaced; None replaces nothing.
+
+    Args:
+        plan: the plan.
+        values: new values by path, such as ``("search", "trials")``.
+        source: what an error names as the place of mistakes.
+
+    Raises:
+        SpaceFileError: it would not be a plan any more.
+    """
+    given = {path: value for path, value in values.items() if value is not None}
+    try:
+        draft = draft_of(plan.model_dump(exclude_unset=True), given)
+    except FormError as error:
+        raise SpaceFileError(source, error.mistakes) from None
+    mistakes = contradictions_in(draft)
+    if mistakes:
+        raise SpaceFileError(source, mistakes)
+    return Plan.of(draft)

@@ -1,0 +1,61 @@
+"""Which checkpoint of a search's retraining is the best. Read from the reports; torch is not needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from analysis.layout import RETRAIN_FOLDER
+from analysis.ranking import ranking
+from analysis.rows import SearchRows
+
+REPORT_DATA = "report.json"
+
+
+def best_checkpoint(rows: SearchRows) -> Path | None:
+    """Return the best checkpoint that retraining kept; None if there is none.
+
+    Of several retrained configurations it is the one that ranks first, and of its seeds the one that is
+    best by validation. Reports that cannot be read, or whose checkpoint is gone, do not count.
+    """
+    ranked = ranking(rows)
+    place = dict(zip(ranked["configuration"].tolist(), ranked["rank"].tolist(), strict=True))
+    known = [
+        (place[report["configuration"]], _badness(rows, seed["validation"]), checkpoint)
+        for report in _reports(rows.folder)
+        for seed in report["seeds"]
+        if seed["seed"] == report["best_seed"] and report["configuration"] in place
+        if (checkpoint := _found(rows.folder, seed["checkpoint"])) is not None
+    ]
+    return min(known, default=(0, (), None))[2]
+
+
+def _reports(folder: Path) -> list[dict[str, Any]]:
+    found = []
+    for path in sorted((folder / RETRAIN_FOLDER).glob(f"*/{REPORT_DATA}")):
+        try:
+            found.append({**json.loads(path.read_text()), "folder": path.parent})
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def _badness(rows: SearchRows, validation: dict[str, float]) -> tuple[float, ...]:
+    """Return what checkpoints of one configuration are compared by, smaller being better."""
+    return tuple(
+        (-1 if rows.metrics[name]["direction"] == "max" else 1) * value
+        for name, value in validation.items()
+        if name in rows.metrics
+    )
+
+
+def _found(folder: Path, checkpoint: str | None) -> Path | None:
+    """Return a checkpoint, also if the search's folder was moved since."""
+    if checkpoint is None:
+        return None
+    path = Path(checkpoint)
+    for place in (path, folder / RETRAIN_FOLDER / Path(*path.parts[-3:])):
+        if place.is_file():
+            return place
+    return None
