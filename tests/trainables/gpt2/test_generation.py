@@ -266,7 +266,7 @@ def test_without_json_prompt_and_text_follow_each_other(checkpoints: dict[str, P
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
-        ("addition", (), "was trained on addition, not on text"),
+        ("addition", (), "of the task addition does not offer generate; it offers: add, adderboard"),
         ("text", ("--prompt", "caf\u00e9!"), "'!'"),
         ("text", ("--temperature", "inf"), "--temperature must be a number"),
         ("text", ("--temperature", "-1"), "--temperature"),
