@@ -9,10 +9,13 @@ import pytest
 import torch
 from helpers.commands import Search, run_cli
 
-# Processes that tests start find the helpers too.
-os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+ROOT = Path(__file__).resolve().parent.parent
+# Processes that tests start find the helpers too, and the rooms before folders of tests of the same names.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH")])
+)
 # Kernels of tests stay out of their user's cache, and are there again for the next run.
-os.environ["PARETUNE_CACHE"] = str(Path(__file__).parent.parent / ".pytest_cache" / "kernels")
+os.environ["PARETUNE_CACHE"] = str(ROOT / ".pytest_cache" / "kernels")
 
 
 # One configuration for every way in which a trial can end, in this order.

@@ -116,7 +116,7 @@ def test_check_says_which_data_are_elsewhere_and_that_the_file_is_right(place: P
     (place / "data" / "stories").rename(place / "data" / "others")
     code, said = checked(place)
     assert code == 0
-    assert "space.yaml is right" in said
+    assert "space.yaml is valid" in said
     command = "paretune data text FILE... --tokenizer bytes --folder data/stories"
     note = f"data: data/stories is not on this machine; make it with `{command}`"
     assert said.endswith(note)
@@ -138,7 +138,7 @@ def test_check_refuses_what_does_not_fit_data_that_are_here(place: Path, changed
     assert code == 2
     assert said.startswith("space.yaml: ")
     assert words in said
-    assert "is right" not in said
+    assert "is valid" not in said
     code, said = checked(place, "--json")
     assert code == 2
     assert words in json.loads(said)["mistakes"][0]["message"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import signal
 import subprocess
@@ -213,7 +212,6 @@ def start_slow_build(folder: Path) -> subprocess.Popen[str]:
     started = subprocess.Popen(
         [sys.executable, "-c", SLOW_BUILD, str(folder)],
         cwd=Path(__file__).parent,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )
