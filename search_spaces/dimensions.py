@@ -13,10 +13,16 @@ Condition = dict[str, JsonValue]
 """Parameter names with the value, or a list of the values, that they must have."""
 
 
+def _require_type(schema: dict[str, Any]) -> None:
+    """Make a schema require ``type``: a space file has to state it, only Python knows it by the class."""
+    schema["properties"]["type"].pop("default", None)
+    schema["required"] = ["type", *schema.get("required", [])]
+
+
 class Dimension(BaseModel):
     """What every kind of dimension has."""
 
-    model_config = STRICT
+    model_config = {**STRICT, "json_schema_extra": _require_type}
 
     when: Condition | None = Field(
         None,
@@ -24,11 +30,19 @@ class Dimension(BaseModel):
         description="The dimension exists only where these parameters have this value, or one of these.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _stated(cls, content: Any) -> Any:
+        """Count the type among what was stated, so that it is written where defaults are left out."""
+        if isinstance(content, dict) and "type" not in content and "type" in cls.model_fields:
+            return {"type": cls.model_fields["type"].default, **content}
+        return content
+
 
 class IntRange(Dimension):
     """Whole numbers from `low` to `high`, both included."""
 
-    type: Literal["int"]
+    type: Literal["int"] = "int"
     low: int = Field(description="Smallest value.")
     high: int = Field(description="Largest value.")
     step: int = Field(1, ge=1, description="Distance between values; not together with `log`.")
@@ -69,7 +83,7 @@ class IntRange(Dimension):
 class FloatRange(Dimension):
     """Real numbers from `low` to `high`, both included."""
 
-    type: Literal["float"]
+    type: Literal["float"] = "float"
     low: float = Field(description="Smallest value.")
     high: float = Field(description="Largest value.")
     step: float | None = Field(None, gt=0, description="Distance between values; not together with `log`.")
@@ -116,7 +130,7 @@ class FloatRange(Dimension):
 class Choice(Dimension):
     """One of the values listed. A value may be a list or a mapping, such as a whole curriculum."""
 
-    type: Literal["choice"]
+    type: Literal["choice"] = "choice"
     values: list[JsonValue] = Field(min_length=1, description="The values to choose from, each once.")
 
     @model_validator(mode="after")
