@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from paretune import __version__
 from paretune.record.provenance import hardware, package_versions
+from trainables.cache import NoCacheError, cache_folder
 from trainables.contract import Diagnosis
 from trainables.tasks import TASKS
 
@@ -25,6 +26,7 @@ def diagnose_machine() -> Iterator[Diagnosis]:
         state=f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}",
     )
     yield _packages()
+    yield _caches()
     yield _gpu(machine["gpus"])
     yield _ray()
     for task in TASKS.values():
@@ -41,6 +43,24 @@ def _packages() -> Diagnosis:
         advice=f"pip install --constraint constraints.txt --editable .  (missing: {', '.join(missing)})"
         if missing
         else None,
+    )
+
+
+def _caches() -> Diagnosis:
+    """Tell where is what can be made or downloaded again, so that it can be moved or removed."""
+    from trainables.text.gpt2 import vocabulary_cache
+
+    try:
+        ours = {kind: cache_folder(kind) for kind in ("kernels", "datasets")}
+    except NoCacheError as error:
+        return Diagnosis(name="caches", state="none", advice=str(error))
+    vocabulary = vocabulary_cache()
+    return Diagnosis(
+        name="caches",
+        state=f"compiled kernels in {ours['kernels']}, built data sets in {ours['datasets']} (PARETUNE_CACHE "
+        "moves both), "
+        + ("GPT-2's vocabulary nowhere" if vocabulary is None else f"GPT-2's vocabulary in {vocabulary}")
+        + " (TIKTOKEN_CACHE_DIR)",
     )
 
 

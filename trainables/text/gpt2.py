@@ -1,4 +1,4 @@
-"""GPT-2's tokenizer. Its vocabulary is two files that tiktoken keeps, fetched only if that was asked for."""
+"""GPT-2's tokenizer. Its vocabulary is two files in tiktoken's cache, downloaded only on request."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _FILES = {
         "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783"
     ),
 }
-"""Where tiktoken gets the vocabulary, and the sha256 of each file."""
+"""Where tiktoken downloads the vocabulary, and the sha256 of each file."""
 
 DOWNLOAD_SIZE = "1.5 MB"
-"""Both files together."""
+"""Size of both files together."""
 
 
 class Gpt2Tokenizer:
-    """GPT-2's 50,257 tokens. The mark is 50256; text that reads ``<|endoftext|>`` is text like other text.
+    """GPT-2's 50,257 tokens. The mark is 50256; ``<|endoftext|>`` in a text is ordinary text.
 
     Args:
-        download: fetch the vocabulary from the network if it is not on this machine.
+        download: download the vocabulary if it is not on this machine.
 
     Raises:
-        DataError: the vocabulary is not on this machine, or fetching it failed.
+        DataError: the vocabulary is not on this machine, or downloading it failed.
     """
 
     name = "gpt2"
@@ -57,7 +57,7 @@ class Gpt2Tokenizer:
 
         try:
             self._encoding = tiktoken.get_encoding("gpt2")
-        # A file that is not what it should be makes a ValueError, whatever else goes wrong an OSError.
+        # An invalid file raises ValueError, every other failure OSError.
         except (OSError, ValueError) as error:
             raise DataError(
                 f"GPT-2's vocabulary could not be fetched from {_HOST}: "
@@ -67,8 +67,8 @@ class Gpt2Tokenizer:
         assert self._encoding.n_vocab == self.vocabulary
 
     def encode(self, text: str) -> Tokens:
-        """Return the pieces of words; see :class:`trainables.text.tokenizers.Tokenizer`."""
-        utf8(text)  # tiktoken would quietly replace what is none
+        """Return the tokens; see :class:`trainables.text.tokenizers.Tokenizer`."""
+        utf8(text)  # tiktoken would silently replace invalid text
         return np.array(self._encoding.encode_ordinary(text), dtype=np.uint16)
 
     def decode(self, ids: Ids) -> str:
@@ -82,20 +82,20 @@ class Gpt2Tokenizer:
         return b"".join(pieces).decode("utf-8", errors="replace")
 
     def token_bytes(self) -> NDArray[np.uint8]:
-        """Return the bytes of each token, of shape (50257,); the longest has 128."""
+        """Return the number of bytes of each token, shape (50257,); the longest has 128."""
         lengths = np.zeros(self.vocabulary, dtype=np.uint8)
         for number in range(self.document_start):
             lengths[number] = len(self._encoding.decode_single_token_bytes(number))
         return lengths
 
     def as_json(self) -> dict[str, Any]:
-        """Return its name: there is but one."""
+        """Return its name; it has no parameters."""
         return {"kind": self.name}
 
 
 def missing_vocabulary() -> list[str]:
-    """Return the names of the vocabulary's files that are not whole in tiktoken's cache."""
-    folder = _cache_folder()
+    """Return the names of the vocabulary's files that are missing or damaged in tiktoken's cache."""
+    folder = vocabulary_cache()
     if folder is None:
         return [address.rpartition("/")[2] for address in _FILES]
     return [
@@ -105,8 +105,8 @@ def missing_vocabulary() -> list[str]:
     ]
 
 
-def _cache_folder() -> Path | None:
-    """Return the folder in which tiktoken looks; None if it was told to keep nothing."""
+def vocabulary_cache() -> Path | None:
+    """Return tiktoken's cache folder; None if its cache is switched off."""
     for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"):
         if name in os.environ:
             return Path(os.environ[name]) if os.environ[name] else None
@@ -114,7 +114,7 @@ def _cache_folder() -> Path | None:
 
 
 def _cache_in_words() -> str:
-    folder = _cache_folder()
+    folder = vocabulary_cache()
     return "TIKTOKEN_CACHE_DIR is empty, so that tiktoken" if folder is None else str(folder)
 
 

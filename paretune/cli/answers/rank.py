@@ -10,7 +10,6 @@ from analysis.names import shown_name
 from paretune.cli.exits import OK
 from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results, RunName
 
-
 Top = Annotated[int | None, typer.Option("--top", metavar="N", min=1, help="Show only the first N.")]
 
 

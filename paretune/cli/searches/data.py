@@ -30,105 +30,72 @@ class TokenizerName(StrEnum):
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--folder", help="Where it shall be; its last part is the name.", show_default=False),
+    typer.Option(
+        "--folder",
+        metavar="FOLDER",
+        help="Folder of the data set; its last part is the name.",
+        show_default=False,
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is there.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    sub_app = typer.Typer(
-        help=_HELP, short_help=_SHORT, rich_markup_mode=None, invoke_without_command=True, callback=_root
-    )
-    sub_app.command("text", help=_TEXT_HELP, short_help="Make a data set from files of text.")(text)
-    sub_app.command("python", help=_PYTHON_HELP, short_help="Make one from Python's own sources.")(python)
-    sub_app.command("fineweb", help=_FINEWEB_HELP, short_help="Fetch web pages in GPT-2's tokens.")(fineweb)
-    sub_app.command("show", help=_SHOW_HELP, short_help="Check a data set and say what it holds.")(show)
-    app.add_typer(sub_app, name="data")
-
-
-_SHORT = "Make data sets of text to train on, and look at them."
-_HELP = """Make data sets of text to train on, and look at them.
-
-A data set is a folder: the text as tokens, in shards for training and for validation, and a file
-that says what they are. Only `fineweb`, and `text --download-vocabulary`, use the network.
-
-\b
-Examples:
-  paretune data python                                            # works on every machine, in seconds
-  paretune data text shakespeare.txt --tokenizer chars            # your own text: data/shakespeare
-  paretune data text stories.txt.xz --tokenizer gpt2 --download-vocabulary
-  paretune data fineweb --shards 1                                # 100 million tokens of web pages
-  paretune data show data/shakespeare --json                      # check it, and say what it holds
-"""
-_TEXT_HELP = """Make a data set from files of text in UTF-8; .xz and .gz are unpacked.
-
-Documents are separated by <|endoftext|>, and by the ends of files. Whole documents go to validation,
-chosen by a hash of their text; if there is but one, its end does. Everything is in memory meanwhile.
-
-\b
-Tokenizers:
-  bytes   256 tokens, for any text
-  chars   one token for each character that occurs; for small alphabets
-  gpt2    GPT-2's 50,257 pieces of words; their list must be on the machine, or be fetched once
-
-\b
-Examples:
-  paretune data text shakespeare.txt --tokenizer chars
-  paretune data text books/*.txt --tokenizer bytes --folder data/books --val-share 0.05
-  paretune data text stories.txt.xz --tokenizer gpt2 --download-vocabulary
-"""
-_PYTHON_HELP = """Make a data set from what Python brings along: sources of its library, and help texts.
-
-Some 12 MB of text in bytes, on every machine, without a network. Without --folder it is built in the
-cache, once, and is what space files call `data: python`.
-
-\b
-Examples:
-  paretune data python
-  paretune data python --folder data/python
-"""
-_FINEWEB_HELP = """Fetch web pages in GPT-2's tokens, as the speedruns of GPT-2 use them, from Hugging Face.
-
-A shard is 100 million tokens and 200 MB; one more is for validation. Says what it needs before it
-starts. Interrupted, it goes on with the shard it was at when the same command is run again. GPT-2's
-vocabulary (1.5 MB) is fetched too if it is not on the machine.
-
-\b
-Examples:
-  paretune data fineweb --shards 1
-  paretune data fineweb --shards 10 --folder /big/disk/fineweb
-"""
-_SHOW_HELP = """Check every token of a data set, and say what it holds.
-
-Reads all shards and compares them with the data set's own counts and checksums.
-
-\b
-Examples:
-  paretune data show data/shakespeare
-  paretune data show python --json
-"""
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing data set.")]
 
 
 def _root(context: typer.Context) -> None:
+    """Make data sets of text to train on, and look at them.
+
+    A data set is a folder: the text as tokens, in shards for training and for validation, and a file
+    that describes them. Only `fineweb`, and `text --download-vocabulary`, use the network.
+
+    \b
+    Examples:
+      paretune data python                                   # works on every machine, in seconds
+      paretune data text shakespeare.txt --tokenizer chars   # your own text: data/shakespeare
+      paretune data text stories.txt.xz --tokenizer gpt2 --download-vocabulary
+      paretune data fineweb --shards 1                       # 100 million tokens of web pages
+      paretune data show data/shakespeare --json             # check it, and say what it holds
+    """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit
 
 
+data = typer.Typer(invoke_without_command=True, callback=_root)
+
+
+@data.command()
 def text(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of text.")],
-    tokenizer: Annotated[TokenizerName, typer.Option("--tokenizer", help="What makes tokens of the text.")],
+    tokenizer: Annotated[TokenizerName, typer.Option("--tokenizer", help="How text becomes tokens.")],
     folder: Folder = None,
     val_share: Annotated[
-        float, typer.Option("--val-share", help="Share of the text that is for validation.")
+        float, typer.Option("--val-share", metavar="SHARE", help="Share of the text for validation.")
     ] = 0.1,
     download_vocabulary: Annotated[
-        bool, typer.Option("--download-vocabulary", help="Fetch GPT-2's vocabulary if it is not here.")
+        bool,
+        typer.Option(
+            "--download-vocabulary", help="Download GPT-2's vocabulary if it is not on this machine."
+        ),
     ] = False,
     overwrite: Overwrite = False,
 ) -> int:
-    """Make a data set from files; see the help text."""
+    """Make a data set from files of text.
+
+    Files are UTF-8; .xz and .gz are decompressed. Documents are separated by <|endoftext|>, and by the ends
+    of files. Whole documents go to validation, chosen by a hash of their text; if there is only one, its end
+    does. All of it is held in memory meanwhile.
+
+    \b
+    Tokenizers:
+      bytes   256 tokens, for any text
+      chars   one token for each character that occurs; for small alphabets
+      gpt2    GPT-2's 50,257 byte pairs; see --download-vocabulary
+
+    \b
+    Examples:
+      paretune data text shakespeare.txt --tokenizer chars
+      paretune data text books/*.txt --tokenizer bytes --folder data/books --val-share 0.05
+      paretune data text stories.txt.xz --tokenizer gpt2 --download-vocabulary
+    """
     from trainables.text.building import build_dataset, check_free
     from trainables.text.files import documents_in
     from trainables.text.tokenizers import make_tokenizer
@@ -148,8 +115,18 @@ def text(
     return OK
 
 
+@data.command()
 def python(folder: Folder = None, overwrite: Overwrite = False) -> int:
-    """Make the default data set; see the help text."""
+    """Make a data set from Python's own sources.
+
+    Sources of its library and its help texts: some 12 MB of text in bytes, on every machine, without a
+    network. Without --folder it is built in the cache, once, and is what space files call `data: python`.
+
+    \b
+    Examples:
+      paretune data python
+      paretune data python --folder data/python
+    """
     from trainables.text.dataset import open_dataset
     from trainables.text.python_text import DEFAULT, build_python_dataset, python_dataset
 
@@ -163,22 +140,46 @@ def python(folder: Folder = None, overwrite: Overwrite = False) -> int:
     return OK
 
 
+@data.command()
 def fineweb(
-    shards: Annotated[int, typer.Option("--shards", min=1, max=103, help="Shards to train on, 200 MB each.")],
-    folder: Annotated[Path, typer.Option("--folder", help="Where they shall be.")] = _FOLDER / "fineweb",
+    shards: Annotated[
+        int, typer.Option("--shards", min=1, max=103, metavar="N", help="Shards to train on, 200 MB each.")
+    ],
+    folder: Annotated[
+        Path, typer.Option("--folder", metavar="FOLDER", help="Folder of the data set.")
+    ] = _FOLDER / "fineweb",
 ) -> int:
-    """Fetch shards; see the help text."""
+    """Download web pages in GPT-2's tokens, from Hugging Face.
+
+    They are the ones that the speedruns of GPT-2 use. A shard is 100 million tokens and 200 MB; one more is
+    for validation. Says what it needs before it starts. After an interruption the same command resumes with
+    the shard it was at. GPT-2's vocabulary (1.5 MB) is downloaded too if it is not on the machine.
+
+    \b
+    Examples:
+      paretune data fineweb --shards 1
+      paretune data fineweb --shards 10 --folder /big/disk/fineweb
+    """
     from trainables.text.fineweb import download_fineweb
 
     _print_made(download_fineweb(folder, shards, say=typer.echo), str(folder))
     return OK
 
 
+@data.command()
 def show(
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="A data set's folder, or `python`.")],
     as_json: AsJson = False,
 ) -> int:
-    """Check a data set; see the help text."""
+    """Check a data set and say what it holds.
+
+    Reads every token of all shards, and compares them with the data set's own counts and checksums.
+
+    \b
+    Examples:
+      paretune data show data/shakespeare
+      paretune data show python --json
+    """
     from paretune.terminal.printing import print_json
     from trainables.text.dataset import DESCRIPTION_FILE
     from trainables.text.python_text import find_dataset
@@ -196,7 +197,7 @@ def show(
         print_json({"folder": str(dataset.folder), **dataset.description.model_dump(mode="json")})
         return OK
     _print_contents(dataset)
-    typer.echo("Every token was looked at: all is as it was made.")
+    typer.echo("Every token was checked: the data set is intact.")
     return OK
 
 

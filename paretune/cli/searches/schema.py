@@ -8,33 +8,25 @@ from typing import Annotated
 import typer
 
 from paretune.cli.exits import OK
-from paretune.plan.schema import space_file_schema
-from paretune.terminal.printing import print_json
+
+Write = Annotated[Path | None, typer.Option("--write", metavar="FILE", help="Write it to FILE instead.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("schema", help=_HELP, short_help=_SHORT)(schema)
+def schema(write: Write = None) -> int:
+    """Print the JSON schema of space files.
 
+    Editors complete and check space files with it. This first line in a space file makes most editors use it:
 
-_SHORT = "Print the JSON schema of space files."
-_HELP = """Print the JSON schema of space files, with which editors complete and check them.
+    \b
+      # yaml-language-server: $schema=schema.json
 
-A first line in a space file makes most editors use it:
-# yaml-language-server: $schema=schema.json
+    \b
+    Example:
+      paretune schema --write search_spaces/schema.json
+    """
+    from paretune.plan.schema import space_file_schema
+    from paretune.terminal.printing import print_json
 
-\b
-Example:
-  paretune schema --write search_spaces/schema.json
-"""
-
-
-def schema(
-    write: Annotated[
-        Path | None, typer.Option("--write", metavar="FILE", help="Write it to FILE instead.")
-    ] = None,
-) -> int:
-    """Print or write the schema; see the help text."""
     if write is None:
         print_json(space_file_schema())
     else:

@@ -26,35 +26,33 @@ _MOST_RUNS = 500
 """TensorBoard draws none of more runs than that until some are chosen."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("watch", help=_HELP, short_help=_SHORT)(watch)
-
-
-_SHORT = "Watch the trials and the findings in TensorBoard."
-_HELP = """Watch a search in TensorBoard: curves of every trial, the hyperparameters, and what was found.
-
-Opens on the metric that is searched for, with the success rate against size beside it. The answer is under
-Text; it is written anew while trials end, at most twice a minute. Works while the search runs, from a second
-terminal, and afterwards. Ctrl-C ends it.
-
-\b
-Examples:
-  paretune watch parameter-cliff
-  paretune watch parameter-cliff --port 6010 --host 0.0.0.0
-"""
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port", metavar="PORT", min=1, max=65535, help="Port; by default the first free from 6006."
+    ),
+]
+Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to serve on.")]
 
 
 def watch(
     name: RunName,
-    port: Annotated[
-        int | None,
-        typer.Option("--port", min=1, max=65535, help="Port; the first free from 6006 if none."),
-    ] = None,
-    host: Annotated[str, typer.Option("--host", help="Address to serve on.")] = "localhost",
+    port: Port = None,
+    host: Host = "localhost",
     results: Results = DEFAULT_RESULTS,
 ) -> int:
-    """Run TensorBoard until it is interrupted; see the help text."""
+    """Watch the trials and the findings in TensorBoard.
+
+    Shows curves of every trial, the hyperparameters, and what was found. Opens on the metric that is searched
+    for, with the success rate against size beside it. The answer is under Text; while trials end it is
+    written anew, at most twice a minute. Works while the search runs, from a second terminal, and afterwards.
+    Ctrl-C ends it.
+
+    \b
+    Examples:
+      paretune watch parameter-cliff
+      paretune watch parameter-cliff --port 6010 --host 0.0.0.0
+    """
     folder = RunFolder.open(results, name)
     curves = folder.path / TENSORBOARD_FOLDER
     curves.mkdir(exist_ok=True)

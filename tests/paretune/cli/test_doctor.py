@@ -16,6 +16,7 @@ from paretune.cli.health import diagnose_machine
 from trainables.addition.native import cache
 from trainables.addition.native.compiler import Compiler, find_compiler
 from trainables.addition.native.diagnosis import diagnose
+from trainables.text.gpt2 import vocabulary_cache
 
 
 def found_here(*arguments: str) -> dict[str, dict[str, str | None]]:
@@ -34,6 +35,9 @@ def test_it_tells_versions_machine_gpu_ray_compiler_engine_and_cache() -> None:
     assert compiler().version in str(found["addition: C++ compiler"]["state"])
     assert "agrees with PyTorch" in str(found["addition: native engine"]["state"])
     assert str(cache.cache_folder()) in str(found["addition: compiled kernels"]["state"])
+    caches = str(found["caches"]["state"])
+    assert f"compiled kernels in {cache.cache_folder()}, " in caches
+    assert f"GPT-2's vocabulary in {vocabulary_cache()} (TIKTOKEN_CACHE_DIR)" in caches
     if not torch.cuda.is_available():
         assert str(found["GPU"]["state"]).startswith("none")
     # Whether text is here depends on what was built before, not on the machine.
@@ -60,7 +64,7 @@ def test_an_engine_that_computes_something_else_is_found_out(monkeypatch: pytest
     for factor in (1.01, math.nan):
         monkeypatch.setattr(NativeEngine, "loss", lambda *given, by=factor: by * right(*given))
         (engine,) = [finding for finding in diagnose() if finding.name == "native engine"]
-        assert engine.state.startswith("wrong: loss or gradients of a small model are off by up to")
+        assert engine.state.startswith("incorrect: loss or gradients of a small model differ by up to")
         assert "engine: torch" in str(engine.advice)
 
 

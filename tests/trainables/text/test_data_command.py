@@ -168,7 +168,7 @@ def test_show_tells_what_is_there_and_what_is_wrong(poem: Path, tmp_path: Path) 
     folder = tmp_path / "data" / "poem"
     shown = run_cli("data", "show", folder)
     assert shown.code == 0
-    assert shown.out.endswith("Every token was looked at: all is as it was made.\n")
+    assert shown.out.endswith("Every token was checked: the data set is intact.\n")
     content = json.loads(run_cli("data", "show", folder, "--json").out)
     assert content["folder"] == str(folder)
     assert content["train"]["bytes"] + content["val"]["bytes"] == len(POEM)
@@ -176,8 +176,12 @@ def test_show_tells_what_is_there_and_what_is_wrong(poem: Path, tmp_path: Path) 
     shard.write_bytes(shard.read_bytes()[:-1])
     for options in ((), ("--json",)):
         refused = run_cli("data", "show", folder, *options)
-        assert (refused.code, refused.out) == (2, "")
+        assert refused.code == 2
         assert f"error: {shard}: byte 8: the header promises" in refused.err
+        if options:
+            assert json.loads(refused.out)["error"]["message"].startswith(f"{shard}: byte 8: ")
+        else:
+            assert refused.out == ""
     missing = run_cli("data", "show", tmp_path / "nothing")
     assert missing.code == 2
     assert "there is no data set; make one with `paretune data text" in missing.err
