@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +13,12 @@ import torch
 from analysis.layout import CONFIRMATIONS_FILE
 from analysis.lines import append_line
 from paretune.confirm.evaluation import as_json
-from paretune.confirm.retraining import SeedRun, retrain_seed
+from paretune.confirm.retraining import SeedRun, Watcher, retrain_seed
 from paretune.devices import gpu_name
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.record.provenance import describe_session
 from search_spaces.plan import Values
-from trainables.contract import Report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +50,9 @@ def confirm_seed(
     values: Values,
     index: int,
     *,
-    progress: Callable[[Report], None],
-    evaluating: Callable[[], AbstractContextManager[object]] = nullcontext,
     folder: Path,
     keeps_checkpoint: bool,
+    watcher: Watcher,
 ) -> SeedRun:
     """Train a configuration with one fresh seed at full budget, evaluate it, and append the row.
 
@@ -65,10 +61,9 @@ def confirm_seed(
         number: the configuration's number.
         values: its values.
         index: number of the fresh seed, counted from 0.
-        progress: called with every report.
-        evaluating: makes what is entered while the checkpoint is evaluated, to say so.
         folder: where the best checkpoint goes.
         keeps_checkpoint: whether it stays there, so that the row names it.
+        watcher: who is told how far it is.
 
     Raises:
         OSError: the row, or the checkpoint, cannot be written.
@@ -80,8 +75,7 @@ def confirm_seed(
         folder=folder,
         device=bench.device,
         problems=bench.problems,
-        progress=progress,
-        evaluating=evaluating,
+        watcher=watcher,
     )
     if not keeps_checkpoint:
         run.checkpoint = None

@@ -119,13 +119,31 @@ class RunFolder:
                 ) from None
             yield
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether at least one trial was started."""
+        return (self.path / TRIALS_FILE).is_file()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether another process works in the folder now: a search, or a confirmation."""
+        try:
+            # Open for reading, so that it can be asked of a folder that cannot be written.
+            with (self.path / ".lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def require_rows(self) -> None:
         """Check that at least one trial was started.
 
         Raises:
             InputError: there is none.
         """
-        if not (self.path / TRIALS_FILE).is_file():
+        if not self.has_rows:
             raise InputError(
                 f"{self.name} has no trials yet; go on with `paretune search --resume {self.shown}`"
             )
