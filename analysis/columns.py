@@ -28,7 +28,7 @@ def read_columns(path: Path) -> pd.DataFrame:
     begins where it first appears in the file.
 
     Raises:
-        ValueError: a line before the last is not a row; the message names file and line.
+        DamagedError: a line before the last is not a row; the message names file and line.
     """
     if not path.exists():
         return pd.DataFrame()

@@ -38,7 +38,7 @@ ENDINGS: dict[TrialEnding, str] = {
     TrialEnding.STOPPED_EARLY: "ended by early stopping",
     TrialEnding.DIVERGED: "its loss was not finite any more",
     TrialEnding.FAILED: "an error ended it; --resume tries it again",
-    TrialEnding.INTERRUPTED: "the search ended first; --resume continues it",
+    TrialEnding.INTERRUPTED: "the search ended first; --resume goes on with it",
 }
 """Every ending with its meaning, in the order in which they are counted on the terminal."""
 
@@ -67,6 +67,7 @@ TRIAL_COLUMNS = (
     Column("checkpoint", "", "folder of its newest checkpoint, below the search's folder"),
     Column("error", "", "last line of the error, for failed trials"),
     Column("engine", "", "what computed its steps, and why"),
+    Column("warnings", "", "what its worker warned of, each text once"),
 )
 """Columns of ``trials.jsonl``, beside the metrics of the trial's last report."""
 
@@ -112,6 +113,10 @@ CONFIRMATION_COLUMNS = (
     Column("ended", "time", "when the seed was done (UTC)"),
 )
 """Columns of ``confirmations.jsonl``, beside the metrics of the seed's last report."""
+
+
+class DamagedError(Error, ValueError):
+    """A file of a search that cannot be read; the message names file and line, and says what to do."""
 
 
 class ExportError(Error, ValueError):

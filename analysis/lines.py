@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from analysis.layout import DamagedError
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read a JSON-lines file; a last line that a crash cut short is left out.
 
     Raises:
-        ValueError: a line before the last is not a row; the message names file and line.
+        DamagedError: a line before the last is not a row; the message names file and line.
     """
-    return list(rows_in(path))
+    return [row for _, row in numbered_rows(path)]
 
 
-def rows_in(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield what :func:`read_lines` returns, row by row.
+def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield what :func:`read_lines` returns, row by row, each with the number of its line, counted from 1.
 
     Raises:
-        ValueError: as there.
+        DamagedError: as there.
     """
     if not path.exists():
         return
@@ -30,19 +33,21 @@ def rows_in(path: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(file, start=1):
             if broken is not None:
                 told = broken[1].rstrip(b"\n").decode(errors="replace")[:60]
-                raise ValueError(f"{path}:{broken[0]}: is not a row: {told!r}")
+                raise DamagedError(
+                    f"{path}:{broken[0]}: is not a row: {told!r}; remove this line to read the others"
+                )
             row = row_of(line)
             if row is None:
                 broken = number, line
             else:
-                yield row
+                yield number, row
 
 
 def row_of(line: bytes) -> dict[str, Any] | None:
     """Return the row in a line, or None if it is not one, or not a whole one."""
     try:
         row = json.loads(line)
-    except ValueError:  # also bytes that are no UTF-8
+    except (ValueError, RecursionError):  # also bytes that are no UTF-8
         return None
     return row if isinstance(row, dict) else None
 
@@ -55,6 +60,23 @@ def mend_last_line(path: Path) -> None:
     if content and not content.endswith(b"\n"):
         with path.open("r+b") as file:
             file.truncate(content.rfind(b"\n") + 1)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, whole or not at all, also when the power fails.
+
+    Raises:
+        OSError: it cannot be written; an older file is as it was.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def append_line(path: Path, line: str) -> None:

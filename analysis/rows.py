@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,17 +12,8 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_integer_dtype
 
-from analysis.columns import read_columns
-from analysis.layout import (
-    DEFAULTS_FILE,
-    METRICS_FILE,
-    PLAN_FILE,
-    REPORT_COLUMNS,
-    REPORTS_FILE,
-    TRIAL_COLUMNS,
-    TRIALS_FILE,
-)
-from analysis.lines import rows_in
+from analysis.layout import REPORT_COLUMNS, TRIAL_COLUMNS
+from analysis.store import RowStore
 from search_spaces.plan import Plan
 
 PARAMS = "params"
@@ -79,15 +68,20 @@ class SearchRows:
         part.__dict__.update(plan=self.plan, metrics=self.metrics, defaults=self.defaults)
         return part
 
+    @property
+    def store(self) -> RowStore:
+        """The files that all of this is read from."""
+        return RowStore(self.folder)
+
     @cached_property
     def plan(self) -> Plan:
         """The plan."""
-        return Plan.model_validate_json((self.folder / PLAN_FILE).read_text())
+        return self.store.plan()
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, Any]]:
         """Every metric by name, with its direction, unit and description."""
-        listed: list[dict[str, Any]] = json.loads((self.folder / METRICS_FILE).read_text())
+        listed = self.store.metrics()
         is_older = not any("is_cost" in metric for metric in listed)
         older = {
             name: {"is_cost": True, "spent": spent} if is_older else {}
@@ -101,8 +95,7 @@ class SearchRows:
 
         Empty for searches that are older than the file that holds them.
         """
-        path = self.folder / DEFAULTS_FILE
-        return dict(json.loads(path.read_text())) if path.exists() else {}
+        return self.store.defaults()
 
     @property
     def costs(self) -> list[str]:
@@ -125,7 +118,7 @@ class SearchRows:
         if self._whole is not None:
             whole = self._whole.trials
             return whole[whole["configuration"].isin(self._kept)].reset_index(drop=True)
-        frame = _last_rows(self.folder / TRIALS_FILE)
+        frame = _trials(self.store)
         if frame.empty:
             return pd.DataFrame(columns=[column.name for column in TRIAL_COLUMNS])
         # A trial without an ending is one whose search was killed, or still runs.
@@ -137,36 +130,14 @@ class SearchRows:
         if self._whole is not None:
             whole = self._whole.reports
             return whole[whole["configuration"].isin(self._kept)].reset_index(drop=True)
-        frame = read_columns(self.folder / REPORTS_FILE)
-        if frame.empty:
-            return pd.DataFrame(columns=[column.name for column in REPORT_COLUMNS])
-        frame = frame.drop_duplicates(["trial", "step"], keep="last")
-        return frame.sort_values(["trial", "step"], ignore_index=True)
+        frame = self.store.reports()
+        return pd.DataFrame(columns=[column.name for column in REPORT_COLUMNS]) if frame.empty else frame
 
 
-def _last_rows(path: Path) -> pd.DataFrame:
+def _trials(store: RowStore) -> pd.DataFrame:
     """Return the last row of every trial, in the order of the file, with the columns of all rows."""
-    rows: dict[str, dict[str, Any]] = {}
     appearances: Counter[str] = Counter()
-    for row in rows_in(path):
-        appearances.update(row.keys())
-        # Taken out first, so that a trial stands where its last row does.
-        rows.pop(row["trial"], None)
-        # A row without an ending mostly gives way to the next, and is not worth the time.
-        rows[row["trial"]] = _sharing_words(row) if row.get("ending") is not None else row
-    frame = pd.DataFrame(list(rows.values()), columns=list(appearances))
+    frame = pd.DataFrame(list(store.trials(appearances).values()), columns=list(appearances))
     # A metric is a float column from the first row on, which has no metrics yet: not only while trials run.
     partly = {name: float for name, count in appearances.items() if count < appearances["trial"]}
     return frame.astype({name: kind for name, kind in partly.items() if is_integer_dtype(frame[name])})
-
-
-def _sharing_words(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row whose texts exist once for all rows: names of parameters are most of its memory."""
-    return {
-        sys.intern(name): _sharing_words(value)
-        if isinstance(value, dict)
-        else sys.intern(value)
-        if type(value) is str
-        else value
-        for name, value in row.items()
-    }

@@ -6,17 +6,15 @@ so its rate in the search is too high; its rate on fresh seeds is not.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from analysis.intervals import wilson_ends
-from analysis.layout import CONFIRMATION_COLUMNS, CONFIRMATIONS_FILE, RETRAIN_FOLDER
-from analysis.lines import read_lines
+from analysis.layout import CONFIRMATION_COLUMNS
 from analysis.rows import SearchRows
+from analysis.store import RowStore
 
 _KNOWN_ENDINGS = ("solved", "finished", "diverged")
 
@@ -33,7 +31,7 @@ def confirmations(rows: SearchRows) -> pd.DataFrame:
         the columns of :data:`analysis.layout.CONFIRMATION_COLUMNS`, then metrics; sorted by configuration and
         seed; empty where nothing was confirmed.
     """
-    written = [*_older_rows(rows.folder), *read_lines(rows.folder / CONFIRMATIONS_FILE)]
+    written = [*_older_rows(rows.store), *rows.store.confirmations()]
     columns = [column.name for column in CONFIRMATION_COLUMNS]
     frame = pd.DataFrame(written)
     if frame.empty:
@@ -98,12 +96,9 @@ def evaluated_tables(rows: SearchRows) -> dict[int, list[dict[str, Any]]]:
     }
 
 
-def _older_rows(folder: Path) -> list[dict[str, Any]]:
+def _older_rows(store: RowStore) -> list[dict[str, Any]]:
     """Return what the reports of ``retrain`` tell of their seeds, the newest report last."""
-    paths = (folder / RETRAIN_FOLDER).glob("*/report.json")
-    # A name that was taken got a number: c000, c000-2, and c000-10.
-    ordered = sorted(paths, key=lambda path: (len(path.parent.name), path.parent.name))
-    return [row for path in ordered for row in _rows_of_report(json.loads(path.read_text()))]
+    return [row for report in store.retrained() for row in _rows_of_report(report)]
 
 
 def _rows_of_report(report: Mapping[str, Any]) -> list[dict[str, Any]]:

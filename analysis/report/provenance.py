@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,18 +9,14 @@ from typing import Any
 import pandas as pd
 
 from analysis.finding import Table
-from analysis.layout import PROVENANCE_FILE, Column
+from analysis.layout import Column
 from analysis.report.tables import TIME
 from analysis.rows import SearchRows
 
 
 def sessions_of(rows: SearchRows) -> list[dict[str, Any]]:
     """Return what is known about each run of the program; empty if nothing is."""
-    path = rows.folder / PROVENANCE_FILE
-    if not path.exists():
-        return []
-    sessions: list[dict[str, Any]] = json.loads(path.read_text()).get("sessions", [])
-    return sessions
+    return rows.store.sessions()
 
 
 def machines(sessions: Sequence[dict[str, Any]]) -> list[str]:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
-from typing import Any
-
-from analysis.layout import PROVENANCE_FILE
 from analysis.rows import SearchRows
 
 ELAPSED = ("wall_seconds", "seconds_to_target")
@@ -22,14 +17,11 @@ def trials_at_a_time(rows: SearchRows) -> int:
     """
     if rows.plan.resources.gpu >= 1:
         return 1
-    sessions: list[dict[str, Any]] = []
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        sessions = list(json.loads((rows.folder / PROVENANCE_FILE).read_text())["sessions"])
     has_sessions = "session" in rows.trials.columns
     worked = {int(number) for number in rows.trials["session"].dropna()} if has_sessions else set()
     counts = [
         int(session.get("concurrency") or 1)
-        for session in sessions
+        for session in rows.store.sessions()
         if not worked or session.get("session") in worked
     ]
     return max([1, *counts])

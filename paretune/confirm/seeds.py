@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any
 
 import torch
 
-from analysis.layout import CONFIRMATIONS_FILE
-from analysis.lines import append_line
+from analysis.store import RowStore
 from paretune.confirm.evaluation import as_json
 from paretune.confirm.retraining import SeedRun, Watcher, retrain_seed
 from paretune.devices import gpu_name
@@ -80,7 +78,7 @@ def confirm_seed(
     if not keeps_checkpoint:
         run.checkpoint = None
     row = row_of(bench, number, values, index, run)
-    append_line(bench.folder / CONFIRMATIONS_FILE, json.dumps(row, allow_nan=False))
+    RowStore(bench.folder).append_confirmation(row)
     return run
 
 

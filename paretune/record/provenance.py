@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shlex
@@ -12,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import PROVENANCE_FILE
 from paretune import __version__
 
 _PACKAGES = ("ray", "optuna", "torch", "numpy", "pandas", "pydantic", "tensorboard")
@@ -56,20 +54,6 @@ def git_commit(where: Path) -> str | None:
     head = _output(["git", "-C", str(where), "rev-parse", "HEAD"])
     changed = _output(["git", "-C", str(where), "status", "--porcelain", "--untracked-files=no"])
     return f"{head} with uncommitted changes" if changed else head
-
-
-def read_sessions(folder: Path) -> list[dict[str, Any]]:
-    """Return the sessions of a search so far."""
-    path = folder / PROVENANCE_FILE
-    sessions: list[dict[str, Any]] = json.loads(path.read_text())["sessions"] if path.exists() else []
-    return sessions
-
-
-def write_sessions(folder: Path, sessions: list[dict[str, Any]]) -> None:
-    """Write a search's sessions, whole or not at all."""
-    partial = folder / f".{PROVENANCE_FILE}.partial"
-    partial.write_text(json.dumps({"sessions": sessions}, indent=2) + "\n")
-    partial.replace(folder / PROVENANCE_FILE)
 
 
 def _version(package: str) -> str | None:

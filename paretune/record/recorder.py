@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import REPORTS_FILE, TRIALS_FILE
-from analysis.lines import append_line, read_lines
+from analysis.store import RowStore
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
 from paretune.sampling.queue import PastTrial, TrialSpec, outcome_of
 
 TO_BE_DONE = frozenset({None, TrialEnding.INTERRUPTED, TrialEnding.FAILED})
-"""Endings with which a trial is done, or done again, when a search goes on."""
+"""Endings with which a trial is done, or done again, when a search is resumed."""
 
 
 class Recorder:
@@ -26,8 +24,8 @@ class Recorder:
     counts. So whatever kills the search, what is known by then is on disk.
     """
 
-    def __init__(self, folder: Path, session: int) -> None:
-        self._folder = folder
+    def __init__(self, store: RowStore, session: int) -> None:
+        self._store = store
         self._session = session
         self._rows: dict[str, dict[str, Any]] = {}
 
@@ -48,12 +46,12 @@ class Recorder:
             "session": self._session,
             "checkpoint": self._relative(trial.resume_from),
         }
-        self._append(TRIALS_FILE, self._rows[trial.label])
+        self._store.append_trial(self._rows[trial.label])
 
     def started(self, trial: TrialSpec) -> None:
         """Write down since when the trial runs; after a failure, since when it runs again."""
         self._rows[trial.label]["started"] = _now()
-        self._append(TRIALS_FILE, self._rows[trial.label])
+        self._store.append_trial(self._rows[trial.label])
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
         """Write a report's row."""
@@ -66,42 +64,40 @@ class Recorder:
         }
         if "engine" in row:
             self._rows[trial.label]["engine"] = row["engine"]
-        self._append(REPORTS_FILE, {**head, **_finite(row)})
+        self._store.append_report({**head, **_finite(row)})
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
         """Write down where the trial's newest checkpoint is."""
         self._rows[trial.label]["checkpoint"] = self._relative(path)
-        self._append(TRIALS_FILE, self._rows[trial.label])
+        self._store.append_trial(self._rows[trial.label])
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Write the row that counts."""
         row = {**self._rows[trial.label], **_finite(last), "ending": ending, "ended": _now()}
         if error is not None:
             row["error"] = error
-        self._append(TRIALS_FILE, row)
+        self._store.append_trial(row)
 
     def tick(self) -> None:
         """Nothing is ever held back."""
-
-    def _append(self, name: str, row: Mapping[str, Any]) -> None:
-        append_line(self._folder / name, json.dumps(row, allow_nan=False))
 
     def _relative(self, path: str | None) -> str | None:
         if path is None:
             return None
         try:
-            return str(Path(path).relative_to(self._folder))
+            return str(Path(path).relative_to(self._store.folder))
         except ValueError:
             return path
 
 
-def read_past(folder: Path, metrics: set[str]) -> list[PastTrial]:
-    """Return the trials that earlier sessions of a search began, in the order of their labels."""
-    rows: dict[str, dict[str, Any]] = {}
-    for row in read_lines(folder / TRIALS_FILE):
-        rows[row["trial"]] = row
+def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
+    """Return the trials that earlier sessions of a search began, in the order of their labels.
+
+    Raises:
+        DamagedError: a row cannot be read.
+    """
     past = []
-    for row in rows.values():
+    for row in store.trials().values():
         checkpoint = row.get("checkpoint")
         spec = TrialSpec(
             label=row["trial"],
@@ -110,7 +106,7 @@ def read_past(folder: Path, metrics: set[str]) -> list[PastTrial]:
             seed=row["seed"],
             values=row["values"],
             params=row["params"],
-            resume_from=None if checkpoint is None else str(folder / checkpoint),
+            resume_from=None if checkpoint is None else str(store.folder / checkpoint),
         )
         ending = row.get("ending")
         outcome = None if ending in TO_BE_DONE else outcome_of(TrialEnding(row["ending"]), row, metrics)
@@ -118,13 +114,20 @@ def read_past(folder: Path, metrics: set[str]) -> list[PastTrial]:
     return sorted(past, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index))
 
 
-def settle_past(folder: Path) -> None:
-    """Give trials the ending that they reported themselves just before their search was killed."""
-    said = {row["trial"]: row for row in read_lines(folder / REPORTS_FILE) if row.get("ending")}
-    rows = {row["trial"]: row for row in read_lines(folder / TRIALS_FILE)}
-    for label, row in rows.items():
-        if row.get("ending") in TO_BE_DONE and label in said:
-            append_line(folder / TRIALS_FILE, json.dumps({**row, **said[label]}))
+def settle_past(store: RowStore) -> None:
+    """Give trials the ending that they reported themselves just before their search was killed.
+
+    Raises:
+        DamagedError: a row cannot be read.
+        OSError: a row cannot be written.
+    """
+    reports = store.reports_by_trial()
+    for label, row in store.trials().items():
+        last = next((said for said in reversed(reports.get(label, [])) if said.get("ending")), None)
+        if row.get("ending") in TO_BE_DONE and last is not None:
+            store.append_trial(
+                {**row, **{k: v for k, v in last.items() if k != "at"}, "ended": last.get("at")}
+            )
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import difflib
 import fcntl
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from analysis.layout import DEFAULTS_FILE, METRICS_FILE, PLAN_FILE, SPACE_FILE, TRIALS_FILE
+from analysis.layout import PLAN_FILE, SPACE_FILE, TRIALS_FILE
 from analysis.names import shown_name
+from analysis.store import RowStore
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from search_spaces.plan import Plan
@@ -35,16 +35,18 @@ class RunFolder:
         return shown_name(self.path)
 
     @property
+    def store(self) -> RowStore:
+        """The files in it, to be read and written."""
+        return RowStore(self.path)
+
+    @property
     def plan(self) -> Plan:
-        """The plan that the search was started with.
+        """The plan that the search was started with, or last extended to.
 
         Raises:
-            InputError: the file is gone or was changed into something else.
+            DamagedError: the file is gone or was changed into something else.
         """
-        try:
-            return Plan.model_validate_json((self.path / PLAN_FILE).read_text())
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.path / PLAN_FILE} cannot be read: {error}") from None
+        return self.store.plan()
 
     @classmethod
     def create(cls, results: Path, bound: BoundPlan, space_text: str) -> RunFolder:
@@ -67,22 +69,15 @@ class RunFolder:
                 raise InputError(f"cannot make {results / name}: {error.strerror}") from None
         folder = cls((results / name).absolute())
         (folder.path / SPACE_FILE).write_text(space_text)
-        metrics = [asdict(metric) for metric in bound.metrics.values()]
-        (folder.path / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n")
-        (folder.path / DEFAULTS_FILE).write_text(json.dumps(bound.defaults, indent=2) + "\n")
-        folder.write_plan(plan)
+        folder.store.write_metrics([asdict(metric) for metric in bound.metrics.values()])
+        folder.store.write_defaults(bound.defaults)
+        folder.store.write_plan(plan)
         return folder
 
     def remove_unused(self) -> None:
         """Remove the folder again if no trial was ever started in it, so that its name stays free."""
         if not (self.path / TRIALS_FILE).exists():
             shutil.rmtree(self.path)
-
-    def write_plan(self, plan: Plan) -> None:
-        """Write the plan, whole or not at all."""
-        partial = self.path / f".{PLAN_FILE}.partial"
-        partial.write_text(plan.model_dump_json(indent=2) + "\n")
-        partial.replace(self.path / PLAN_FILE)
 
     @classmethod
     def open(cls, results: Path, name: str) -> RunFolder:

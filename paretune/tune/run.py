@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from ray import tune
 
-from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER, TRIALS_FILE
-from analysis.lines import mend_last_line, read_lines
+from analysis.layout import RAY_FOLDER, TENSORBOARD_FOLDER
+from analysis.store import RowStore
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Listener
-from paretune.record.provenance import describe_session, read_sessions, write_sessions
+from paretune.record.provenance import describe_session
 from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
 from paretune.record.tally import Tally
@@ -72,34 +72,35 @@ def run_search(
     """
     began = time.monotonic()
     with folder.locked():
-        for name in (TRIALS_FILE, REPORTS_FILE):
-            mend_last_line(folder.path / name)
-        settle_past(folder.path)
-        past = read_past(folder.path, set(bound.metrics))
-        sessions = read_sessions(folder.path)
-        session = {"session": len(sessions) + 1, "began": _now(), "address": address, **describe_session()}
-        write_sessions(folder.path, [*sessions, session])
+        store = folder.store
+        store.mend()
+        settle_past(store)
+        past = read_past(store, set(bound.metrics))
+        sessions = store.sessions()
+        number = next_session(folder.path, sessions)
+        session = {"session": number, "began": _now(), "address": address, **describe_session()}
+        store.write_sessions([*sessions, session])
         tally = Tally(past)
         with ray_session(address) as nodes:
             concurrency = concurrency_of(bound, nodes)
             require_gpu(bound, address)
             if extended is not None:
-                folder.write_plan(extended)
+                store.write_plan(extended)
             session |= {"nodes": nodes, "concurrency": concurrency}
             try:
                 with watching(past) as watchers:
                     recording: list[Listener] = [
-                        Recorder(folder.path, session["session"]),
+                        Recorder(store, number),
                         TensorBoardLog(folder.path / TENSORBOARD_FOLDER, bound),
                         tally,
                     ]
-                    run = _Run(folder, bound, past, session["session"], concurrency)
+                    run = _Run(folder, bound, past, number, concurrency)
                     interrupted = run.tune([*recording, *watchers])
             finally:
                 session |= {"ended": _now(), "endings": dict(tally.endings)}
                 # If the disk is full, the error that said so matters more than this one.
                 with suppress(OSError):
-                    write_sessions(folder.path, [*sessions, session])
+                    store.write_sessions([*sessions, session])
     return SearchResult(endings=tally.endings, interrupted=interrupted, elapsed=time.monotonic() - began)
 
 
@@ -121,7 +122,7 @@ class _Run:
             return False
         rungs = rungs_for(bound)
         if rungs is not None:
-            _refill(rungs, bound, self.folder.path, self.past)
+            _refill(rungs, bound, self.folder.store, self.past)
         metrics = set(bound.metrics)
         monitor = Monitor(listeners, {"step", "ending", "engine", *metrics})
 
@@ -158,6 +159,16 @@ class _Run:
         if monitor.failure is not None:
             raise monitor.failure
         return not queue.exhausted or queue.running > 0
+
+
+def next_session(folder: Path, sessions: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of the next session: one that neither a session nor a folder of Ray's files has.
+
+    Folders count too, since what is known of the sessions may have been lost.
+    """
+    known = [int(session.get("session", 0)) for session in sessions]
+    folders = [path.name.rpartition("-")[2] for path in (folder / RAY_FOLDER).glob("session-*")]
+    return max([0, *known, *(int(name) for name in folders if name.isdecimal())]) + 1
 
 
 def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> int:
@@ -207,16 +218,13 @@ def require_gpu(bound: BoundPlan, address: str) -> None:
         )
 
 
-def _refill(rungs: Rungs, bound: BoundPlan, folder: Path, past: list[PastTrial]) -> None:
+def _refill(rungs: Rungs, bound: BoundPlan, store: RowStore, past: list[PastTrial]) -> None:
     """Give the rungs back what they held when the last session ended."""
-    reports: dict[str, dict[int, dict[str, Any]]] = {}
-    for row in read_lines(folder / REPORTS_FILE):
-        reports.setdefault(row["trial"], {})[row["step"]] = row
+    reports = store.reports_by_trial()
     for trial in past:
-        rows = reports.get(trial.spec.label, {})
         ending = None if trial.outcome is None else trial.outcome.ending
         report_at = rungs_of(bound, trial.spec.values)
-        rungs.replay(trial.spec.label, report_at, [rows[step] for step in sorted(rows)], ending)
+        rungs.replay(trial.spec.label, report_at, reports.get(trial.spec.label, []), ending)
 
 
 def _now() -> str:

@@ -30,7 +30,9 @@ def line_by_line(path: Path) -> list[dict]:
             rows.append(json.loads(line))
         except json.JSONDecodeError:
             if number < len(lines):
-                raise ValueError(f"{path}:{number}: is not a row: {line[:60]!r}") from None
+                raise ValueError(
+                    f"{path}:{number}: is not a row: {line[:60]!r}; remove this line to read the others"
+                ) from None
     return rows
 
 

@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import pytest
 from helpers.plans import bound
 
-from analysis.lines import append_line, mend_last_line, read_lines
+from analysis.lines import append_line, read_lines
+from analysis.store import RowStore
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.record.recorder import Recorder, read_past, settle_past
@@ -60,7 +61,7 @@ def test_search_without_rows_says_what_to_do(tmp_path: Path):
 def test_rows_tell_the_next_session_what_is_left(tmp_path: Path):
     plan = bound(search={"trials": 3})
     queue = TrialQueue(plan)
-    recorder = Recorder(tmp_path, session=1)
+    recorder = Recorder(RowStore(tmp_path), session=1)
     done, begun, interrupted = (queue.next() for _ in range(3))
     for spec in (done, begun, interrupted):
         recorder.announced(spec)
@@ -72,8 +73,8 @@ def test_rows_tell_the_next_session_what_is_left(tmp_path: Path):
     with (tmp_path / "trials.jsonl").open("a") as file:
         file.write('{"trial": "c00')  # killed while it wrote
 
-    mend_last_line(tmp_path / "trials.jsonl")
-    past = read_past(tmp_path, {"exact_match"})
+    RowStore(tmp_path).mend()
+    past = read_past(RowStore(tmp_path), {"exact_match"})
     assert [trial.spec.label for trial in past] == ["c000-s0", "c001-s0", "c002-s0"]
     assert past[0].outcome is not None
     assert past[0].outcome.metrics == {"exact_match": 0.6}
@@ -89,11 +90,11 @@ def test_moved_folder_keeps_its_checkpoints(tmp_path: Path):
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     spec = TrialQueue(bound()).next()
-    recorder = Recorder(old, session=1)
+    recorder = Recorder(RowStore(old), session=1)
     recorder.announced(spec)
     recorder.checkpointed(spec, str(old / "ray" / "checkpoint_000000"))
     old.rename(new)
-    (trial,) = read_past(new, set())
+    (trial,) = read_past(RowStore(new), set())
     assert trial.spec.resume_from == str(new / "ray" / "checkpoint_000000")
 
 
@@ -118,7 +119,7 @@ def test_line_that_cannot_be_written_whole_is_not_written_at_all(tmp_path: Path)
 
 
 def test_listener_that_cannot_write_ends_the_search_and_is_heard(tmp_path: Path):
-    recorder = Recorder(tmp_path, session=1)
+    recorder = Recorder(RowStore(tmp_path), session=1)
     monitor = Monitor([recorder], {"step", "exact_match"})
     spec = TrialQueue(bound()).next()
     trial = SimpleNamespace(config={"label": spec.label})
@@ -151,18 +152,22 @@ def _file_size_limit(limit: int) -> Iterator[None]:
 
 def test_trial_that_ended_just_before_a_crash_keeps_its_ending(tmp_path: Path):
     spec = TrialQueue(bound()).next()
-    recorder = Recorder(tmp_path, session=1)
+    recorder = Recorder(RowStore(tmp_path), session=1)
     recorder.announced(spec)
     recorder.started(spec)
     recorder.reported(spec, {"step": 900, "exact_match": 0.995, "ending": "solved"})
-    settle_past(tmp_path)
-    (trial,) = read_past(tmp_path, {"exact_match"})
+    settle_past(RowStore(tmp_path))
+    (trial,) = read_past(RowStore(tmp_path), {"exact_match"})
     assert trial.outcome.ending == "solved"
     assert trial.outcome.metrics == {"exact_match": 0.995}
+    last = read_lines(tmp_path / "trials.jsonl")[-1]
+    (report,) = read_lines(tmp_path / "reports.jsonl")
+    assert last["ended"] == report["at"]
+    assert "at" not in last, "a row of a trial has no such column"
 
 
 def test_interrupted_search_believes_what_a_trial_said_last(tmp_path: Path):
-    monitor = Monitor([Recorder(tmp_path, session=1)], {"step", "exact_match", "ending"})
+    monitor = Monitor([Recorder(RowStore(tmp_path), session=1)], {"step", "exact_match", "ending"})
     queue = TrialQueue(bound())
     first, second = queue.next(), queue.next()
     for spec in (first, second):
@@ -178,7 +183,7 @@ def test_interrupted_search_believes_what_a_trial_said_last(tmp_path: Path):
 def test_trial_whose_process_never_came_up_is_a_failed_one(tmp_path: Path):
     plan = bound()
     log = TensorBoardLog(tmp_path / "tensorboard", plan)
-    monitor = Monitor([Recorder(tmp_path, session=1), log, Board(plan, [])], {"step"})
+    monitor = Monitor([Recorder(RowStore(tmp_path), session=1), log, Board(plan, [])], {"step"})
     spec = TrialQueue(plan).next()
     monitor.announce(spec)
     monitor.on_trial_error(0, [], SimpleNamespace(config={"label": spec.label}, error_file=None))
@@ -187,12 +192,12 @@ def test_trial_whose_process_never_came_up_is_a_failed_one(tmp_path: Path):
 
 def test_retry_does_not_forget_the_newest_checkpoint(tmp_path: Path):
     spec = TrialQueue(bound()).next()
-    recorder = Recorder(tmp_path, session=1)
+    recorder = Recorder(RowStore(tmp_path), session=1)
     recorder.announced(spec)
     recorder.started(spec)
     recorder.checkpointed(spec, str(tmp_path / "checkpoint_000003"))
     recorder.started(spec)  # Tune starts it again after its process died
-    (trial,) = read_past(tmp_path, set())
+    (trial,) = read_past(RowStore(tmp_path), set())
     assert trial.spec.resume_from == str(tmp_path / "checkpoint_000003")
 
 

@@ -1,0 +1,288 @@
+"""The files of a search, read and written in one place: its plan, metrics, defaults, sessions and rows.
+
+Every file that is written whole states the version of its format. Rows do not, which would cost bytes in
+each: the version of ``provenance.json``, which every session writes before its first row, is theirs too. A
+file without a version is older than versions; :class:`RowStore` reads it, and :mod:`analysis.rows` knows what
+older searches did not say.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from analysis.layout import (
+    CONFIRMATIONS_FILE,
+    DEFAULTS_FILE,
+    METRICS_FILE,
+    PLAN_FILE,
+    PROVENANCE_FILE,
+    REPORTS_FILE,
+    RETRAIN_FOLDER,
+    TRIALS_FILE,
+    DamagedError,
+    TrialEnding,
+)
+from analysis.lines import append_line, mend_last_line, numbered_rows, write_whole
+from search_spaces.plan import Plan
+from search_spaces.wording import finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT_VERSION = 1
+"""Raised whenever a program that does not know the change would misread a file."""
+
+_VERSION = "version"
+
+_RESTORE = "restore it from a copy of the search's folder"
+
+_Keys = Mapping[str, type | UnionType]
+
+_TRIAL_KEYS: _Keys = {"trial": str, "configuration": int, "seed_index": int}
+_REPORT_KEYS: _Keys = {"trial": str, "step": int | float}
+_CONFIRMATION_KEYS: _Keys = {"configuration": int, "seed": int}
+"""What no row does without."""
+
+_ENDINGS = tuple(TrialEnding)
+
+Row = dict[str, Any]
+
+
+class RowStore:
+    """The files of one search.
+
+    Every method that reads raises :class:`DamagedError`, which names the file, the line if there is one, and
+    the way out. Every method that writes raises OSError, and then leaves the file as it was.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    # Files that are written whole
+
+    def plan(self) -> Plan:
+        """Return the plan that the search was started with, or last extended to."""
+        content = self._content(PLAN_FILE)
+        try:
+            return Plan.model_validate_json(json.dumps(content))
+        except ValidationError as error:
+            detail = error.errors()[0]
+            place = ".".join(map(str, detail["loc"]))
+            what = f"{place}: {finding(detail)}" if place else finding(detail)
+            raise self._damaged(PLAN_FILE, f"is not a plan: {what}") from None
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write the plan, whole or not at all."""
+        self._write(PLAN_FILE, plan.model_dump(mode="json"))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return every metric as the fields of its description."""
+        content = self._content(METRICS_FILE)
+        # Before there were versions, the file was the list.
+        listed = content if isinstance(content, list) else content.get("metrics")
+        if not isinstance(listed, list) or not all(isinstance(m, dict) and "name" in m for m in listed):
+            raise self._damaged(METRICS_FILE, "does not list metrics")
+        return listed
+
+    def write_metrics(self, metrics: Sequence[dict[str, Any]]) -> None:
+        """Write the metrics, whole or not at all."""
+        self._write(METRICS_FILE, {"metrics": list(metrics)})
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the task's parameters with their defaults; empty where the search is older than the file."""
+        if not (self.folder / DEFAULTS_FILE).exists():
+            return {}
+        content, version = self._versioned(DEFAULTS_FILE)
+        # Before there were versions, the file was the mapping.
+        defaults = content if version is None else content.get("defaults")
+        if not isinstance(defaults, dict):
+            raise self._damaged(DEFAULTS_FILE, "does not hold parameters")
+        return defaults
+
+    def write_defaults(self, defaults: Mapping[str, Any]) -> None:
+        """Write the defaults, whole or not at all."""
+        self._write(DEFAULTS_FILE, {"defaults": dict(defaults)})
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return what is known of each session; empty where the search has no such file."""
+        if not (self.folder / PROVENANCE_FILE).exists():
+            return []
+        content = self._content(PROVENANCE_FILE)
+        sessions = content.get("sessions") if isinstance(content, dict) else None
+        if not isinstance(sessions, list) or not all(isinstance(session, dict) for session in sessions):
+            raise self._damaged(PROVENANCE_FILE, "does not list sessions")
+        return sessions
+
+    def write_sessions(self, sessions: Sequence[dict[str, Any]]) -> None:
+        """Write the sessions, whole or not at all."""
+        self._write(PROVENANCE_FILE, {"sessions": list(sessions)})
+
+    # Rows
+
+    def trials(self, appearances: Counter[str] | None = None) -> dict[str, Row]:
+        """Return the row of every trial that counts, its last, in the order in which those lie in the file.
+
+        Args:
+            appearances: is told in how many rows each column stands, rows that do not count included.
+        """
+        self.sessions()  # states the version of the rows
+        rows: dict[str, Row] = {}
+        for row in self._rows(TRIALS_FILE, _TRIAL_KEYS):
+            if appearances is not None:
+                appearances.update(row.keys())
+            # Taken out first, so that a trial stands where its last row does.
+            rows.pop(row["trial"], None)
+            # A row without an ending mostly gives way to the next, and is not worth the time.
+            rows[row["trial"]] = _sharing_words(row) if row.get("ending") is not None else row
+        return rows
+
+    def reports(self) -> pd.DataFrame:
+        """Return one row per report, sorted by trial and step; empty if there are none.
+
+        Of steps that were repeated after a resumption, the later report counts.
+        """
+        from analysis.columns import read_columns
+
+        self.sessions()  # states the version of the rows
+        frame = read_columns(self.folder / REPORTS_FILE)
+        if frame.empty:
+            return frame
+        if not _has_keys(frame):
+            deque(self._rows(REPORTS_FILE, _REPORT_KEYS), maxlen=0)  # names the line
+        frame = frame.drop_duplicates(["trial", "step"], keep="last")
+        return frame.sort_values(["trial", "step"], ignore_index=True)
+
+    def reports_by_trial(self) -> dict[str, list[Row]]:
+        """Return every trial's reports in the order of their steps; the same as :meth:`reports`, as rows."""
+        self.sessions()
+        by_step: dict[str, dict[int, Row]] = {}
+        for row in self._rows(REPORTS_FILE, _REPORT_KEYS):
+            by_step.setdefault(row["trial"], {})[row["step"]] = row
+        return {label: [rows[step] for step in sorted(rows)] for label, rows in by_step.items()}
+
+    def confirmations(self) -> list[Row]:
+        """Return all rows of confirmations in the order of the file."""
+        self.sessions()
+        return list(self._rows(CONFIRMATIONS_FILE, _CONFIRMATION_KEYS))
+
+    def retrained(self) -> list[dict[str, Any]]:
+        """Return the reports of ``paretune retrain``, the newest last."""
+        paths = (self.folder / RETRAIN_FOLDER).glob("*/report.json")
+        # A name that was taken got a number: c000, c000-2, and c000-10.
+        ordered = sorted(paths, key=lambda path: (len(path.parent.name), path.parent.name))
+        return [self._retrained(str(path.relative_to(self.folder))) for path in ordered]
+
+    def append_trial(self, row: Mapping[str, Any]) -> None:
+        """Append a row of a trial, whole or not at all."""
+        self._append(TRIALS_FILE, row)
+
+    def append_report(self, row: Mapping[str, Any]) -> None:
+        """Append a row of a report, whole or not at all."""
+        self._append(REPORTS_FILE, row)
+
+    def append_confirmation(self, row: Mapping[str, Any]) -> None:
+        """Append a row of a confirmation, whole or not at all."""
+        self._append(CONFIRMATIONS_FILE, row)
+
+    def mend(self) -> None:
+        """Cut off last lines that a crash left incomplete, so that the next row starts on its own line."""
+        for name in (TRIALS_FILE, REPORTS_FILE, CONFIRMATIONS_FILE):
+            mend_last_line(self.folder / name)
+
+    def _rows(self, name: str, keys: _Keys) -> Iterator[Row]:
+        path = self.folder / name
+        for number, row in numbered_rows(path):
+            for key, kind in keys.items():
+                if not isinstance(row.get(key), kind):
+                    what = f"{key!r} is {row[key]!r}" if key in row else f"{key!r} is missing"
+                    raise DamagedError(f"{path}:{number}: {what}; remove this line to read the others")
+            ending = row.get("ending")
+            if ending is not None and ending not in _ENDINGS:
+                raise DamagedError(
+                    f"{path}:{number}: 'ending' is {ending!r}, which is none of {', '.join(_ENDINGS)}; "
+                    "remove this line to read the others"
+                )
+            yield row
+
+    def _retrained(self, name: str) -> dict[str, Any]:
+        content = self._content(name)
+        if not isinstance(content, dict) or not {"configuration", "params", "config", "seeds"} <= set(
+            content
+        ):
+            raise self._damaged(name, "is not a report of retraining")
+        return content
+
+    def _append(self, name: str, row: Mapping[str, Any]) -> None:
+        append_line(self.folder / name, json.dumps(row, allow_nan=False))
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        text = json.dumps({_VERSION: FORMAT_VERSION, **content}, indent=2)
+        write_whole(self.folder / name, text + "\n")
+
+    def _content(self, name: str) -> Any:
+        return self._versioned(name)[0]
+
+    def _versioned(self, name: str) -> tuple[Any, int | None]:
+        """Return a file's content, and the version it states, None if it is older than versions."""
+        path = self.folder / name
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise self._damaged(name, "is missing") from None
+        except OSError as error:
+            raise DamagedError(f"{path}: cannot be read: {error.strerror}") from None
+        except json.JSONDecodeError as error:
+            place = f":{error.lineno}"
+            raise self._damaged(name, f"is damaged: {error.msg} at column {error.colno}", place) from None
+        except (ValueError, RecursionError):
+            raise self._damaged(name, "is damaged: it is not JSON") from None
+        if not isinstance(content, dict) or _VERSION not in content:
+            return content, None
+        version = content.pop(_VERSION)
+        if not isinstance(version, int) or version < 1:
+            raise self._damaged(name, f"has no valid version: {version!r}")
+        if version > FORMAT_VERSION:
+            raise DamagedError(
+                f"{path}: was written by a newer paretune (format {version}; this one reads up to "
+                f"{FORMAT_VERSION}); update paretune to read it"
+            )
+        return content, version
+
+    def _damaged(self, name: str, what: str, place: str = "") -> DamagedError:
+        way_out = {
+            PLAN_FILE: f"{_RESTORE}, or start the search anew from its space.yaml",
+            METRICS_FILE: f"{_RESTORE}, or copy it from a search of the same task",
+            DEFAULTS_FILE: f"{_RESTORE}, or copy it from a search of the same task",
+            PROVENANCE_FILE: f"{_RESTORE}, or remove it: the rows do without, and what it said is lost",
+        }.get(name, f"{_RESTORE}, or remove it: what it said is lost")
+        return DamagedError(f"{self.folder / name}{place}: {what}; {way_out}")
+
+
+def _has_keys(frame: pd.DataFrame) -> bool:
+    """Tell whether all rows of reports have what they cannot do without."""
+    from pandas.api.types import is_numeric_dtype, is_string_dtype
+
+    if not {"trial", "step"} <= set(frame.columns):
+        return False
+    trial, step = frame["trial"], frame["step"]
+    return is_string_dtype(trial) and is_numeric_dtype(step) and not (trial.isna() | step.isna()).any()
+
+
+def _sharing_words(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose texts exist once for all rows: names of parameters are most of its memory."""
+    return {
+        sys.intern(name): _sharing_words(value)
+        if isinstance(value, dict)
+        else sys.intern(value)
+        if type(value) is str
+        else value
+        for name, value in row.items()
+    }
