@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from search_spaces.mistakes import Mistake, SpaceFileError
     from search_spaces.plan import Bounds, Constraints, EarlyStopping, Objective, Plan, Resources
     from search_spaces.plan import Search as SearchSettings
-    from trainables.contract import CheckpointError, Evaluation
+    from trainables.base import BaseTask, BaseWorkload
+    from trainables.config import TrainingConfig
+    from trainables.contract import CheckpointError, Evaluation, Metric
+    from trainables.tasks import TaskError
     from trainables.text.errors import DataError
 
 __version__ = "0.1.0"
@@ -62,6 +65,11 @@ _HOMES = {
     "SearchSettings": "search_spaces.plan",
     "EarlyStopping": "search_spaces.plan",
     "Resources": "search_spaces.plan",
+    # A task of one's own.
+    "BaseTask": "trainables.base",
+    "BaseWorkload": "trainables.base",
+    "Metric": "trainables.contract",
+    "TrainingConfig": "trainables.config",
     # What can go wrong.
     "Error": "paretune.errors",
     "InputError": "paretune.errors",
@@ -72,6 +80,7 @@ _HOMES = {
     "DataError": "trainables.text.errors",
     "ExportError": "analysis.layout",
     "SelectionError": "analysis.layout",
+    "TaskError": "trainables.tasks",
 }
 """Where each public name is defined. It is imported when it is asked for: `paretune --help` needs none,
 and an earlier search is opened without Ray and torch."""
@@ -79,6 +88,8 @@ and an earlier search is opened without Ray and torch."""
 _NAMED_OTHERWISE = {"SearchSettings": "Search"}
 
 __all__ = [
+    "BaseTask",
+    "BaseWorkload",
     "Bounds",
     "CheckpointError",
     "Choice",
@@ -93,6 +104,7 @@ __all__ = [
     "FloatRange",
     "InputError",
     "IntRange",
+    "Metric",
     "Mistake",
     "Objective",
     "Plan",
@@ -107,6 +119,8 @@ __all__ = [
     "SelectionError",
     "Session",
     "SpaceFileError",
+    "TaskError",
+    "TrainingConfig",
     "__version__",
     "check",
     "evaluate",

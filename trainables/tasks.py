@@ -16,6 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any, cast
 
 from paretune.errors import Error
 from trainables.contract import Task
-from trainables.trusted import is_trusted
+from trainables.trusted import is_trusted, trusted_files
 
 ENTRY_POINTS = "paretune.tasks"
 """The group of entry points under which a package offers its tasks."""
@@ -38,6 +39,9 @@ _BUILT_IN = {
 }
 _MEMBERS = ("name", "config_class", "metrics", "size_fields", "parameter_table", "workload")
 """What is looked for to tell a task from another class; the contract has more."""
+
+_MODULE = "paretune_task_"
+"""What the modules begin with that files of tasks are imported as."""
 
 _loaded: dict[str, tuple[object, Task]] = {}
 """Tasks by reference, each with what its source was when it was loaded."""
@@ -111,6 +115,40 @@ def get_task(reference: str, *, allow_code: bool = False) -> Task:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnownTask:
+    """A task that may be named without permission, and where it comes from; or why it cannot be had."""
+
+    reference: str
+    origin: str
+    task: Task | None = None
+    problem: str | None = None
+
+
+def known_tasks() -> Iterator[KnownTask]:
+    """Yield the tasks that need no permission here: built in, of installed packages, and in trusted files."""
+    for name in _BUILT_IN:
+        yield _known(name, "built in")
+    for name, point in installed_tasks().items():
+        yield _known(name, f"the package {_package_of(point)}")
+    for path in trusted_files():
+        try:
+            _state_of(path)
+            classes = [name for name, value in vars(_run_file(path)).items() if _is_own_task(value)]
+        except TaskError as error:
+            yield KnownTask(reference=str(path), origin="your file", problem=str(error))
+            continue
+        for name in classes:
+            yield _known(f"{path}:{name}", "your file")
+
+
+def _known(reference: str, origin: str) -> KnownTask:
+    try:
+        return KnownTask(reference=reference, origin=origin, task=get_task(reference))
+    except TaskError as error:
+        return KnownTask(reference=reference, origin=origin, problem=str(error))
+
+
 def reference_of(task: Task) -> str:
     """Return what :func:`get_task` was asked for to return this task; else its name."""
     return next((reference for reference, (_, known) in _loaded.items() if known is task), task.name)
@@ -149,7 +187,7 @@ def _from_code(reference: str, *, allow_code: bool) -> Task:
     allowed = allow_code or _is_allowed_here() or (is_file and is_trusted(Path(place)))
     if not allowed:
         raise TaskError(
-            f"the task {reference} would run the code of {what}, which was not allowed. Look at what it "
+            f"task {attribute} would run the code of {what}, which was not allowed. Look at what it "
             f"does. If you trust it, allow it with --allow-task-code, with {ALLOW_VARIABLE}=1, or in Python "
             "with allow_task_code=True"
         )
@@ -170,15 +208,18 @@ def _from_code(reference: str, *, allow_code: bool) -> Task:
 
 def _from_package(point: EntryPoint) -> Task:
     if point.name not in _loaded:
-        package = point.dist.name if point.dist is not None else point.module
         try:
             found = point.load()
         except Exception as error:  # whatever somebody else's package does when it is imported
             raise TaskError(
-                f"the task {point.name} of the package {package} cannot be loaded: {_why(error)}"
+                f"the task {point.name} of the package {_package_of(point)} cannot be loaded: {_why(error)}"
             ) from error
         _loaded[point.name] = (None, _made(found, point.name))
     return _loaded[point.name][1]
+
+
+def _package_of(point: EntryPoint) -> str:
+    return point.module if point.dist is None else point.dist.name
 
 
 def _state_of(path: Path) -> object:
@@ -187,14 +228,15 @@ def _state_of(path: Path) -> object:
         status = path.stat()
     except OSError:
         raise TaskError(
-            f"there is no file {path}, in which the task is. Put it there, name its place in `task`, or make "
-            f"a package of it that offers it under {ENTRY_POINTS}, and install that on every machine"
+            f"there is no file {path}, in which the task is. Put it there, on every machine that runs trials, "
+            f"or install a package that offers the task as an entry point of {ENTRY_POINTS}. If the file was "
+            "moved, name its new place under `task` of the space file, or of plan.json in the search's folder"
         ) from None
     return status.st_mtime_ns, status.st_size
 
 
 def _run_file(path: Path) -> ModuleType:
-    name = f"paretune_task_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    name = f"{_MODULE}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TaskError(f"{path} is not a Python file; a task's file ends in .py")
@@ -238,6 +280,11 @@ def _why(error: Exception, path: Path | None = None) -> str:
 
 def _looks_like_a_task(value: object) -> bool:
     return all(hasattr(value, member) for member in _MEMBERS)
+
+
+def _is_own_task(value: object) -> bool:
+    """Tell a task's class from those that its file imports."""
+    return isinstance(value, type) and _looks_like_a_task(value) and value.__module__.startswith(_MODULE)
 
 
 def _made(found: Any, reference: str) -> Task:

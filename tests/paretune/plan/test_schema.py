@@ -15,7 +15,7 @@ from paretune.plan.loading import load_bound
 from paretune.plan.schema import space_file_schema
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError
-from trainables.tasks import TASKS
+from trainables.tasks import TASKS, get_task
 
 SPACES = Path(__file__).parents[3] / "search_spaces"
 WRITTEN = json.loads((SPACES / "schema.json").read_text())
@@ -138,6 +138,28 @@ def test_required_key_is_required_by_both(tmp_path: Path, key: str):
     without = {name: value for name, value in RIGHT.items() if name != key}
     assert not Draft202012Validator(WRITTEN).is_valid(without)
     assert not loads(tmp_path, without)
+
+
+@pytest.mark.parametrize("task", ["parity.py:Parity", "../tasks/parity.py:Parity", "my_package.tasks:Parity"])
+def test_a_task_of_ones_own_is_not_marked_wrong_and_may_have_any_parameter(task: str):
+    fixed = {"bits": 8}
+    content = {**RIGHT, "task": task, "fixed": fixed, "target": {"accuracy": 1}, "try_first": [fixed]}
+    validator = Draft202012Validator(WRITTEN)
+    assert validator.is_valid({**content, "baselines": {"small": fixed}})
+    for slip in ("adition", "parity.py:", ":Parity", "parity.py:2", "parity.py"):
+        assert not validator.is_valid({**content, "task": slip}), slip
+
+
+def test_a_schema_can_know_the_parameters_of_a_task_of_ones_own():
+    path = Path(__file__).parents[3] / "examples" / "parity_task" / "parity.py"
+    reference = f"{path}:Parity"
+    schema = space_file_schema({reference: get_task(reference, allow_code=True)})
+    content = {key: RIGHT[key] for key in ("name", "objectives", "search")}
+    content |= {"task": reference, "space": {"width": {"type": "int", "low": 1, "high": 2}}}
+    assert Draft202012Validator(schema).is_valid(content)
+    misspelt = {**content, "space": {"widht": {"type": "int", "low": 1, "high": 2}}}
+    assert not Draft202012Validator(schema).is_valid(misspelt)
+    assert Draft202012Validator(WRITTEN).is_valid(misspelt), "the schema that is shipped cannot tell"
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
