@@ -228,8 +228,8 @@ def _state_of(path: Path) -> object:
         status = path.stat()
     except OSError:
         raise TaskError(
-            f"there is no file {path}, in which the task is. Put it there, on every machine that runs trials, "
-            f"or install a package that offers the task as an entry point of {ENTRY_POINTS}. If the file was "
+            f"there is no file {path}, in which the task is. Put it there, on every machine that runs "
+            f"trials, or install a package that offers the task as an entry point of {ENTRY_POINTS}. If it was "
             "moved, name its new place under `task` of the space file, or of plan.json in the search's folder"
         ) from None
     return status.st_mtime_ns, status.st_size
