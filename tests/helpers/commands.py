@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.forking import Parent
+
 CLI = (sys.executable, "-m", "paretune")
 
 
@@ -24,15 +26,32 @@ class Finished:
     err: str
 
 
-def run_cli(*arguments: str | Path, cwd: Path | None = None, timeout: float = 300) -> Finished:
-    """Run ``paretune`` with arguments, as a person would, and wait for it."""
+_PARENT = Parent()
+
+
+def run_cli(
+    *arguments: str | Path, cwd: Path | None = None, timeout: float = 300, fresh: bool = False
+) -> Finished:
+    """Run ``paretune`` with arguments, as a person would, and wait for it.
+
+    Args:
+        arguments: of the command line.
+        cwd: the folder to run it in, or this process's own.
+        timeout: seconds after which it is killed, and the test fails.
+        fresh: whether it is to import everything itself, which takes seconds of a processor.
+    """
+    environment = {**os.environ, "NO_COLOR": "1"}
+    words = [str(argument) for argument in arguments]
+    # A limit on files holds for processes that this one starts.
+    if not fresh and resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY:
+        return Finished(*_PARENT.run(words, cwd, environment, timeout))
     done = subprocess.run(
-        [*CLI, *map(str, arguments)],
+        [*CLI, *words],
         cwd=cwd,
         capture_output=True,
         text=True,
         timeout=timeout,
-        env={**os.environ, "NO_COLOR": "1"},
+        env=environment,
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr)

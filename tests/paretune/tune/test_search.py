@@ -114,7 +114,7 @@ name: short
 task: addition
 objectives: [{metric: exact_match, direction: max}, {metric: params, direction: min}]
 target: {exact_match: 0.99}
-fixed: {digits: 3, batch: 32, eval_every: 20, lr: 0.01}
+fixed: {digits: 3, batch: 32, eval_every: 10, lr: 0.01}
 only:
   - {d_model: 4, d_ff: 8, steps: 20}
   - {d_model: 16, d_ff: 32, steps: 40}
@@ -168,7 +168,7 @@ def test_killed_and_interrupted_searches_go_on_where_they_ended(tmp_path: Path):
     second.send_signal(signal.SIGINT)
     out, err = second.communicate(timeout=60)
     assert second.returncode == 130, out + err
-    assert f"paretune search --resume {folder}" in out
+    assert f"paretune resume {folder}" in out
     rows = last_rows(folder)
     assert all(row["ending"] is not None for row in rows.values())
     assert "interrupted" in {row["ending"] for row in rows.values()}
@@ -218,5 +218,7 @@ def test_trial_that_needs_a_gpu_is_refused_where_there_is_none(tmp_path: Path):
     space.write_text(SLOW)
     done = run_cli("search", space, "--results", tmp_path / "results", "--gpu", "0.5")
     assert done.code == 2
-    assert "a trial needs 0.5 GPU, but the largest machine has 0" in done.err
+    assert "a trial needs 0.5 GPU, but this machine has none that torch" in done.err
     assert "--gpu" in done.err
+    assert "Starting Ray" not in done.out
+    assert not (tmp_path / "results").exists()
