@@ -229,8 +229,8 @@ def _state_of(path: Path) -> object:
     except OSError:
         raise TaskError(
             f"there is no file {path}, in which the task is. Put it there, on every machine that runs "
-            f"trials, or install a package that offers the task as an entry point of {ENTRY_POINTS}. If it was "
-            "moved, name its new place under `task` of the space file, or of plan.json in the search's folder"
+            f"trials, or install a package that offers the task as an entry point of {ENTRY_POINTS}. If it "
+            "was moved, state its new place under task in the space file, or in plan.json of the search"
         ) from None
     return status.st_mtime_ns, status.st_size
 
