@@ -10,6 +10,9 @@ from paretune.sampling.queue import TrialSpec
 
 Row = Mapping[str, Any]
 
+WARNINGS = "warnings"
+"""Key of a report under which its worker's warnings since the report before come: a list of texts."""
+
 
 class Listener(Protocol):
     """Someone who is told of every event of a search, in the driver's main thread."""
@@ -23,7 +26,7 @@ class Listener(Protocol):
         ...
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
-        """Take note of a report: ``step``, metrics, and in a last report ``ending``."""
+        """Take note of a report: ``step``, metrics, maybe ``warnings``, and in a last report ``ending``."""
         ...
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from analysis.store import RowStore
 from paretune.record.endings import TrialEnding
-from paretune.record.events import Row
+from paretune.record.events import WARNINGS, Row
 from paretune.sampling.queue import PastTrial, TrialSpec, outcome_of
 
 TO_BE_DONE = frozenset({None, TrialEnding.INTERRUPTED, TrialEnding.FAILED})
@@ -62,9 +61,13 @@ class Recorder:
             "session": self._session,
             "at": _now(),
         }
+        known = self._rows[trial.label]
         if "engine" in row:
-            self._rows[trial.label]["engine"] = row["engine"]
-        self._store.append_report({**head, **_finite(row)})
+            known["engine"] = row["engine"]
+        self._store.append_report({**head, **_numbers_and_texts(row)})
+        if warnings := row.get(WARNINGS):
+            known[WARNINGS] = list(dict.fromkeys([*known.get(WARNINGS, []), *warnings]))
+            self._store.append_trial(known)
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
         """Write down where the trial's newest checkpoint is."""
@@ -73,7 +76,7 @@ class Recorder:
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Write the row that counts."""
-        row = {**self._rows[trial.label], **_finite(last), "ending": ending, "ended": _now()}
+        row = {**self._rows[trial.label], **_numbers_and_texts(last), "ending": ending, "ended": _now()}
         if error is not None:
             row["error"] = error
         self._store.append_trial(row)
@@ -130,10 +133,12 @@ def settle_past(store: RowStore) -> None:
             )
 
 
-def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out numbers that are not finite: in the rows, missing stays missing."""
+def _numbers_and_texts(row: Row) -> dict[str, Any]:
+    """Leave out numbers that are not finite: in the rows, missing stays missing. Warnings are the trial's."""
     return {
-        name: value for name, value in row.items() if not isinstance(value, float) or math.isfinite(value)
+        name: value
+        for name, value in row.items()
+        if name != WARNINGS and not (isinstance(value, float) and not math.isfinite(value))
     }
 
 

@@ -20,7 +20,7 @@ from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
 from paretune.record.endings import TrialEnding
-from paretune.record.events import Listener
+from paretune.record.events import WARNINGS, Listener
 from paretune.record.provenance import describe_session
 from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
@@ -124,7 +124,7 @@ class _Run:
         if rungs is not None:
             _refill(rungs, bound, self.folder.store, self.past)
         metrics = set(bound.metrics)
-        monitor = Monitor(listeners, {"step", "ending", "engine", *metrics})
+        monitor = Monitor(listeners, {"step", "ending", "engine", WARNINGS, *metrics})
 
         def assign(spec: TrialSpec) -> dict[str, Any]:
             monitor.announce(spec)

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from ray import tune
 
+from paretune.record.events import WARNINGS
 from paretune.tune.assignment import TrialAssignment
+from paretune.tune.warned import Warnings, collected_warnings
 from trainables.checkpoints import Snapshot, load, save
 from trainables.contract import Report
 from trainables.loop import Goal, Start, train
@@ -37,38 +39,44 @@ def run_trial(config: dict[str, Any]) -> None:
         torch.cuda.empty_cache()
     # Whoever started the search has allowed it, or there would be no trial.
     task = get_task(trial.task, allow_code=True)
-    train(
-        task,
-        task.config_class.model_validate(trial.config),
-        device=torch.device("cuda" if trial.gpu else "cpu"),
-        # Its neighbours plan with the rest.
-        memory_share=min(1.0, trial.gpu or trial.cpu / (os.cpu_count() or 1)),
-        report=_Reporter(),
-        report_at=trial.report_at,
-        goal=Goal(target=trial.target, ends_run=trial.stop_at_target),
-        start=Start(
-            resume=_begun_before(trial.resume_from),
-            prefixes=None if trial.prefixes is None else SharedPrefixes(Path(trial.prefixes)),
-        ),
-    )
+    with collected_warnings("trainables", type(task).__module__) as warnings:
+        train(
+            task,
+            task.config_class.model_validate(trial.config),
+            device=torch.device("cuda" if trial.gpu else "cpu"),
+            # Its neighbours plan with the rest.
+            memory_share=min(1.0, trial.gpu or trial.cpu / (os.cpu_count() or 1)),
+            report=_Reporter(warnings),
+            report_at=trial.report_at,
+            goal=Goal(target=trial.target, ends_run=trial.stop_at_target),
+            start=Start(
+                resume=_begun_before(trial.resume_from),
+                prefixes=None if trial.prefixes is None else SharedPrefixes(Path(trial.prefixes)),
+            ),
+        )
 
 
 class _Reporter:
-    """Passes reports on to Tune, with a checkpoint now and then and at the end."""
+    """Passes reports and warnings on to Tune, with a checkpoint now and then and at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, warnings: Warnings) -> None:
+        self._warnings = warnings
         self._saved_at = time.monotonic()
 
     def __call__(self, report: Report, snapshot: Callable[[], Snapshot]) -> None:
         is_good_end = report.ending in ("solved", "finished")
         is_due = report.ending is None and time.monotonic() - self._saved_at > CHECKPOINT_EVERY_SECONDS
         if not is_good_end and not is_due:
-            tune.report(report.as_row())
+            tune.report(self._row_of(report))
             return
         with tempfile.TemporaryDirectory(prefix="paretune-") as folder:
             save(snapshot(), Path(folder) / CHECKPOINT_FILE)
-            tune.report(report.as_row(), checkpoint=tune.Checkpoint.from_directory(folder))
+            tune.report(self._row_of(report), checkpoint=tune.Checkpoint.from_directory(folder))
         self._saved_at = time.monotonic()
+
+    def _row_of(self, report: Report) -> dict[str, Any]:
+        warnings = self._warnings.take()
+        return {**report.as_row(), **({WARNINGS: warnings} if warnings else {})}
 
 
 def _begun_before(resume_from: str | None) -> Snapshot | None:
