@@ -1,9 +1,9 @@
-"""Numbers and time spans as people want to read them."""
+"""Numbers and time spans as readable text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
@@ -19,14 +19,54 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def roughly(seconds: float) -> str:
+    """Write an estimated time span, no finer than it can be known: ``50 s``, ``4 min``, ``2 h 10 min``."""
+    if seconds < 55:
+        return f"{max(10 * math.ceil(seconds / 10), 10)} s"
+    if seconds < 3570:
+        return f"{max(round(seconds / 60), 1)} min"
+    tens = round(seconds / 600)
+    if tens >= 60:
+        return f"{round(seconds / 3600)} h"
+    return f"{tens // 6} h {10 * (tens % 6):02d} min"
+
+
 def number(value: Any) -> str:
     """Write a metric with four significant digits; missing stays a dash."""
     return "-" if value is None else f"{value:.4g}"
 
 
+def cell_text(value: Any) -> str:
+    """Write a plain value in a table's cell: floats with five digits after the point, the rest as it is."""
+    return f"{value:.5f}" if isinstance(value, float) else str(value)
+
+
 def values_text(values: Mapping[str, Any]) -> str:
     """Write parameters in one line: ``d_model=16 lr=0.02``."""
     return " ".join(f"{name}={_value(value)}" for name, value in values.items())
+
+
+def values_within(values: Mapping[str, Any], width: int, *, left_out: Collection[str] = ()) -> str:
+    """Write parameters in one line of at most so many characters: ``d_model=16 lr=0.02 +12 more``.
+
+    Args:
+        values: the parameters.
+        width: characters; where not even one parameter fits, only how many there are is said.
+        left_out: those that are not written if not all fit.
+    """
+    whole = values_text(values)
+    if len(whole) <= width:
+        return whole
+    parts: list[str] = []
+    for name, value in values.items():
+        more = f"+{len(values) - len(parts) - 1} more"
+        if name in left_out:
+            continue
+        part = values_text({name: value})
+        if len(" ".join([*parts, part, more])) > width:
+            break
+        parts.append(part)
+    return " ".join([*parts, f"+{len(values) - len(parts)} more"])
 
 
 def _value(value: Any) -> str:
@@ -46,12 +86,12 @@ def amount(value: float, unit: str = "") -> str:
     if unit == "s":
         return duration(value)
     if unit == "share":
-        return percent(value)
+        return rounded_percent(value)
     written = f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
     return f"{written} {unit}" if unit and unit != "1" else written
 
 
-def percent(share: float) -> str:
+def rounded_percent(share: float) -> str:
     """Write a share in whole percents, and near all and nothing with as many digits as it takes to tell."""
     for digits in range(5):
         number = f"{100 * share:.{digits}f}"
@@ -70,7 +110,7 @@ def between(low: float, high: float, unit: str = "") -> str:
     if below:
         return f"at most {amount(high, unit)}"
     if unit == "share":
-        return f"{percent(low).removesuffix(' %')} to {percent(high)}"
+        return f"{rounded_percent(low).removesuffix(' %')} to {rounded_percent(high)}"
     return f"{amount(low, unit if unit == 's' else '')} to {amount(high, unit)}"
 
 

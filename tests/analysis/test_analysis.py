@@ -85,7 +85,7 @@ def test_a_parameter_that_no_trial_has_yet_is_a_column_without_values(tmp_path: 
     assert "n_heads" in short.plan.searched_names
     table = configurations(short)
     assert table["n_heads"].isna().all()
-    from paretune.terminal.printing import configuration_rows
+    from paretune.terminal.tables import configuration_rows
 
     _, cells = configuration_rows(short, frontier(short).points)
     assert cells[0][-1] == "d_model=1"
@@ -286,7 +286,7 @@ def test_baselines_are_named_where_configurations_are_shown(tmp_path: Path):
     table = configurations(rows).set_index("configuration")
     assert table["baseline"].dropna().to_dict() == {0: "best", 4: "dominated"}
     assert "baseline" in [column.name for column in columns_of(rows)]
-    from paretune.terminal.printing import configuration_rows
+    from paretune.terminal.tables import configuration_rows
 
     headers, cells = configuration_rows(rows, ranking(rows), first=["rank"])
     assert headers[1] == "baseline"

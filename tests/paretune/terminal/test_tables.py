@@ -11,8 +11,8 @@ from rich.console import Console
 from analysis.frontier import frontier
 from analysis.ranking import ranking
 from analysis.rows import SearchRows
-from paretune.terminal.printing import strip_text
-from paretune.terminal.tables import print_configurations
+from paretune.terminal.printing import print_rows
+from paretune.terminal.tables import print_configurations, strip_text
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 LANGUAGE, ADDERS = PUBLISHED / "gpt2-laptop", PUBLISHED / "under-777"
@@ -87,3 +87,28 @@ def test_final_values_stand_in_a_line_and_never_round_up_to_the_target() -> None
     assert strip_text([0.29]) == "0.29", "which as a product with 100 is 28.999..."
     assert strip_text([0.1 * n for n in range(9)]) == "0.00 to 0.80"
     assert strip_text([]) == "-"
+
+
+def test_in_a_pipe_no_cell_is_cut_or_folded_and_numbers_are_to_the_right() -> None:
+    stream = io.StringIO()
+    long = "word " * 400 + "end"
+    rows = [(7, "3 min 20 s", long), (1234.5, "45 s", "two\nlines"), ("-", "-", "")]
+    print_rows(Console(file=stream, width=100), ("value", "time", "text"), rows)
+    assert stream.getvalue().splitlines() == [
+        "     value        time  text",
+        f"         7  3 min 20 s  {long}",
+        "1234.50000        45 s  two lines",
+        "         -           -",
+    ]
+
+
+def test_on_a_terminal_numbers_with_units_are_to_the_right_and_texts_to_the_left() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=60, force_terminal=True, color_system=None)
+    print_rows(console, ("solved", "name"), [("2 of 3", "a"), ("12 of 13", "long")], "Counts")
+    assert [line.rstrip() for line in stream.getvalue().splitlines()] == [
+        "Counts",
+        "  solved  name",
+        "  2 of 3  a",
+        "12 of 13  long",
+    ]
