@@ -12,7 +12,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
 from paretune.sampling.queue import PastTrial, TrialSpec
-from search_spaces.plan import Values
+from paretune.terminal.remaining import Lengths, Work, percent_of, seconds_left
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,12 +29,31 @@ class RunningTrial:
 
     spec: TrialSpec
     steps: int
+    started_at: float
+    """When it started, by the board's clock."""
+    reported_at: float
+    """When it last reported, or started."""
+    first: tuple[int, float] | None = None
+    """Step and time of its first report in this session."""
     last: Row = field(default_factory=dict)
 
     @property
     def step(self) -> int:
         """Steps taken so far, as last reported."""
         return int(self.last.get("step", 0))
+
+    def work(self, now: float) -> Work:
+        """Return what it has done in this session."""
+        step, at = self.first or (self.step, self.reported_at)
+        return Work(
+            budget=self.steps,
+            # Where a resumed one began is not known; its first report is soon after.
+            begun_at=0 if self.spec.resume_from is None else step,
+            step=self.step,
+            seconds=self.reported_at - self.started_at,
+            silent=now - self.reported_at,
+            pace=(self.reported_at - at) / (self.step - step) if self.step > step else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +89,13 @@ class Board:
         self.running: dict[str, RunningTrial] = {}
         self.best: Best | None = None
         self._ended_rows: dict[str, Row] = {}
+        self._first_start: float | None = None
+        self._done = (0, 0.0)
+        self._ended_at: Counter[int] = Counter()
+        self._budgets: dict[str, int] = {}
+        self._all_budgets = 0
+        # Where a task has none, every configuration states it.
+        self._default_steps = bound.defaults.get("steps", 1)
         self._smallest: pd.Series[Any] | None = None
         self._looked_at = 0
         self._look_again_at = 0.0
@@ -77,7 +103,6 @@ class Board:
             if trial.outcome is not None:
                 last = {"step": trial.outcome.step, **trial.outcome.metrics}
                 self._count(trial.spec, trial.outcome.ending, last)
-        self._ended_before = sum(self.endings.values())
 
     @property
     def ended_count(self) -> int:
@@ -91,12 +116,23 @@ class Board:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate of the time to the end, from the work done so far; None before any is done."""
-        partly = sum(trial.step / trial.steps for trial in self.running.values())
-        done = self.ended_count - self._ended_before + partly
-        if done <= 0 or not (self.endings or partly > 0.2):
+        """Estimate of the time to the end; None before there is something to go by.
+
+        That is an ending, or a fifth of a trial: the first steps of a trial tell little.
+        """
+        now = self._clock()
+        running = [trial.work(now) for trial in list(self.running.values())]
+        if self._first_start is None or not (self.endings or sum(work.percent for work in running) > 20):
             return None
-        return self.elapsed / done * max(self.trials - self.ended_count - partly, 0)
+        lengths = Lengths(self._ended_at, [work.percent for work in running])
+        return seconds_left(
+            self._done,
+            running,
+            lengths,
+            to_begin=max(self.trials - self.ended_count - len(running), 0),
+            budget=self._all_budgets / max(len(self._budgets), 1),
+            elapsed=now - self._first_start,
+        )
 
     @property
     def smallest(self) -> pd.Series[Any] | None:
@@ -131,11 +167,19 @@ class Board:
 
     def started(self, trial: TrialSpec) -> None:
         """Put a trial on the board."""
-        self.running[trial.label] = RunningTrial(trial, self.steps_of(trial.values))
+        now = self._clock()
+        if self._first_start is None:
+            self._first_start = now
+        self.running[trial.label] = RunningTrial(
+            trial, self._budget_of(trial), started_at=now, reported_at=now
+        )
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
         """Update a trial's line."""
-        self.running[trial.label].last = row
+        running = self.running[trial.label]
+        running.last = row
+        running.reported_at = self._clock()
+        running.first = running.first or (running.step, running.reported_at)
         self._consider(trial, row)
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
@@ -143,19 +187,28 @@ class Board:
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Take a trial off the board and count how it ended."""
-        self.running.pop(trial.label, None)
+        running = self.running.pop(trial.label, None)
+        if running is not None:
+            running.last = {**running.last, **last}
+            work = running.work(self._clock())
+            self._done = (self._done[0] + work.steps, self._done[1] + work.seconds + work.silent)
         self._count(trial, ending, last)
 
     def tick(self) -> None:
         """Nothing on the board depends on time alone."""
 
-    def steps_of(self, values: Values) -> int:
-        """Return the budget of a configuration."""
-        return self._bound.config(values).steps
+    def _budget_of(self, trial: TrialSpec) -> int:
+        """Return the steps that a trial may take, and count it among those known; once for each trial."""
+        budget = int(trial.values.get("steps", self._default_steps))
+        if trial.label not in self._budgets:
+            self._budgets[trial.label] = budget
+            self._all_budgets += budget
+        return budget
 
     def _count(self, trial: TrialSpec, ending: TrialEnding, last: Mapping[str, Any]) -> None:
         if ending != "interrupted":
             self.endings[ending] += 1
+            self._ended_at[percent_of(int(last.get("step") or 0), self._budget_of(trial))] += 1
         self._ended_rows[trial.label] = {
             "trial": trial.label,
             **{name: getattr(trial, name) for name in ("configuration", "seed_index", "seed", "params")},

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from analysis.text import duration, number, plural, values_text
+from analysis.text import duration, number, plural, roughly, values_text, values_within
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import ENDINGS, TrialEnding
 from paretune.record.events import Row
 from paretune.sampling.queue import TrialSpec
-from paretune.terminal.board import Best, Board
+from paretune.terminal.board import Best, Board, RunningTrial
+from paretune.terminal.columns import GAP, aligned, width_of
+from search_spaces.plan import Values
+
+_MOST_CHARACTERS = 120
+"""Room for a configuration in a line of a file or a pipe."""
+
+_LEAST_VALUES = 13
+"""Room for values beside a trial's numbers below which there is no use in showing any."""
+
+_LINES_ABOVE = 5
+"""Lines that the live table takes besides those of the trials."""
 
 
 class LiveDisplay:
@@ -23,8 +34,9 @@ class LiveDisplay:
     def __init__(self, board: Board, bound: BoundPlan, console: Console) -> None:
         self._board = board
         self._bound = bound
+        self._console = console
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw, transient=True)
-        self._engines: set[str] = set()
+        self._said: set[str] = set()
 
     def __enter__(self) -> LiveDisplay:
         self._live.start()
@@ -40,9 +52,8 @@ class LiveDisplay:
         """The table shows it."""
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
-        """The table shows it; what computes the steps is said once, above it."""
-        if (text := engine_text(row, self._engines)) is not None:
-            self._live.console.print(text, style="dim", markup=False, highlight=False)
+        """The table shows it; what is news to say once is said above it."""
+        print_news(self._console, row, self._said)
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
         """Not shown."""
@@ -50,30 +61,20 @@ class LiveDisplay:
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Keep failures on the screen; the rest is counted in the table."""
         if ending == "failed":
-            self._live.console.print(f"{trial.label} failed: {error}", style="red", markup=False)
+            self._console.print(f"{trial.label} failed: {error}", style="red", markup=False)
 
     def tick(self) -> None:
         """The table redraws itself."""
 
     def _draw(self) -> RenderableType:
-        metrics = self._bound.task.metrics
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        # Where it is narrow, the configuration gives way: its texts are cut, and nothing else is.
-        table.add_column("trial", no_wrap=True)
-        table.add_column("parameters", justify="right", no_wrap=True)
-        table.add_column("step", justify="right", no_wrap=True)
-        for metric in metrics:
-            table.add_column(metric.name.replace("_", " "), justify="right", no_wrap=True)
-        table.add_column("configuration", min_width=13)
-        for trial in list(self._board.running.values()):
-            table.add_row(
-                trial.spec.label,
-                f"{trial.spec.params:,}",
-                f"{trial.step:,} of {trial.steps:,}",
-                *(number(trial.last.get(metric.name)) for metric in metrics),
-                Text(configuration_text(self._bound, trial.spec), no_wrap=True, overflow="ellipsis"),
-            )
-        return Group(Text(headline(self._board), style="bold"), *map(Text, details(self._board)), table)
+        running = list(self._board.running.values())
+        size = self._console.size
+        lines = running_lines(self._bound, running, width=size.width, height=size.height)
+        return Group(
+            Text(headline(self._board), style="bold"),
+            *map(Text, details(self._board)),
+            *(Text(line, style=style, no_wrap=True, overflow="ellipsis") for line, style in lines),
+        )
 
 
 class LineDisplay:
@@ -86,7 +87,7 @@ class LineDisplay:
         self._bound = bound
         self._console = console
         self._said_at = time.monotonic()
-        self._engines: set[str] = set()
+        self._said: set[str] = set()
 
     def __enter__(self) -> LineDisplay:
         return self
@@ -101,9 +102,9 @@ class LineDisplay:
         """Said when it ends."""
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
-        """Said when it ends; what computes the steps is said once."""
-        if (text := engine_text(row, self._engines)) is not None:
-            self._say(text)
+        """Said when it ends; what is news to say once is said now."""
+        if print_news(self._console, row, self._said):
+            self._said_at = time.monotonic()
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
         """Not shown."""
@@ -142,7 +143,7 @@ def headline(board: Board) -> str:
         f"{board.ended_count} of {board.trials} trials ended"
         + (f" ({counts})" if counts else "")
         + f", {duration(board.elapsed)} elapsed"
-        + ("" if left is None else f", about {duration(left)} left")
+        + ("" if left is None else f", about {roughly(left)} left")
     )
 
 
@@ -158,18 +159,91 @@ def details(board: Board) -> list[str]:
     return lines
 
 
-def engine_text(row: Row, said: set[str]) -> str | None:
-    """Return the line on what computes a trial's steps, unless it is among those ``said`` already."""
+def print_news(console: Console, row: Row, said: set[str]) -> bool:
+    """Print what a report says and no other did: what computes the steps, and warnings, without traces.
+
+    Args:
+        console: where to print.
+        row: the report.
+        said: texts that were printed; those that are now join them.
+
+    Returns:
+        whether there was something.
+    """
     engine = row.get("engine")
-    if engine is None or engine in said:
-        return None
-    said.add(engine)
-    return f"engine: {engine}"
+    news = [] if engine is None else [(f"engine: {engine}", "dim")]
+    news += [(f"warning: {text.strip().partition(chr(10))[0]}", "yellow") for text in row.get("warnings", ())]
+    fresh = [(text, style) for text, style in dict(news).items() if text not in said]
+    for text, style in fresh:
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        said.add(text)
+    return bool(fresh)
+
+
+def running_lines(
+    bound: BoundPlan, running: Sequence[RunningTrial], *, width: int, height: int
+) -> list[tuple[str, str]]:
+    """Return the table of the running trials as lines, each with its style.
+
+    A trial is one line if its searched values fit beside its numbers. Else they stand below, as many as fit,
+    together with the metrics for which there is no room; in a terminal that is not high enough for that, they
+    are cut to what there is beside. Values that all running trials have are the first to go, and how many are
+    not shown is said.
+    """
+    if not running:
+        return []
+    names = [metric.name for metric in bound.task.metrics]
+    headers = ["trial", "parameters", "step", *(name.replace("_", " ") for name in names)]
+    cells = [
+        [
+            trial.spec.label,
+            f"{trial.spec.params:,}",
+            f"{trial.step:,} of {trial.steps:,}",
+            *(number(trial.last.get(name)) for name in names),
+        ]
+        for trial in running
+    ]
+    values = [bound.plan.searched(trial.spec.values) for trial in running]
+    rest = width - width_of(headers, cells, folds_headers=True) - GAP
+    is_beside = rest >= max(len(values_text(own)) for own in values) or (
+        2 * len(running) + _LINES_ABOVE > height and rest >= _LEAST_VALUES
+    )
+    below: list[list[str]] = [[] for _ in cells]
+    while not is_beside and len(headers) > 4 and width_of(headers, cells, folds_headers=True) > width:
+        name = headers.pop()
+        for row, moved in zip(cells, below, strict=True):
+            moved.insert(0, f"{name} {row.pop()}")
+    left_out = _shared(values) if len(values) > 1 else at_default(bound, values[0])
+    if is_beside:
+        headers.append("configuration")
+        for row, own in zip(cells, values, strict=True):
+            row.append(values_within(own, rest, left_out=left_out))
+    heads, lines = aligned(headers, cells, folds_headers=width_of(headers, cells) > width)
+    drawn = [(head, "bold") for head in heads]
+    for line, moved, own in zip(lines, below, values, strict=True):
+        drawn.append((line, ""))
+        if not is_beside:
+            told = "".join(f"{text}  " for text in moved)
+            drawn.append((f"  {told}{values_within(own, width - 2 - len(told), left_out=left_out)}", "dim"))
+    return drawn
 
 
 def configuration_text(bound: BoundPlan, trial: TrialSpec) -> str:
-    """Write what is special about a configuration: the searched values."""
-    return values_text(bound.plan.searched(trial.values))
+    """Write what is special about a configuration in a short line: the searched values, defaults last to
+    stay. All of them are in the rows, in rank and in exports."""
+    values = bound.plan.searched(trial.values)
+    return values_within(values, _MOST_CHARACTERS, left_out=at_default(bound, values))
+
+
+def at_default(bound: BoundPlan, values: Values) -> set[str]:
+    """Return the names of the values that are the task's defaults."""
+    defaults = bound.defaults
+    return {name for name, value in values.items() if name in defaults and value == defaults[name]}
+
+
+def _shared(values: Sequence[Values]) -> set[str]:
+    first, *others = values
+    return {name for name in first if all(name in own and own[name] == first[name] for own in others)}
 
 
 def _best(best: Best, metric: str) -> str:

@@ -12,7 +12,7 @@ from analysis.text import duration, number
 from paretune.confirm.evaluation import headline
 from paretune.confirm.retraining import SeedRun, config_of
 from paretune.plan.binding import BoundPlan
-from paretune.terminal.display import engine_text
+from paretune.terminal.display import print_news
 from search_spaces.plan import Values
 from trainables.contract import Report
 
@@ -33,7 +33,7 @@ class SeedProgress:
         self._steps = config_of(bound, values).steps
         self._seeds = seeds
         self._ended = 0
-        self._engines: set[str] = set()
+        self._said: set[str] = set()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -55,9 +55,8 @@ class SeedProgress:
         self._bar.stop()
 
     def report(self, report: Report) -> None:
-        """Move the bar; say once what computes the steps."""
-        if (text := engine_text(report.as_row(), self._engines)) is not None:
-            self._console.print(text, style="dim", markup=False, highlight=False)
+        """Move the bar; say what is news to say once."""
+        print_news(self._console, report.as_row(), self._said)
         value = f"{self._metric.replace('_', ' ')} {number(report.metrics.get(self._metric))}"
         self._bar.update(self._row, completed=report.step, value=value)
 
