@@ -6,10 +6,12 @@ import os
 import platform
 import textwrap
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 import torch
 from helpers.native_kernels import (
+    FORMATS,
     compiler,
     configurations,
     engines,
@@ -20,7 +22,7 @@ from helpers.native_kernels import (
     torch_logits,
     torch_loss,
 )
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -28,11 +30,15 @@ from trainables.addition.config import AdditionConfig
 from trainables.addition.native.compiler import Compiler
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.native.kernel_shape import shape_header
+from trainables.transformer.shape import TransformerShape
 
 pytestmark = needs_compiler
 
-DRAWN = int(os.environ.get("PARETUNE_DRAWN_KERNELS", "50"))
-"""Two compilations each, of two seconds; always the same ones. The environment may ask for more."""
+DRAWN = os.environ.get("PARETUNE_DRAWN_KERNELS")
+"""How many of the drawn configurations to try; without it, as few as show every feature at least once."""
+
+POOL = 200
+"""Drawn configurations to choose from; always the same ones, so that a second run finds kernels compiled."""
 
 FLOAT64 = 1e-9
 """Largest error in float64, relative to the largest gradient of the same parameter or, where that is tiny
@@ -53,18 +59,74 @@ def largest_error(found: dict[str, Tensor], right: dict[str, Tensor], floor: flo
     )
 
 
-# Without a database and always the same draw, so that a second run finds all its kernels compiled.
-@settings(
-    max_examples=DRAWN,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-@given(config=configurations(), count=st.integers(1, 40))
-def test_loss_gradients_and_logits_agree_with_autograd(config: AdditionConfig, count: int) -> None:
-    event(f"format {config.format}")
-    event(f"position {config.position}")
+def drawn(number: int) -> list[tuple[AdditionConfig, int]]:
+    """Return configurations with sizes of batches, as drawn by Hypothesis without looking at any."""
+    found: list[tuple[AdditionConfig, int]] = []
+
+    @settings(
+        max_examples=number,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(config=configurations(), count=st.integers(1, 40))
+    def draw(config: AdditionConfig, count: int) -> None:
+        found.append((config, count))
+
+    draw()
+    return found
+
+
+NUMBERS = ("position_rank", "rotary_width", "head_width", "qkv_rank", "output_rank", "ffn_rank")
+"""Fields of which it matters whether they are there."""
+
+
+def features(config: AdditionConfig) -> set[tuple[str, object]]:
+    """Return what a configuration asks of the kernel: choices, switches, layers, heads and factors."""
+    values = config.model_dump()
+    chosen = {
+        (name, value)
+        for name, value in values.items()
+        if isinstance(value, str | bool) or name in ("n_layers", "n_heads", "digits")
+    }
+    return chosen | {(name, values[name] is not None) for name in NUMBERS}
+
+
+def covering(pool: list[tuple[AdditionConfig, int]]) -> list[tuple[AdditionConfig, int]]:
+    """Choose, one after the other, what shows most features that none before has shown."""
+    chosen, missing = [], set().union(*(features(config) for config, _ in pool))
+    while missing:
+        best = max(pool, key=lambda drawn: len(features(drawn[0]) & missing))
+        chosen.append(best)
+        missing -= features(best[0])
+    return chosen
+
+
+def test_few_kernels_show_every_choice_that_a_configuration_has() -> None:
+    few = covering(drawn(POOL))
+    assert len(few) <= 16
+    shown = set().union(*(features(config) for config, _ in few))
+    fields = AdditionConfig.model_fields
+    for name in TransformerShape.model_fields:
+        if get_origin(fields[name].annotation) is Literal:
+            missing = {(name, option) for option in get_args(fields[name].annotation)} - shown
+            assert not missing, missing
+    for name in ("format", "answer_order", "answer_length"):
+        assert {option for field, option in shown if field == name} >= {
+            options[name] for options in FORMATS if name in options
+        }
+    assert {(name, is_there) for name in NUMBERS for is_there in (False, True)} <= shown
+
+
+def test_loss_gradients_and_logits_agree_with_autograd() -> None:
+    for config, count in drawn(int(DRAWN)) if DRAWN else covering(drawn(POOL)):
+        print(count, "sequences of", config)  # shown where it fails
+        assert_agrees_with_autograd(config, count)
+
+
+def assert_agrees_with_autograd(config: AdditionConfig, count: int) -> None:
     double, single = engines(config)
     model, sequences = some_model(config).double(), some_sequences(config, count)
     loss, logits = torch_loss(config, model, sequences), torch_logits(config, model, sequences)
