@@ -1,9 +1,8 @@
-"""What a success costs: all that was spent, over the trials that reached the target. The one definition of
-it.
+"""The cost of a success: total spent, divided by the trials that reached the target. The only definition.
 
-The mean over the trials that made it is another number, and a misleading one: where one seed in four learns,
-three failed runs are paid for every success. It is also what somebody pays who trains seed after seed, under
-the search's own rule of early stopping, until one succeeds.
+The mean over successful trials is another number, and misleading: where one seed in four learns, every
+success includes the cost of three failures. The cost of a success is the expected cost of training seed after
+seed, under the search's early-stopping rule, until one succeeds.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
 
+from analysis.distributions import normal, student
 from analysis.estimate import CONFIDENCE, Estimate
 from analysis.intervals import wilson_of_rates
 from analysis.rows import SearchRows
@@ -24,7 +22,7 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 COUNTED = ("solved", "finished", "stopped early", "diverged")
-"""Endings of trials that have spent all that they ever will; others go on, or failed for another reason."""
+"""Endings of trials whose cost is final; others are running, or failed with an error."""
 
 _SINGLE = (0.75, 1.0)
 """How far below and above a single successful trial's cost the mean of such trials is taken to lie, as shares
@@ -32,7 +30,7 @@ of it: a quarter of it to twice. One number shows no scatter, and none is not wh
 
 
 def spent_on_target(rows: SearchRows, trials: pd.DataFrame, cost: str) -> pd.Series[float]:
-    """Return what each trial has spent in the search for the target.
+    """Return the cost of each trial up to the target.
 
     A trial that solved has spent what it took to the target, whatever it did afterwards. Any other has spent
     all that it used; one that is not over, or failed, is missing.
@@ -55,14 +53,14 @@ def per_success(
     groups: pd.Series[int],
     configurations: pd.Series[int] | None = None,
 ) -> pd.DataFrame:
-    """Return what a success costs in each group of trials, with its interval.
+    """Return the cost of a success in each group of trials, with its interval.
 
     With s successes of n trials, the cost is the mean of the successful ones and, (n - s) / s times, that of
     the others. The interval puts together that of the odds (Wilson's, for the rate) and those of the two
     means (Student's), by the method of variance estimates recovery (Zou and Donner, Statistics in Medicine
     27, 2008; with a correlation, Zou, American Journal of Epidemiology 168, 2008).
 
-    Trials of one configuration are alike, so of a group of several the configurations are the sample:
+    Trials of one configuration are correlated, so in a group of several the configurations are the sample:
     variances are those of sums over configurations, Wilson's n is divided by the design effect, and where
     configurations that learn more often also learn sooner, the correlation is accounted for.
 
@@ -127,10 +125,10 @@ def cost_of_success(
     unit: str = "",
     configurations: pd.Series[int] | None = None,
 ) -> Estimate:
-    """Return what a success costs in one group of trials; see :func:`per_success`.
+    """Return the cost of a success in one group of trials; see :func:`per_success`.
 
     Args:
-        unit: what costs are counted in.
+        unit: the unit of costs.
     """
     table = per_success(spent, solved, pd.Series(0, index=spent.index), configurations)
     if table.empty or not table["trials"].iloc[0]:
@@ -205,10 +203,10 @@ def _sample(rate: Array, deviation: Array, trials: Array, owner: Codes) -> tuple
     quantile = student.ppf((1 + CONFIDENCE) / 2, np.maximum(units - 1, 1))
     # The variance of single trials is that of a coin, and was not estimated.
     single = (units >= trials) | ~(variance > 0)
-    normal = float(norm.ppf((1 + CONFIDENCE) / 2))
+    of_normal = float(normal.ppf((1 + CONFIDENCE) / 2))
     return (
         np.where(units >= trials, trials, np.clip(worth, 1.0, np.maximum(trials, 1.0))),
-        np.where(single, normal, quantile),
+        np.where(single, of_normal, quantile),
     )
 
 

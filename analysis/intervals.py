@@ -9,22 +9,23 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, ttest_1samp
+
+from analysis.distributions import student
 
 _NORMAL_QUANTILE = 1.959963984540054
 """The standard normal's, for two-sided 95 % intervals."""
 
 
-def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's interval for a share: sensible for few trials, and at 0 and 1.
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval for a share: sensible for few trials, and at 0 and 1.
 
     Args:
         successes: how many succeeded.
         trials: of how many, at least 1.
-        confidence: coverage of the interval.
     """
-    interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    assert 0 <= successes <= trials
+    low, high = wilson_ends(np.array([successes]), np.array([trials]))
+    return float(low[0]), float(high[0])
 
 
 def wilson_ends(
@@ -90,6 +91,6 @@ def mean_against(values: Sequence[float], target: float, direction: Literal["min
     if error == 0:
         # Equal runs: the test divides by nothing.
         return MeanTest(runs=len(values), mean=mean, standard_error=0.0, p_value=None)
-    better: Literal["less", "greater"] = "less" if direction == "min" else "greater"
-    p_value = float(ttest_1samp(values, target, alternative=better).pvalue)
+    beyond = mean - target if direction == "max" else target - mean
+    p_value = float(student.sf(beyond / error, len(values) - 1))
     return MeanTest(runs=len(values), mean=mean, standard_error=error, p_value=p_value)

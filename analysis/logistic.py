@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
+from analysis.distributions import student
 from analysis.estimate import CONFIDENCE
 
 Array = NDArray[np.float64]
@@ -46,7 +46,7 @@ class LogisticFit:
     groups: int
     dispersion: float
     """Pearson's chi-squared over its degrees of freedom, on groups of two trials and more: 1 where groups
-    differ by chance only. NaN where it cannot be told."""
+    differ by chance only. NaN where it cannot be determined."""
 
     @property
     def freedom(self) -> int:

@@ -1,4 +1,4 @@
-"""Which configurations reach the target, the smallest of them, and an order for all: one definition of each.
+"""Which configurations reach the target, the smallest of them, and a ranking: one definition of each.
 
 A configuration reaches the target if a seed of it has solved, and its expected success rate is above one
 half: the rate on fresh seeds where it is confirmed, else what its own seeds and the sizes around it tell.
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from analysis.configurations import configurations, is_all_or_nothing
 from analysis.objectives import accuracy_objective
 from analysis.rows import PARAMS, SearchRows
-from analysis.text import amount, between, percent, plural
+from analysis.text import amount, between, plural, rounded_percent
 from analysis.wording import cost_text
 
 
 def reaches_target(rows: SearchRows, table: pd.DataFrame) -> pd.Series[bool]:
-    """Tell which rows of :func:`analysis.configurations.configurations` reach the target."""
+    """Return which rows of :func:`analysis.configurations.configurations` reach the target."""
     if rows.plan.target is None or table.empty:
         return pd.Series(False, index=table.index)
     has_solved = (table["solved"] > 0) | (table["confirmed_solved"] > 0)
@@ -74,8 +74,7 @@ def smallest(rows: SearchRows) -> pd.Series[Any] | None:
 
 
 def smallest_sentence(rows: SearchRows, cost: str = PARAMS, table: pd.DataFrame | None = None) -> str:
-    """Say which configuration is the smallest, or costs least, of those that reach the target, or why none
-    is."""
+    """State which configuration is the smallest, or costs least, at the target, or why none is."""
     if rows.plan.target is None:
         return "No configuration is the smallest that reaches the target: the search has none."
     row = cheapest(rows, cost, table)
@@ -87,7 +86,7 @@ def smallest_sentence(rows: SearchRows, cost: str = PARAMS, table: pd.DataFrame 
     ended = rows.trials["ending"]
     why = "no trial has solved"
     if cost != PARAMS and cheapest(rows, PARAMS, table) is not None:
-        return f"Which has the least {cost_text(rows, cost)} is not known: no solved trial has told it."
+        return f"Which has the least {cost_text(rows, cost)} is not known: no solved trial has reported it."
     if (ended == "solved").any():
         why = "of those with a solved seed, none has an expected success rate above one half"
     elif ended.isna().all() or (ended == "interrupted").all():
@@ -96,7 +95,7 @@ def smallest_sentence(rows: SearchRows, cost: str = PARAMS, table: pd.DataFrame 
 
 
 def described(rows: SearchRows, row: pd.Series[Any], cost: str = PARAMS) -> str:
-    """Write what is known of a configuration that reaches the target: its size, cost and success rates."""
+    """Describe a configuration that reaches the target: its size, cost and success rates."""
     told = [amount(float(row["params"]), "parameters")]
     if cost != PARAMS:
         unit = rows.metrics[cost]["unit"]
@@ -112,7 +111,7 @@ def described(rows: SearchRows, row: pd.Series[Any], cost: str = PARAMS) -> str:
         ends = between(float(row["confirmed_low"]), float(row["confirmed_high"]), "share")
         told.append(f"confirmed by {int(row['confirmed_solved'])} of {plural(fresh, 'fresh seed')} ({ends})")
     else:
-        told.append(f"{percent(float(row['expected_rate']))} expected of fresh ones, not confirmed")
+        told.append(f"{rounded_percent(float(row['expected_rate']))} expected on fresh seeds, not confirmed")
     return ", ".join(told)
 
 

@@ -1,15 +1,14 @@
-"""How two cliffs differ: the ratio of their sizes and of their sharpness, each with its interval."""
+"""Differences of two cliffs: the ratios of sizes and of sharpness, each with its interval."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from scipy.stats import t as student
-
 from analysis.cliff.fit import SizeFit
 from analysis.cliff.groups import half_size, welch
 from analysis.difference import Difference
+from analysis.distributions import student
 from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
 
 _TEST = "Welch's t test of the logarithms, variances of the jackknife over configurations"

@@ -1,4 +1,4 @@
-"""Groups of configurations by a parameter, and whether their cliffs differ."""
+"""Groups of configurations by a parameter, and tests of whether their cliffs differ."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import f as fisher
 
 from analysis.cliff.fit import SizeFit
+from analysis.distributions import fisher
 from analysis.layout import SelectionError
 from analysis.rows import SearchRows
 from analysis.selection import column_of, parameters, plain
 
 MOST_VALUES = 12
-"""A numeric parameter with more values than this is looked at in thirds; one that is not numeric is
-refused."""
+"""A numeric parameter with more values than this is split into thirds; a non-numeric one is refused."""
 
 
 def groups_by(rows: SearchRows, by: str) -> dict[str, set[int]]:
@@ -37,7 +36,7 @@ def groups_by(rows: SearchRows, by: str) -> dict[str, set[int]]:
         raise SelectionError(
             f"--by got {by!r}, with {column.nunique()} values here; at most {MOST_VALUES} can be compared"
         )
-    # Equal values stay together, so that a third is what lies between two values.
+    # Equal values stay together, so a third lies between two values.
     third = column.rank(method="max", pct=True) * 3 - 1e-9
     found: dict[str, set[int]] = {}
     for number in range(3):
@@ -61,7 +60,7 @@ class Test:
 
     quantity: str
     groups: int
-    """Groups in which it can be told."""
+    """Groups in which it is known."""
     statistic: float
     freedom: tuple[float, float]
     p_value: float
@@ -74,7 +73,7 @@ class Test:
 def interaction(fits: Sequence[SizeFit | None]) -> list[Test]:
     """Test whether the 50 % size differs between groups, and whether the slope does.
 
-    Only groups where success rises with size beyond doubt are compared: elsewhere there is no 50 % size.
+    Only groups where success significantly rises with size are compared: others have no 50 % size.
     """
     told = [fit for fit in fits if fit is not None and fit.has_slope]
     if len(told) < 2:
@@ -93,7 +92,7 @@ def half_size(fit: SizeFit) -> tuple[float, float]:
 
 
 def welch(quantity: str, estimates: Sequence[tuple[float, float]], freedoms: Sequence[int]) -> Test:
-    """Test whether estimates with variances are of one value, by Welch's test for unequal variances
+    """Test whether estimates with variances have the same true value, by Welch's test for unequal variances
     (Biometrika 38, 1951).
 
     Args:

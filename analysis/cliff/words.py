@@ -10,17 +10,18 @@ from analysis.cliff.planning import SIMULATIONS, TRIALS, USUAL_RAMP, MoreTrials
 from analysis.cliff.verdict import STEEPEST_RAMP
 from analysis.estimate import Estimate
 from analysis.intervals import wilson
-from analysis.text import amount, between, percent, plural
+from analysis.text import amount, between, plural, rounded_percent
+from analysis.wording import RANDOMLY_CONTINUED
 
 if TYPE_CHECKING:
     from analysis.cliff.finding import Cliff
 
 _UNIT = "parameters"
 _MANY_UNKNOWN = 0.1
-"""From this share of trials without a known outcome on, the answer says what they could make of it."""
+"""From this share of unknown trials on, the answer states their possible effect."""
 
 _ALIKE = 1.2
-"""A dispersion up to this is told as none."""
+"""A dispersion up to this is reported as none."""
 
 
 def sentences(cliff: Cliff) -> list[str]:
@@ -28,8 +29,8 @@ def sentences(cliff: Cliff) -> list[str]:
     sharpen it."""
     if not cliff.has_target:
         return [
-            "The parameter cliff cannot be told: the search has no target, so no trial counts as solved. "
-            "State one in the space file, under target."
+            "The parameter cliff cannot be determined: the search has no target, so no trial counts as "
+            "solved. Set one in the space file, under target."
         ]
     told = [_answer(cliff)]
     if cliff.fit is not None:
@@ -50,12 +51,12 @@ def _answer(cliff: Cliff) -> str:
         return _no_edge(fit, cliff.more)
     if fit.is_one_sided:
         share = wilson(fit.solved, fit.trials)[0 if fit.solved else 1]
-        why = f"{_all_or_none(fit)}, which a success rate of {percent(share)} does not rule out"
+        why = f"{_all_or_none(fit)}, which a success rate of {rounded_percent(share)} does not rule out"
     elif fit.separation is not None and fit.separation.is_whole and fit.rises:
         between_them = _sizes(fit.separation.below, fit.separation.above)
         return (
             f"An edge between {between_them}: no trial up to the one solved, every trial from the other did. "
-            f"Whether it is a cliff or a ramp cannot be told, because no size between was tried"
+            f"Whether it is a cliff or a ramp cannot be determined, because no size between was tried"
             f"{_more(cliff.more)}."
         )
     else:
@@ -63,11 +64,11 @@ def _answer(cliff: Cliff) -> str:
             f"{plural(fit.trials, 'trial')} do not show that success rises with size (where the size "
             f"doubles, the odds of success are multiplied by {_factor(fit.per_doubling)})"
         )
-    return f"The parameter cliff cannot be told: {why}{_more(cliff.more)}."
+    return f"The parameter cliff cannot be determined: {why}{_more(cliff.more)}."
 
 
 def _without_fit(cliff: Cliff) -> str:
-    begin = "The parameter cliff cannot be told: "
+    begin = "The parameter cliff cannot be determined: "
     if not cliff.rate.trials:
         return f"{begin}there are no trials yet."
     if not cliff.rate.known:
@@ -78,7 +79,7 @@ def _without_fit(cliff: Cliff) -> str:
     low, high = wilson(solved, known)
     return (
         f"{begin}all trials with a known outcome have {amount(size, _UNIT)} ({solved} of {known} solved, a "
-        f"rate of {between(low, high, 'share')}). It takes trials of several sizes, {where} ones first."
+        f"rate of {between(low, high, 'share')}). Trials of several sizes are needed, {where} ones first."
     )
 
 
@@ -101,7 +102,7 @@ def _edge(fit: SizeFit, verdict: str) -> str:
 
 
 def _if_none_had_solved(cliff: Cliff) -> str:
-    """Say what the 50 % size would be otherwise, where so many are not known that their lack flatters."""
+    """State the 50 % size if no unknown trial had solved, where many are unknown."""
     rate = cliff.rate
     if cliff.bounds is None or rate.unknown < _MANY_UNKNOWN * rate.trials:
         return ""
@@ -127,7 +128,7 @@ def _no_edge(fit: SizeFit, more: MoreTrials | None) -> str:
     begin = f"No edge in this range, {_sizes(fit.smallest, fit.largest, 'to')}: "
     if fit.is_one_sided:
         low, high = wilson(fit.solved, fit.trials)
-        rate = f"at least {percent(low)}" if fit.solved else f"at most {percent(high)}"
+        rate = f"at least {rounded_percent(low)}" if fit.solved else f"at most {rounded_percent(high)}"
         where = (
             "Smaller sizes would have to be tried" if fit.solved else "Larger sizes would have to be tried"
         )
@@ -151,7 +152,7 @@ def _no_edge(fit: SizeFit, more: MoreTrials | None) -> str:
 def _rests_on(cliff: Cliff, fit: SizeFit) -> str:
     weighted = ""
     if cliff.counts.is_weighted:
-        weighted = " Trials that went on by lot below a cut of early stopping stand for those that it ended."
+        weighted = f" {RANDOMLY_CONTINUED}"
     solved = "" if fit.is_one_sided else f", {fit.solved:,} of them solved"
     seeds = f"{'up to ' if fit.seeds > 1 else ''}{plural(fit.seeds, 'seed')} each"
     return (
@@ -172,11 +173,11 @@ def _sharpness(fit: SizeFit) -> list[str]:
         vary = f"outcomes of configurations vary {amount(fit.dispersion)} times as much as chance explains"
         if fit.dispersion > _ALIKE:
             told.append(
-                f"Seeds of a configuration are alike beyond their size: {vary}. Intervals are of "
-                "configurations, not of trials, and account for it."
+                f"Seeds of a configuration are correlated beyond the effect of size: {vary}. Intervals "
+                "have configurations as the unit, not trials, and account for it."
             )
         else:
-            told.append(f"Seeds of a configuration are no more alike than their size explains: {vary}.")
+            told.append(f"Seeds of a configuration are not correlated beyond the effect of size: {vary}.")
     return told
 
 
@@ -187,7 +188,7 @@ def _unknown(cliff: Cliff) -> list[str]:
     trials = plural(cliff.rate.unknown, "trial")
     begin = f"The outcome of {trials} is not known ({_endings(cliff)}), and left out"
     rate = cliff.rate
-    if cliff.verdict in ("no edge", "cannot be told"):
+    if cliff.verdict in ("no edge", "cannot be determined"):
         return [
             f"{begin}: of all {rate.trials:,} trials, between {rate.solved:,} and "
             f"{rate.solved + rate.unknown:,} would have solved."
@@ -195,7 +196,7 @@ def _unknown(cliff: Cliff) -> list[str]:
     if solved.is_known and failed.is_known:
         values = [solved.value, failed.value, *([cliff.size().value] if cliff.size().is_known else [])]
         ends = between(min(values), max(values), _UNIT).replace(" to ", " and ")
-        return [f"{begin}. Whatever came of those, half of the seeds solve between {ends}."]
+        return [f"{begin}. For any outcome of those, half of the seeds solve between {ends}."]
     readings = [
         f"if {how} had solved, the 50 % size would be {amount(half.value, _UNIT)}"
         if half.is_known
@@ -211,7 +212,7 @@ def _best(cliff: Cliff) -> list[str]:
         return []
     begin = "The best recipe of each size, on seeds that did not choose it, "
     if best.fit is None:
-        return [f"{begin}cannot be told: {best.why_not}."]
+        return [f"{begin}cannot be determined: {best.why_not}."]
     rests = (
         f"{plural(best.bins, 'bin')} of sizes within a factor of {best.factor:g}, "
         f"{plural(best.fit.trials, 'trial')}"
@@ -222,7 +223,7 @@ def _best(cliff: Cliff) -> list[str]:
     if not (best.fit.rises and half.is_known):
         return [
             f"{begin}solved {best.fit.solved} of {best.fit.trials} times; at which size it does so half of "
-            f"the time cannot be told ({rests})."
+            f"the time cannot be determined ({rests})."
         ]
     width = f"10 to 90 % lie within a factor of {_factor(best.fit.width)}"
     return [f"{begin}solves half of the time at {_size(half)}; {width} ({rests})."]
@@ -233,11 +234,13 @@ def _groups(cliff: Cliff) -> list[str]:
     for test in cliff.tests:
         differs = "differs between" if test.p_value < 0.05 else "is not shown to differ between"
         told.append(
-            f"The {test.quantity} {differs} the {test.groups} groups in which it can be told (p = "
+            f"The {test.quantity} {differs} the {test.groups} groups in which it is known (p = "
             f"{max(test.p_value, 0.0001):.2g}, Welch's test on configurations)."
         )
     if cliff.groups and not cliff.tests:
-        told.append(f"Whether sizes differ by {cliff.by} cannot be told: fewer than two groups show an edge.")
+        told.append(
+            f"Whether sizes differ by {cliff.by} cannot be determined: fewer than two groups show an edge."
+        )
     return told
 
 
@@ -246,25 +249,25 @@ def _sharper(more: MoreTrials | None) -> str:
         return "Both ends of the interval lie within 5 % of the 50 % size: more trials would change little."
     if more.trials is None:
         return (
-            f"More than {TRIALS[-1]:,} more trials would be needed to tell the 50 % size to within "
-            f"{more.precision * 100:.0f} %: size alone does not decide; part the trials with --by or --where."
+            f"More than {TRIALS[-1]:,} more trials would be needed to give the 50 % size to within "
+            f"{more.precision * 100:.0f} %: size alone does not decide; split trials with --by or --where."
         )
     precision = f"{more.precision * 100:.0f} %"
     return (
         f"About {more.trials:,} more trials, at sizes from {_sizes(more.smallest, more.largest, 'to')}, "
-        f"would tell the 50 % size to within {precision} ({SIMULATIONS} simulated searches)."
+        f"would give the 50 % size to within {precision} ({SIMULATIONS} simulated searches)."
     )
 
 
 def _more(more: MoreTrials | None) -> str:
-    """Return what would tell it, as the end of a sentence."""
+    """Return the trials that would determine it, as the end of a sentence."""
     if more is None:
         return ""
     sizes = _sizes(more.smallest, more.largest, "to")
     if more.trials is None:
         return f"; it would take more than {TRIALS[-1]:,} more trials, so size alone does not decide"
     assumed = f", if there is a ramp over a factor of {USUAL_RAMP:g}" if more.is_assumed else ""
-    return f": about {more.trials:,} more trials, placed at sizes from {sizes}, would tell it{assumed}"
+    return f": about {more.trials:,} more trials, placed at sizes from {sizes}, would determine it{assumed}"
 
 
 def _all_or_none(fit: SizeFit) -> str:
@@ -284,7 +287,7 @@ def _sizes(low: float, high: float, joint: str = "and") -> str:
 
 
 def _factor(estimate: Estimate, form: str = " ({})") -> str:
-    """Write a factor; beyond a thousandth and a thousandfold its ends are told as not bounded."""
+    """Write a factor; beyond a thousandth and a thousandfold its ends are reported as not bounded."""
     value = amount(estimate.value) if estimate.value < 1000 else "more than 1,000"
     low = estimate.low if estimate.low > 0.001 else -math.inf
     high = estimate.high if estimate.high < 1000 else math.inf

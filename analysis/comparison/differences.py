@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scipy.stats import t as student
-
 from analysis.cliff import Cliff, cliff
 from analysis.comparison.overall import Overall, overall
 from analysis.difference import Difference
+from analysis.distributions import student
 from analysis.effects.changes import SIGNIFICANT, holm
 from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
 from analysis.layout import SelectionError
@@ -22,8 +21,8 @@ from analysis.times import Times, times
 from analysis.times.differences import ratio
 
 _FREEDOM = 5
-"""Degrees of freedom with which p values are read from intervals, whose own are not known: few enough that
-an interval of few configurations does not promise what it cannot hold."""
+"""Degrees of freedom for p values derived from intervals with unknown ones: few enough for an interval of few
+configurations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +35,12 @@ class Compared:
 
     @property
     def holds(self) -> bool:
-        """Tell whether chance alone is ruled out, with all comparisons counted."""
+        """Return whether it is significant after the correction for all comparisons."""
         return self.p_holm < SIGNIFICANT
 
     @property
     def is_tested(self) -> bool:
-        """Tell whether it is a comparison that the correction counts."""
+        """Return whether the correction counts this comparison."""
         return not math.isnan(self.difference.p_value)
 
     def as_json(self) -> dict[str, Any]:
@@ -52,7 +51,7 @@ class Compared:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What is compared of a search."""
+    """The compared quantities of a search."""
 
     cliff: Cliff
     regimes: Regimes | None
@@ -125,7 +124,7 @@ def overall_differences(before: Overall, after: Overall, *, has_target: bool) ->
 
 
 def _minus(second: Estimate, first: Estimate) -> Estimate:
-    """Return a difference, its interval put together by the method of variance estimates recovery."""
+    """Return a difference with its interval by the method of variance estimates recovery."""
     if not (first.is_known and second.is_known):
         return UNKNOWN
     value = second.value - first.value
@@ -135,9 +134,9 @@ def _minus(second: Estimate, first: Estimate) -> Estimate:
 
 
 def tested(difference: Difference) -> Difference:
-    """Return a difference with a p value: its own, or one that its interval stands for.
+    """Return a difference with a p value: from its test, or derived from its interval.
 
-    It is below 0.05 exactly where the interval leaves out no change.
+    It is below 0.05 exactly if the interval excludes no change.
     """
     change = difference.change
     if difference.test or not math.isnan(difference.p_value) or not change.is_known:

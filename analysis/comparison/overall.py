@@ -1,4 +1,4 @@
-"""What a whole search came to, as estimates: its success rate, the smallest at the target, the best loss."""
+"""Summary estimates of a search: its success rate, the smallest at the target, the best loss."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
 
 from analysis.configurations import is_all_or_nothing
+from analysis.distributions import normal, student
 from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
 from analysis.intervals import wilson_of_rates
 from analysis.objectives import accuracy_objective
@@ -24,7 +23,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Overall:
-    """A whole search in three numbers, each unknown where the search does not tell it."""
+    """A search in three numbers, each possibly unknown."""
 
     success_rate: Estimate
     """Of all trials whose outcome is known, with configurations as the unit."""
@@ -41,7 +40,7 @@ class Overall:
 
 
 def overall(rows: SearchRows) -> Overall:
-    """Return what a search came to."""
+    """Return the summary of a search."""
     trials = with_outcomes(rows)
     metric, direction = accuracy_objective(rows)
     has_target = rows.plan.target is not None and len(trials) > 0
@@ -74,8 +73,8 @@ def _success_rate(trials: pd.DataFrame) -> Estimate:
     effective = float(weight.sum())
     z = _z(1)
     if count > 1:
-        # Seeds of a configuration are alike, so they tell less than as many trials would (Korn and Graubard,
-        # Survey Methodology 24, 1998).
+        # Seeds of a configuration are correlated, so they carry less information than as many trials (Korn
+        # and Graubard, Survey Methodology 24, 1998).
         variance = float(((weight * (rate - value)) ** 2).sum()) / weight.sum() ** 2 * count / (count - 1)
         if variance > 0:
             effective = min(effective, value * (1 - value) / variance)
@@ -130,4 +129,4 @@ def _best(trials: pd.DataFrame, metric: str, direction: str, unit: str) -> Estim
 
 def _z(many: int) -> float:
     """Return the normal quantile of intervals that hold for so many at a time."""
-    return float(norm.isf((1 - CONFIDENCE) / many / 2))
+    return float(normal.isf((1 - CONFIDENCE) / many / 2))

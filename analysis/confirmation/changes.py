@@ -1,4 +1,4 @@
-"""What changed from one set of seeds to another, with its interval: of rates, of means, and over several."""
+"""Changes from one set of seeds to another with intervals: of rates, of means, and averaged."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev, variance
 
-from scipy.stats import t as student
-
+from analysis.distributions import student
 from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
 
 _QUANTILE = (1 + CONFIDENCE) / 2

@@ -9,9 +9,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
-from scipy.stats import t as student
 
 from analysis.confirmation.changes import change_of_means, change_of_rates, mean_estimate
+from analysis.distributions import student
 from analysis.estimate import CONFIDENCE, Estimate
 from analysis.outcomes import Rate, outcomes_of, rate_of, with_outcomes
 from analysis.rows import SearchRows
@@ -21,7 +21,7 @@ _QUANTILE = (1 + CONFIDENCE) / 2
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """What evaluations on held-out data found, of models that were trained on fresh seeds.
+    """Evaluations on held-out data of models trained on fresh seeds.
 
     The data are the same for all seeds, so their sampling error does not shrink with the number of seeds.
     The interval is of both.
@@ -136,7 +136,7 @@ def compared(rows: SearchRows, fresh: pd.DataFrame, metric: str) -> list[Confirm
     Args:
         rows: the search.
         fresh: rows as :func:`analysis.confirmation.confirmations` makes them.
-        metric: what says how good a model is.
+        metric: the metric of quality.
     """
     trials, fresh = with_outcomes(rows), fresh.assign(outcome=outcomes_of(fresh["ending"]))
     trials = trials[trials["configuration"].isin(fresh["configuration"])]

@@ -10,9 +10,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
-from scipy.stats import t as student
 
+from analysis.distributions import student
 from analysis.estimate import CONFIDENCE
 from analysis.intervals import wilson_of_rates
 
@@ -37,6 +36,8 @@ def within_places(first: NDArray[np.int64], second: NDArray[np.int64], trials: N
         second: shape (places,), those of the second.
         trials: shape (places, 2), trials of either side.
     """
+    from scipy.stats import hypergeom
+
     chances = np.ones(1)
     lowest = 0
     for a, b, (first_trials, second_trials) in zip(first, second, trials, strict=True):

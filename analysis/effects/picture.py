@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from analysis.effects.changes import Change
 from analysis.effects.importances import Importances
 from analysis.pictures.marks import Axis, Mark, Picture, Points, Rule
-from analysis.text import percent, plural
+from analysis.text import plural, rounded_percent
 
 MOST_ROWS = 40
 _ROWS_OF_A_HEIGHT = 14
@@ -32,7 +32,7 @@ def forest(changes: Sequence[Change], unit: str, name: str, told_of: str) -> Pic
     marks: list[Mark] = [Rule(value=0.0, along="x", role="bound")]
     for role, label, holds in (
         ("fit", "holds with all comparisons counted", True),
-        ("unknown", "cannot be told from chance", False),
+        ("unknown", "cannot be distinguished from chance", False),
     ):
         places = [place for place, change in enumerate(shown) if change.holds is holds]
         if places:
@@ -66,11 +66,13 @@ def importance_dots(importances: Importances) -> Picture | None:
             x=[one.share for one in shown],
             y=list(range(len(shown))),
             role="series 0",
-            tells=[f"{one.parameter}: {percent(one.share)}" for one in shown],
+            tells=[f"{one.parameter}: {rounded_percent(one.share)}" for one in shown],
         )
     )
     chance = importances.by_chance
-    notes = f" Shuffled results give up to {percent(min(chance, 1.0))}." if math.isfinite(chance) else ""
+    notes = (
+        f" Shuffled results give up to {rounded_percent(min(chance, 1.0))}." if math.isfinite(chance) else ""
+    )
     notes += " They describe where the search went." if importances.describes_sampler else ""
     return Picture(
         name="importances",

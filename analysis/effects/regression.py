@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
+from analysis.distributions import student
 from analysis.effects.changes import Change
 from analysis.effects.design import codes, commonest, is_numeric, written
 from analysis.effects.responses import Response

@@ -1,17 +1,16 @@
-"""What the effects say, in sentences."""
+"""Effects in sentences."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from scipy.stats import norm
-
+from analysis.distributions import normal
 from analysis.effects.changes import SIGNIFICANT, Change
 from analysis.effects.importances import Importances
 from analysis.effects.responses import Response
 from analysis.estimate import Estimate
-from analysis.text import between, percent, plural
+from analysis.text import between, plural, rounded_percent
 
 MOST_NAMED = 6
 
@@ -30,7 +29,7 @@ def answer(changes: Sequence[Change], response: Response) -> str:
     return (
         f"None of {count} holds after Holm's correction; the least likely by chance is {_effect(first)}."
         if len(compared) > 1
-        else f"The one comparison cannot be told from chance: {_effect(first)}."
+        else f"The one comparison cannot be distinguished from chance: {_effect(first)}."
     )
 
 
@@ -42,10 +41,12 @@ def others(changes: Sequence[Change]) -> list[str]:
     rest = rest[1:] if has_first_been_told else rest
     if rest:
         subject = "The others" if len(rest) > 1 else "The other"
-        sentences.append(f"{subject} cannot be told from chance: {_listed(rest, with_effect=False)}.")
+        sentences.append(
+            f"{subject} cannot be distinguished from chance: {_listed(rest, with_effect=False)}."
+        )
     untested = [change.label for change in changes if math.isnan(change.p_value)]
     if untested and len(untested) < len(changes):
-        sentences.append(f"Without a test, for want of trials that vary: {listed(untested)}.")
+        sentences.append(f"Without a test, for lack of trials that vary: {listed(untested)}.")
     return sentences
 
 
@@ -54,54 +55,59 @@ def left_out(response: Response) -> list[str]:
     sentences = []
     if response.unknown:
         sentences.append(
-            f"{plural(response.unknown, 'trial')} with an outcome that is not known "
+            f"{plural(response.unknown, 'trial')} with an unknown outcome "
             f"{'is' if response.unknown == 1 else 'are'} left out."
         )
     if response.without_value:
         sentences.append(
             f"{plural(response.without_value, 'trial')} without a {response.name}, most of them diverged, "
-            f"{'is' if response.without_value == 1 else 'are'} left out: effects are those among the others."
+            f"{'is' if response.without_value == 1 else 'are'} left out: effects are those of the others."
         )
     if response.solved_early:
         sentences.append(
             f"{plural(response.solved_early, 'trial')} ended at the target, and "
-            f"{'counts' if response.solved_early == 1 else 'count'} with the value there: effects that go "
-            "beyond it are larger than told."
+            f"{'counts' if response.solved_early == 1 else 'count'} with the value there: effects "
+            "beyond it are larger than shown."
         )
     return sentences
 
 
 def importance(importances: Importances) -> str:
-    """Return what the importances say, or why there are none."""
+    """Return the importances in a sentence, or why there are none."""
     if importances.why_none:
         return importances.why_none
     chance = importances.by_chance
     above = [one for one in importances.of if one.share > chance] or importances.of[:1]
-    named = ", ".join(f"{one.parameter} ({percent(one.share)} of all importance)" for one in above[:3])
+    named = ", ".join(
+        f"{one.parameter} ({rounded_percent(one.share)} of all importance)" for one in above[:3]
+    )
     best = f"the best {importances.best} of {plural(importances.configurations, 'configuration')}"
     if above[0].share <= chance:
         return (
             f"By PED-ANOVA, no parameter sets {best} apart by more than chance does: {named}, and up to "
-            f"{percent(min(chance, 1.0))} in shuffled results."
+            f"{rounded_percent(min(chance, 1.0))} in shuffled results."
         )
     where = (
-        " As configurations were not drawn at random, this describes where the search went."
+        " As configurations were not drawn at random, this describes where the search sampled."
         if importances.describes_sampler
         else ""
     )
-    return f"By PED-ANOVA {best} stand out by {named}; chance alone gives up to {percent(chance)}.{where}"
+    return (
+        f"By PED-ANOVA {best} stand out by {named}; chance alone gives up to "
+        f"{rounded_percent(chance)}.{where}"
+    )
 
 
 def sharper(changes: Sequence[Change], response: Response) -> str | None:
-    """Return how many seeds would tell a change from 75 to 25 %, None where nothing is open."""
+    """Return how many seeds would distinguish 75 from 25 %, None where all changes hold."""
     compared = [change for change in changes if not math.isnan(change.p_value)]
     if not response.is_rate or not compared or all(change.holds for change in compared):
         return None
     level, power = SIGNIFICANT / len(compared), 0.8
-    z = float(norm.isf(level / 2) + norm.isf(1 - power))
+    z = float(normal.isf(level / 2) + normal.isf(1 - power))
     trials = math.ceil(z * z * 2 * 0.25 * 0.75 / 0.5**2)
     return (
-        f"To tell a rate of 75 % from one of 25 % among {plural(len(compared), 'comparison')} takes about "
+        f"To distinguish rates of 75 % and 25 % among {plural(len(compared), 'comparison')} takes about "
         f"{trials} trials on each side."
     )
 
@@ -115,7 +121,7 @@ def listed(names: Sequence[str]) -> str:
 def size(effect: Estimate) -> str:
     """Write an effect with its sign and interval: ``-31 points (-55 to -3)``."""
     if not effect.is_known:
-        return "cannot be told"
+        return "cannot be determined"
     if effect.unit != "share":
         unit = f" {effect.unit}" if effect.unit and effect.unit != "1" else ""
         return f"{effect.value:+.3g}{unit} ({between(effect.low, effect.high)})"

@@ -1,4 +1,4 @@
-"""Where confirmed models are right: their share of right answers at each digit, at each number of carries."""
+"""Accuracy of confirmed models by group of problems: by digit, by number of carries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.layout import Column
 from analysis.outcomes import OUTCOMES
 from analysis.pictures.marks import Axis, Picture, Points
 from analysis.rows import SearchRows
-from analysis.text import percent, plural
+from analysis.text import plural, rounded_percent
 
 _COUNTED = ("right", "of", "share")
 """The last columns of an evaluation's table that splits problems into groups; the first names the groups."""
@@ -129,7 +129,7 @@ def _picture(title: str, shares: pd.DataFrame) -> Picture:
 def _told(row: Any) -> str:
     return (
         f"configuration {row.configuration}, seed {row.seed}: {row.ending}\n"
-        f"{row.group}: {row.right:,} of {row.of:,} right, {percent(row.share)}"
+        f"{row.group}: {row.right:,} of {row.of:,} right, {rounded_percent(row.share)}"
     )
 
 
@@ -153,8 +153,8 @@ def _table(title: str, shares: pd.DataFrame) -> Table:
             Column("params", "parameters", "exact number of unique parameters"),
             Column("models", "models", "models that were evaluated, one per fresh seed"),
             Column("problems", "problems", "problems, or answers, in the group"),
-            Column("lowest", "share", "share that the worst model has right"),
-            Column("median", "share", "share that the median model has right"),
-            Column("highest", "share", "share that the best model has right"),
+            Column("lowest", "share", "share correct of the worst model"),
+            Column("median", "share", "share correct of the median model"),
+            Column("highest", "share", "share correct of the best model"),
         ),
     )

@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
+from analysis.distributions import student
 from analysis.estimate import CONFIDENCE
 from analysis.logistic import LogisticFit, fit
 from analysis.regimes.profile import profile_interval

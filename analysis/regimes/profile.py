@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f as fisher
 
+from analysis.distributions import fisher
 from analysis.estimate import CONFIDENCE
 from analysis.logistic import LogisticFit, shares
 

@@ -1,4 +1,4 @@
-"""What a report does not tell, and what went wrong."""
+"""Limits of a report, and failures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from analysis.outcomes import rate_of, with_outcomes
 from analysis.report.sections import Section
 from analysis.report.tables import shown
 from analysis.rows import SearchRows
-from analysis.text import percent, plural
+from analysis.text import plural, rounded_percent
 
-_NOT_TOLD = re.compile(r"cannot (be told|tell)(?! from chance)")
+_NOT_TOLD = re.compile(r"cannot be (determined|distinguished)(?! from chance)")
 _NO_ENDING = "without an ending"
 
 
 def limits_section(rows: SearchRows, findings: Sequence[Finding]) -> Section:
-    """Return how trials ended, what failed, what is not known, and what the numbers cannot carry."""
+    """Return endings, failures, unknown outcomes, and limits of the numbers."""
     tables = [_endings_table(rows), _errors_table(rows)]
     return Section(
         key="limits",
@@ -49,9 +49,9 @@ def _unknown(rows: SearchRows) -> list[str]:
     rate = rate_of(with_outcomes(rows))
     if not rate.unknown:
         return []
-    low, high = percent(rate.unknown_failed.value), percent(rate.unknown_solved.value)
+    low, high = rounded_percent(rate.unknown_failed.value), rounded_percent(rate.unknown_solved.value)
     return [
-        f"Of {plural(rate.trials, 'trial')}, {rate.unknown:,} ended before they could tell whether they "
+        f"Of {plural(rate.trials, 'trial')}, {rate.unknown:,} ended before it was known whether they "
         "would have solved. They count neither as solved nor as failed. "
         f"Over all trials the share that solved is {rate}; it would be {low} if all unknown ones had failed, "
         f"{high} if all had solved."
@@ -64,19 +64,19 @@ def _choice(rows: SearchRows) -> list[str]:
     said = []
     if rows.plan.search.seeds == 1:
         said.append(
-            "Each configuration has one seed, so a difference between two configurations may be one between "
-            "two seeds."
+            "Each configuration has one seed, so a difference between two configurations can be due to "
+            "their seeds."
         )
     if not rows.plan.only and rows.plan.search.sampler != "random":
         said.append(
-            "The sampler chose configurations by what it had seen, so they are no random sample of the "
-            "space: parameters may seem to matter that were only chosen together with one that does."
+            "The sampler chose configurations by earlier results, so they are not a random sample of the "
+            "space: a parameter can seem to matter because it was chosen together with one that does."
         )
     return said
 
 
 def _not_told(findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Repeat, in one place, what findings could not tell."""
+    """Collect what findings could not determine."""
     found = []
     for finding in findings:
         said = [sentence for sentence in finding.sentences if _NOT_TOLD.search(sentence)]

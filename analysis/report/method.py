@@ -1,4 +1,4 @@
-"""How a search was made: its space, its rules, what it ran on, and what it cost."""
+"""The method of a search: its space, rules, hardware and cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.report.sections import Section
 from analysis.report.space import defaults_quotes, fixed_table, space_table
 from analysis.report.tables import shown
 from analysis.rows import SearchRows
-from analysis.text import duration, percent, plural
+from analysis.text import duration, plural, rounded_percent
 from analysis.wording import metric_text
 
 _CPU_SECONDS = "cpu_seconds"
@@ -42,7 +42,7 @@ def shared_devices(rows: SearchRows) -> int:
 
 
 def method_section(rows: SearchRows) -> Section:
-    """Return how the search was made, and what it cost."""
+    """Return the method and cost of the search."""
     sessions = sessions_of(rows)
     tables = [space_table(rows), fixed_table(rows), sessions_table(sessions)]
     return Section(
@@ -66,7 +66,7 @@ def _plan_facts(rows: SearchRows) -> list[tuple[str, str]]:
     facts.append(("Seeds", seeds if plan.search.seeds > 1 else "1 seed per configuration"))
     facts.append(("Early stopping", _early_stopping(rows)))
     if plan.target is not None:
-        after = "ends there" if plan.stop_at_target else "goes on to the end of its budget"
+        after = "ends there" if plan.stop_at_target else "continues to the end of its budget"
         times = "once" if plan.target_hold == 1 else f"at {plan.target_hold} evaluations in a row"
         facts.append(("Target", f"a trial that holds it {times} is solved, and {after}"))
     if plan.share_prefixes:
@@ -79,8 +79,8 @@ def _sampler(rows: SearchRows) -> str:
     if plan.only:
         return f"{len(plan.only):,} stated one by one"
     first = len(plan.tried_first)
-    stated = f"; {plural(first, 'configuration')} stated to be tried first" if first else ""
-    names = {"tpe": "chosen by Optuna's TPE from what was seen before", "random": "drawn at random"}
+    stated = f"; {plural(first, 'configuration')} listed to be tried first" if first else ""
+    names = {"tpe": "chosen by Optuna's TPE from earlier results", "random": "drawn at random"}
     return f"{names[plan.search.sampler]}, seed {plan.search.seed}{stated}"
 
 
@@ -89,7 +89,7 @@ def _early_stopping(rows: SearchRows) -> str:
     if rule is None:
         return "none: every trial uses its budget"
     if rule.at is not None:
-        where = f"at {', '.join(percent(share) for share in rule.at)} of its own steps"
+        where = f"at {', '.join(rounded_percent(share) for share in rule.at)} of its own steps"
     else:
         where = f"from {rule.grace_period:,} steps on, each rung {rule.reduction_factor:g} times the last"
         where += "" if rule.max_steps is None else f", up to {rule.max_steps:,}"
@@ -118,9 +118,8 @@ def _cost_facts(rows: SearchRows) -> list[tuple[str, str]]:
         return []
     known = int(rows.trials[_CPU_SECONDS].notna().sum())
     of = "" if known == len(rows.trials) else f", of the {known:,} trials that reported it"
-    facts = [
-        ("Cost", f"{_hours(spent)} of processor time in all{of}: {rows.metrics[_CPU_SECONDS]['description']}")
-    ]
+    meaning = rows.metrics[_CPU_SECONDS]["description"]
+    facts = [("Cost", f"{_hours(spent)} of processor time in total{of}: {meaning}")]
     if (together := shared_devices(rows)) > 1 or 0 < rows.plan.resources.gpu < 1:
         at_a_time = f"up to {together} trials ran at a time" if together > 1 else "trials shared a GPU"
         facts.append(

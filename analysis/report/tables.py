@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.finding import Table
 from analysis.layout import ENDINGS, Column
-from analysis.text import duration, percent
+from analysis.text import duration, rounded_percent
 
 MOST_ROWS = 200
 """Rows of a table in a report; the rest is in the rows and in exports."""
@@ -115,7 +115,7 @@ def _number(value: float, unit: str) -> str:
     if unit == "s" and value >= 0:
         return duration(value)
     if unit == "share" and -1 <= value <= 1:
-        return percent(value)
+        return rounded_percent(value)
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"

@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.distributions import chi_squared
 from analysis.times.observed import Observed
 
 Array = NDArray[np.float64]
@@ -56,11 +57,9 @@ def log_rank(observed: Observed, groups: Codes) -> LogRank:
         return LogRank(p_value=math.nan, test="log-rank")
     many, sizes = len(scores), np.bincount(group)
     if many > MANY:
-        from scipy.stats import chi2
-
         # Mean and variance over all arrangements are known; beyond so many, that is all that matters.
         statistic = float(_apart(group[None], scores, sizes)[0]) * (many - 1) / float(scores @ scores)
-        p_value = float(chi2.sf(statistic, len(sizes) - 1))
+        p_value = float(chi_squared.sf(statistic, len(sizes) - 1))
         return LogRank(p_value=p_value, test=f"log-rank, dealing out {many:,} {unit}")
     least = float(_apart(group[None], scores, sizes)[0]) * (1 - 1e-9)
     count = _count(sizes)

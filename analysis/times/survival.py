@@ -1,4 +1,4 @@
-"""Kaplan and Meier's curve of the trials that have reached the target, with configurations as the sample.
+"""The Kaplan-Meier curve of trials that have reached the target, with configurations as the sample.
 
 ``scipy.stats.ecdf`` gives the same curve where every trial counts once and is a configuration of its own; a
 test compares the two. But trials of one configuration are alike, which its band does not know, and with a
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
 
+from analysis.distributions import student
 from analysis.estimate import CONFIDENCE, Estimate
 
 Array = NDArray[np.float64]
@@ -28,7 +28,7 @@ twentieth."""
 _CELLS = 2_000_000
 """Most values of an intermediate array: curves of the jackknife are made in portions of so many."""
 
-_Z = float(norm.ppf((1 + CONFIDENCE) / 2))
+_Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def kaplan_meier(
         never: shape (n,), which of the others are known never to reach it: they stay at risk for as long as
             the longest trial. The rest is censored where it ended.
         weights: shape (n,), how many trials each stands for; 1 if None. Those of weight 0 are left out.
-        unit: what times are counted in.
+        unit: the unit of times.
     """
     weights = np.ones(len(times)) if weights is None else weights
     never = np.zeros(len(times), dtype=bool) if never is None else never

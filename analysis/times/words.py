@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.estimate import Estimate
-from analysis.text import amount, between, percent, plural
+from analysis.text import amount, between, plural, rounded_percent
 from analysis.times.sharing import ELAPSED
+from analysis.wording import RANDOMLY_CONTINUED
 
 if TYPE_CHECKING:
     from analysis.times.finding import Group, Times
@@ -30,12 +31,12 @@ def sentences(times: Times) -> list[str]:
     """Return the answer, what it rests on, the groups, the frontier, and what would sharpen it."""
     if not times.target:
         return [
-            "The time to a target cannot be told: the search has no target, so no trial counts as solved. "
-            "State one in the space file, under target."
+            "The time to a target cannot be determined: the search has no target, so no trial counts as "
+            "solved. Set one in the space file, under target."
         ]
     measured = times.measured
     if measured is None or not measured.curve.trials:
-        return [f"The time to {times.target} cannot be told: no trial is over yet."]
+        return [f"The time to {times.target} cannot be determined: no trial is over yet."]
     return [
         _answer(times, measured),
         _rests_on(measured),
@@ -60,7 +61,7 @@ def _soon(times: Times, measured: Measured) -> str:
     solved = measured.solved
     return (
         f"Fewer than half of the trials reach {times.target} within their budgets of up to "
-        f"{measured.amount(curve.until)}: {percent(solved.value)} do "
+        f"{measured.amount(curve.until)}: {rounded_percent(solved.value)} do "
         f"({between(solved.low, solved.high, 'share')})"
     )
 
@@ -71,7 +72,7 @@ def _costs(measured: Measured) -> str:
         return f"a success costs {_estimate(cost, measured)}, all failures included"
     if math.isfinite(cost.low):
         return f"a success costs at least {measured.amount(cost.low)}"
-    return "what a success costs cannot be told, because no trial is over"
+    return "the cost of a success cannot be determined, because no trial is over"
 
 
 def _estimate(estimate: Estimate, measured: Measured) -> str:
@@ -85,20 +86,20 @@ def _rests_on(measured: Measured) -> str:
     trials = measured.curve.trials
     alike = ""
     if 1 < configurations < trials:
-        alike = " Seeds of a configuration are alike, so intervals are of configurations."
+        alike = " Seeds of a configuration are correlated, so intervals have configurations as the unit."
     elif configurations == 1 and trials > 1:
-        alike = " Intervals are of seeds of this one configuration."
+        alike = " Intervals have seeds of this one configuration as the unit."
     lot = ""
     if (measured.observed.weights != 1).any():
-        lot = " Trials that went on by lot below a cut of early stopping stand for those that it ended."
+        lot = f" {RANDOMLY_CONTINUED}"
     return (
         f"This rests on {plural(trials, 'trial')} of {plural(configurations, 'configuration')}, "
-        f"{measured.successes} of them solved; intervals are of 95 %.{alike}{lot}"
+        f"{measured.successes} of them solved; intervals are 95 % intervals.{alike}{lot}"
     )
 
 
 def _doubts(group: Group, measured: Measured) -> list[str]:
-    """Return what is assumed of trials that did not reach the target, and were not watched to the end."""
+    """Return the assumptions on censored trials."""
     return [
         *_stopped(group, measured),
         *_budgets(measured),
@@ -115,9 +116,10 @@ def _stopped(group: Group, measured: Measured) -> list[str]:
     none, all_of_them = rate.unknown_failed.value, rate.unknown_solved.value
     were = "was" if stopped == 1 else "were"
     return [
-        f"{plural(stopped, 'trial')} {were} stopped early: the curve takes them to go on like the others, "
-        f"which flatters where the worse ones were stopped. Of all {rate.trials}, {percent(none)} would reach"
-        f" the target if none of those without an outcome did, {percent(all_of_them)} if all did."
+        f"{plural(stopped, 'trial')} {were} stopped early: the curve assumes that they would have continued "
+        f"like the others, which is optimistic if the worse ones were stopped. Of all {rate.trials}, "
+        f"{rounded_percent(none)} would reach the target if none of those without an outcome did, "
+        f"{rounded_percent(all_of_them)} if all did."
     ]
 
 
@@ -127,8 +129,8 @@ def _budgets(measured: Measured) -> list[str]:
     if not measured.successes or not len(ends) or ends.min() >= _EQUAL * measured.curve.until:
         return []
     return [
-        f"Trials that used their budget ended after {between(ends.min(), ends.max(), measured.unit)}: from "
-        "there on the curve takes them to go on like the longer ones."
+        f"Trials that used their budget ended after {between(ends.min(), ends.max(), measured.unit)}: beyond "
+        "that, the curve assumes that they continue like the longer ones."
     ]
 
 
@@ -137,8 +139,8 @@ def _diverged(count: int) -> list[str]:
         return []
     verbs = ("reaches", "counts") if count == 1 else ("reach", "count")
     return [
-        f"{plural(count, 'diverged trial')} never {verbs[0]} the target, and {verbs[1]} as not there to the "
-        "end of the longest trial."
+        f"{plural(count, 'diverged trial')} never {verbs[0]} the target, and {verbs[1]} as without success "
+        "to the end of the longest trial."
     ]
 
 
@@ -148,8 +150,8 @@ def _not_over(group: Group) -> list[str]:
         return []
     named = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     return [
-        f"Trials without an ending of their own ({named}) count for the time that they were watched, and not "
-        "in what a success costs."
+        f"Trials without a final outcome ({named}) count up to their last report, and not in the cost of a "
+        "success."
     ]
 
 
@@ -173,7 +175,7 @@ def _groups(times: Times) -> list[str]:
             f"{test.test})."
         )
     elif test is not None:
-        told.append("Whether groups differ cannot be told: it takes two groups, and a trial that solved.")
+        told.append("Whether groups differ cannot be determined: two groups and a solved trial are needed.")
     return told
 
 
@@ -215,15 +217,15 @@ def _sharper(measured: Measured) -> list[str]:
         return ["Longer budgets, larger models or other recipes would have to be tried to see a success."]
     if measured.successes < _FEWEST:
         few = "one success" if measured.successes == 1 else f"{measured.successes} successes"
-        return [f"What a success costs rests on {few}: more {noun}s are needed to tell it."]
+        return [f"The cost of a success rests on {few}: more {noun}s are needed."]
     if not cost.low > 0 or not math.isfinite(cost.high):
-        return [f"What a success costs is hardly bounded: more {noun}s are needed to tell it."]
+        return [f"The cost of a success is hardly bounded: more {noun}s are needed."]
     factor = cost.high / cost.low
     if factor <= _SHARP:
         return []
     # The width of an interval on the scale of logarithms falls with the root of the number.
     needed = math.ceil(many * (math.log(factor) / math.log(_SHARP)) ** 2)
     return [
-        f"The interval of what a success costs spans a factor of {factor:.2g}; about {needed - many:,} more "
+        f"The interval of the cost of a success spans a factor of {factor:.2g}; about {needed - many:,} more "
         f"{noun}s would bring it to {_SHARP:g}."
     ]

@@ -6,8 +6,7 @@ import math
 from dataclasses import asdict, replace
 from typing import Any
 
-from scipy.stats import t as student
-
+from analysis.distributions import student
 from analysis.intervals import wilson
 from trainables.contract import Evaluation, Mean, Table
 
@@ -73,8 +72,8 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def percent(share: float) -> str:
-    """Write a share in percent, with as many digits as it takes not to look like all or nothing."""
+def precise_percent(share: float) -> str:
+    """Write a share in percent: two digits after the point, more where it would look like all or nothing."""
     for digits in range(2, 6):
         number = f"{100 * share:.{digits}f}"
         if share in (0, 1) or float(number) not in (0, 100):
@@ -86,7 +85,7 @@ def headline(exam: Evaluation) -> str:
     """Say in one line how well the model did."""
     name = exam.metric.replace("_", " ")
     if exam.successes is not None:
-        share, low, high = map(percent, estimate(exam))
+        share, low, high = map(precise_percent, estimate(exam))
         counted = f"{exam.successes:,} of {exam.problems:,} {exam.called}"
         return f"{name} {share} (95 % interval {low} to {high}), {counted}"
     units = exam.units or exam.problems
