@@ -5,13 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from paretune.errors import ClusterError
+from paretune.tune.interrupting import uninterrupted
+
 _OBJECT_STORE_BYTES = 128 * 2**20
 """Reports and configurations are all that travels."""
+
+_ANSWERS_WITHIN_S = 10.0
+"""So long the head of a cluster may take to answer."""
 
 _ENVIRONMENT = {
     # A trial that takes long to stop must not lose its slot, see docs/architecture.md.
@@ -35,7 +43,7 @@ def ray_session(address: str) -> Iterator[list[dict[str, float]]]:
     """Start Ray here (``local``) or join a running cluster, and yield the resources of each machine.
 
     Raises:
-        ConnectionError: there is no cluster at ``address``.
+        ClusterError: there is no cluster at ``address``.
     """
     os.environ.update(_ENVIRONMENT)
     import ray
@@ -48,12 +56,33 @@ def ray_session(address: str) -> Iterator[list[dict[str, float]]]:
         # Workers of a cluster that others started do not inherit this process's environment.
         options["runtime_env"] = {"env_vars": _ENVIRONMENT}
     try:
-        ray.init(**options)
+        _join(options)
         # Ray sets a handler of its own, which would end the process before the rows are closed.
         with _sigterm_like_ctrl_c():
             yield [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
     finally:
-        ray.shutdown()
+        with uninterrupted():
+            ray.shutdown()
+
+
+def _join(options: dict[str, Any]) -> None:
+    import ray
+
+    address = options["address"]
+    host, colon, port = address.rpartition(":")
+    try:
+        if colon and port.isdecimal() and "://" not in address:
+            # Ray itself would try for two minutes, and print warnings of its own meanwhile.
+            socket.create_connection((host, int(port)), timeout=_ANSWERS_WITHIN_S).close()
+        ray.init(**options)
+    except (OSError, OverflowError, ValueError, RuntimeError) as error:
+        if address == "local":
+            raise
+        raise ClusterError(
+            f"there is no Ray cluster at --address {address}; start one with `ray start --head`, name the "
+            "host:port of its head, or search on this machine alone with --address local "
+            f"({str(error).strip().splitlines()[0]})"
+        ) from error
 
 
 def _silence() -> None:
@@ -70,6 +99,10 @@ def _silence() -> None:
 @contextmanager
 def _sigterm_like_ctrl_c() -> Iterator[None]:
     """Let SIGTERM end a search as Ctrl-C does, rows and all."""
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def interrupt(signum: int, frame: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)

@@ -32,6 +32,7 @@ from paretune.tune.asha import RungScheduler
 from paretune.tune.assignment import assignment_of, label_of
 from paretune.tune.callback import Monitor
 from paretune.tune.cluster import ray_session
+from paretune.tune.interrupting import uninterrupted
 from paretune.tune.searcher import QueueSearcher
 from paretune.tune.trainable import run_trial
 from search_spaces.plan import Plan
@@ -99,7 +100,7 @@ def run_search(
             finally:
                 session |= {"ended": _now(), "endings": dict(tally.endings)}
                 # If the disk is full, the error that said so matters more than this one.
-                with suppress(OSError):
+                with suppress(OSError), uninterrupted():
                     store.write_sessions([*sessions, session])
     return SearchResult(endings=tally.endings, interrupted=interrupted, elapsed=time.monotonic() - began)
 
@@ -155,7 +156,8 @@ class _Run:
         except KeyboardInterrupt:  # a second Ctrl-C, while Tune was still cleaning up
             pass
         finally:
-            monitor.close()
+            with uninterrupted():
+                monitor.close()
         if monitor.failure is not None:
             raise monitor.failure
         return not queue.exhausted or queue.running > 0
