@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
-from paretune.plan.binding import bind
+from paretune.plan.loading import load_bound
 from paretune.record.provenance import hardware, package_versions
-from search_spaces.loader import load_space
+from search_spaces.loader import SpaceFile
 from trainables.contract import Report
 from trainables.loop import train
 from trainables.tasks import get_task
@@ -75,8 +75,8 @@ def stated(text: str) -> tuple[str, Any]:
 
 def curve(changed: dict[str, Any], device: torch.device) -> list[dict[str, Any]]:
     """Train, print each report, and return them."""
-    plan = load_space(SPACE)
-    bound = bind(plan)
+    bound = load_bound(SpaceFile(SPACE), {}, None)
+    plan = bound.plan
     config = bound.config({**plan.fixed, **plan.only[CORRECTED], **changed})
     get_task(plan.task).prepare(config)
     reports: list[dict[str, Any]] = []

@@ -9,13 +9,13 @@ from search_spaces.dimensions import AnyDimension, describe
 from search_spaces.mistakes import KeyPath, Mistake, dotted
 
 if TYPE_CHECKING:
-    from search_spaces.plan import Plan, Values
+    from search_spaces.plan import PlanDraft, Values
 
 LONGEST_NAME = 40
 """Characters of a baseline's name: it has to fit into a cell of a table."""
 
 
-def mistakes_in(plan: Plan) -> list[Mistake]:
+def mistakes_in(plan: PlanDraft) -> list[Mistake]:
     """Return every contradiction between the parts of a plan that is well-formed in each of them."""
     return [
         *_what_is_tried(plan),
@@ -33,7 +33,7 @@ def mistakes_in(plan: Plan) -> list[Mistake]:
     ]
 
 
-def _what_is_tried(plan: Plan) -> list[Mistake]:
+def _what_is_tried(plan: PlanDraft) -> list[Mistake]:
     if plan.only and plan.space:
         return [Mistake(("only",), "replaces space: state one of them, not both")]
     if not plan.only and not plan.space:
@@ -45,7 +45,7 @@ def _what_is_tried(plan: Plan) -> list[Mistake]:
     ]
 
 
-def _objectives(plan: Plan) -> list[Mistake]:
+def _objectives(plan: PlanDraft) -> list[Mistake]:
     metrics = [objective.metric for objective in plan.objectives]
     return [
         Mistake(("objectives", index, "metric"), f"{metric!r} is an objective already")
@@ -54,7 +54,7 @@ def _objectives(plan: Plan) -> list[Mistake]:
     ]
 
 
-def _without_target(plan: Plan) -> list[Mistake]:
+def _without_target(plan: PlanDraft) -> list[Mistake]:
     """Find what is said about a target that there is none of."""
     if plan.target is not None:
         return []
@@ -66,7 +66,7 @@ def _without_target(plan: Plan) -> list[Mistake]:
     ]
 
 
-def _conditions(plan: Plan) -> list[Mistake]:
+def _conditions(plan: PlanDraft) -> list[Mistake]:
     mistakes = []
     above = set(plan.fixed)
     for name, dimension in plan.space.items():
@@ -90,7 +90,7 @@ def _conditions(plan: Plan) -> list[Mistake]:
     return mistakes
 
 
-def _baseline_names(plan: Plan) -> list[Mistake]:
+def _baseline_names(plan: PlanDraft) -> list[Mistake]:
     """Find names that do not fit into a cell of a table, and baselines that no values tell apart."""
     mistakes = []
     for name, values in plan.baselines.items():
@@ -103,7 +103,7 @@ def _baseline_names(plan: Plan) -> list[Mistake]:
     return mistakes
 
 
-def _tried_first(plan: Plan) -> list[Mistake]:
+def _tried_first(plan: PlanDraft) -> list[Mistake]:
     if not plan.space:
         return []
     mistakes = _repeated(plan.tried_first)
@@ -119,7 +119,7 @@ def _tried_first(plan: Plan) -> list[Mistake]:
     return mistakes
 
 
-def _inactive(plan: Plan, name: str, path: KeyPath, values: Values) -> list[Mistake]:
+def _inactive(plan: PlanDraft, name: str, path: KeyPath, values: Values) -> list[Mistake]:
     """Find a value for a dimension that does not exist beside the other values."""
     known = plan.fixed | values
     for other, wanted in (plan.space[name].when or {}).items():
@@ -139,7 +139,7 @@ def _repeated(configurations: Mapping[tuple[str, str | int], Values]) -> list[Mi
     ]
 
 
-def _only(plan: Plan) -> list[Mistake]:
+def _only(plan: PlanDraft) -> list[Mistake]:
     return _repeated({("only", index): values for index, values in enumerate(plan.only)}) + [
         Mistake(("only", index, name), f"is fixed to {plan.fixed[name]!r} already")
         for index, values in enumerate(plan.only)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, JsonValue, ValidationInfo, model_validator
+from pydantic import BaseModel, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from search_spaces.consistency import mistakes_in
@@ -164,8 +165,11 @@ class Resources(BaseModel):
         return self
 
 
-class Plan(BaseModel):
-    """A search, completely stated. Field by field this is what a space file may contain."""
+class PlanDraft(BaseModel):
+    """What a space file says, well-formed in each of its parts; whether they contradict each other is open.
+
+    Field by field this is what a space file may contain.
+    """
 
     model_config = STRICT
 
@@ -230,18 +234,6 @@ class Plan(BaseModel):
             }
         return content
 
-    @model_validator(mode="after")
-    def _consistent(self, info: ValidationInfo) -> Self:
-        mistakes = mistakes_in(self)
-        if info.context is not None:
-            # The loader collects them, to tell them together with what only the task can know.
-            info.context["mistakes"] += mistakes
-        elif mistakes:
-            # A plain ValueError has one place and one message; there may be several of both.
-            text = "; ".join(map(str, mistakes)).replace("{", "{{").replace("}", "}}")
-            raise PydanticCustomError("inconsistent", text, {"mistakes": mistakes})
-        return self
-
     @property
     def configurations(self) -> int:
         """How many configurations the search trains, each with all of its seeds."""
@@ -262,6 +254,46 @@ class Plan(BaseModel):
             **{("baselines", name): values for name, values in self.baselines.items()},
             **{("try_first", index): values for index, values in enumerate(self.try_first)},
         }
+
+
+class Plan(PlanDraft):
+    """A search, completely stated, without a contradiction between its parts.
+
+    Raises:
+        ValidationError: with every contradiction.
+    """
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        mistakes = mistakes_in(self)
+        if mistakes:
+            # A plain ValueError has one place and one message; there may be several of both.
+            text = "; ".join(map(str, mistakes)).replace("{", "{{").replace("}", "}}")
+            raise PydanticCustomError("inconsistent", text, {"mistakes": mistakes})
+        return self
+
+    @classmethod
+    def of(cls, draft: PlanDraft) -> Self:
+        """Return the plan that a draft is, if nothing in it contradicts itself.
+
+        Raises:
+            ValidationError: with every contradiction.
+        """
+        return cls.model_validate(draft.model_dump(exclude_unset=True))
+
+    def to_yaml(self) -> str:
+        """Return the space file that says the same; what is as by default is left out."""
+        from search_spaces.writing import to_yaml
+
+        return to_yaml(self)
+
+    def write(self, path: Path) -> None:
+        """Write the plan as a space file.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        path.write_text(self.to_yaml(), encoding="utf-8")
 
     def searched(self, values: Values) -> Values:
         """Return the part of a configuration that differs between configurations."""

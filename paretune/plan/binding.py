@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from paretune.errors import InputError
+from paretune.plan.holding import cannot_hold, most_evaluations
 from search_spaces.mistakes import Mistake
-from search_spaces.plan import Plan, Values
+from search_spaces.plan import Plan, PlanDraft, Values
 from search_spaces.wording import accepted, finding
 from trainables.config import TrainingConfig
 from trainables.contract import LOOP_METRICS, Metric, Target, Task, parameter_count
@@ -29,6 +30,9 @@ RESERVED = frozenset({"seed"})
 
 CHECKPOINT_FIELD = "start_from"
 """The field of a configuration that names a file."""
+
+MAX_PARAMS = 10**11
+"""Parameters of a model that may be trained: beyond, weights and optimizer need more than a terabyte."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +58,30 @@ class BoundPlan:
 
     def refusal(self, values: Values) -> str | None:
         """Return why a configuration must not be trained, or None if it may."""
+        mistake = self.refused(values)
+        return None if mistake is None else mistake.message
+
+    def refused(self, values: Values) -> Mistake | None:
+        """Return why a configuration must not be trained, and where that is stated; None if it may."""
         try:
-            params = self.params(values)
+            config = self.config(values)
         except ValidationError as error:
-            return first_message(error)
+            return Mistake(("space",), first_message(error))
+        params = parameter_count(self.task, config)
         bounds = self.plan.constraints.params
         if bounds is not None and not bounds.allow(params):
             limits = {"min": bounds.min, "max": bounds.max}
             stated = [f"{word} {limit:,}" for word, limit in limits.items() if limit is not None]
-            return f"params must be within {' and '.join(stated)}, but is {params:,}"
+            return Mistake(
+                ("constraints", "params"), f"params must be within {' and '.join(stated)}, but is {params:,}"
+            )
+        if params > MAX_PARAMS:
+            return Mistake(
+                ("space",),
+                f"params must be at most {MAX_PARAMS:,}, which no machine holds, but is {params:,}",
+            )
+        if self.plan.target is not None and (most := most_evaluations(config)) < self.plan.target_hold:
+            return Mistake(("target_hold",), cannot_hold(self.plan.target_hold, most, config))
         return None
 
     @property
@@ -87,7 +106,12 @@ class BoundPlan:
     @property
     def metrics(self) -> dict[str, Metric]:
         """Every metric of a trial by name: the task's, the parameter count, and the loop's."""
-        return {metric.name: metric for metric in (*self.task.metrics, PARAMS, *LOOP_METRICS)}
+        return metrics_of(self.task)
+
+
+def metrics_of(task: Task) -> dict[str, Metric]:
+    """Return every metric of a trial of a task by name: the task's, the parameter count, and the loop's."""
+    return {metric.name: metric for metric in (*task.metrics, PARAMS, *LOOP_METRICS)}
 
 
 def bind(plan: Plan, *, allow_task_code: bool = False) -> BoundPlan:
@@ -106,7 +130,7 @@ def bind(plan: Plan, *, allow_task_code: bool = False) -> BoundPlan:
     return BoundPlan(plan, get_task(plan.task, allow_code=allow_task_code))
 
 
-def unknown_task(plan: Plan, *, allow_task_code: bool = False) -> Mistake | None:
+def unknown_task(plan: PlanDraft, *, allow_task_code: bool = False) -> Mistake | None:
     """Return the mistake that a plan names no task that there is, or that may run; None if it does."""
     names = task_names()
     if not is_code(plan.task) and plan.task not in names:

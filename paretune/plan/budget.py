@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from paretune.plan.binding import BoundPlan
+from paretune.plan.holding import regular_evaluations
 from search_spaces.dimensions import Choice, IntRange
 from search_spaces.mistakes import KeyPath
 from search_spaces.plan import Values
@@ -20,23 +21,28 @@ def step_at(share: float, steps: int) -> int:
 
 def largest_budget(bound: BoundPlan) -> int:
     """Return the most steps that a trial of the plan can take."""
+    return max(_budgets(bound))
+
+
+def _budgets(bound: BoundPlan) -> list[int]:
+    """Return the numbers of steps that trials are given; of a range, both ends."""
     plan = bound.plan
     default: int = bound.task.config_class.model_fields["steps"].default
     if plan.only:
-        return max(int({"steps": default, **plan.fixed, **values}["steps"]) for values in plan.only)  # type: ignore[arg-type]
+        return [int({"steps": default, **plan.fixed, **values}["steps"]) for values in plan.only]  # type: ignore[arg-type]
     dimension = plan.space.get("steps")
     if dimension is None:
-        return int(plan.fixed.get("steps", default))  # type: ignore[arg-type]
+        return [int(plan.fixed.get("steps", default))]  # type: ignore[arg-type]
     if isinstance(dimension, Choice):
-        return max(int(value) for value in dimension.values)  # type: ignore[arg-type]
-    return int(dimension.high)
+        return [int(value) for value in dimension.values]  # type: ignore[arg-type]
+    return [int(dimension.low), int(dimension.high)]
 
 
 def with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
     """Give the longest trial ``budget`` steps, and move the others' and the rungs' steps along with it.
 
-    Where steps differ between configurations, they keep their ratios. A task's other numbers of steps, such
-    as those between two evaluations, stay as they are.
+    Where steps differ between configurations, they keep their ratios. A task's other numbers of steps stay as
+    they are; those between two evaluations too, unless trials would have too few to hold the target.
     """
     plan = bound.plan
     scale = budget / largest_budget(bound)
@@ -66,6 +72,7 @@ def with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
         changed["only",] = [{**given, "steps": scaled(given.get("steps", default))} for given in plan.only]
     else:
         changed["fixed", "steps"] = budget
+    changed |= _evaluations(bound, budget, scale)
     rule = plan.early_stopping
     # Rungs at shares follow the budget by themselves.
     if rule is not None and rule.grace_period is not None:
@@ -73,6 +80,21 @@ def with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
         if rule.max_steps is not None:
             changed["early_stopping", "max_steps"] = by_ratio(rule.max_steps)
     return changed
+
+
+def _evaluations(bound: BoundPlan, budget: int, scale: float) -> dict[KeyPath, Any]:
+    """Return the steps between two evaluations, if they must be fewer for the target to be held."""
+    plan = bound.plan
+    searched = plan.space.keys() | {name for given in plan.only for name in given}
+    if plan.target is None or "eval_every" in searched:
+        return {}
+    default: int = bound.task.config_class.model_fields["eval_every"].default
+    eval_every = int(plan.fixed.get("eval_every", default))  # type: ignore[arg-type]
+    shortest = max(1, round(min(_budgets(bound)) * scale))
+    hold = plan.target_hold
+    if regular_evaluations(shortest, eval_every) >= hold or budget < hold:
+        return {}
+    return {("fixed", "eval_every"): max(1, min(round(eval_every * scale), max(shortest, hold) // hold))}
 
 
 def _scaled_grid(grid: IntRange, budget: int) -> tuple[dict[str, Any], Callable[[Any], int]]:

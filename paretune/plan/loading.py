@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from paretune.plan.binding import BoundPlan, bind, unknown_task
+from paretune.plan.binding import BoundPlan, unknown_task
 from paretune.plan.budget import with_budget
-from paretune.plan.checks import mistakes_in, mistakes_in_keys
+from paretune.plan.checks import contradictions_in, mistakes_in
+from paretune.plan.checks.configurations import more_first_than_trials
+from paretune.plan.naming import by_own_names
 from search_spaces.loader import SpaceFile
-from search_spaces.mistakes import KeyPath, Mistake
-from trainables.tasks import absolute_reference
+from search_spaces.mistakes import KeyPath, Mistake, SpaceFileError
+from search_spaces.plan import Plan, PlanDraft
+from trainables.tasks import absolute_reference, get_task
+
+
+class Source(Protocol):
+    """Something that says what to search, and tells where in it a mistake is."""
+
+    def draft(self, overrides: Mapping[KeyPath, Any] | None = None) -> PlanDraft:
+        """Return what it says, with some keys set to other values.
+
+        Raises:
+            SpaceFileError: with every mistake in its form.
+        """
+        ...
+
+    def error(self, mistakes: Sequence[Mistake]) -> SpaceFileError:
+        """Return the error that shows mistakes where they are."""
+        ...
 
 
 def load_bound(
-    space: SpaceFile,
-    overrides: dict[KeyPath, Any],
+    space: Source,
+    overrides: Mapping[KeyPath, Any],
     budget: int | None,
     *,
     allow_task_code: bool = False,
@@ -26,30 +46,34 @@ def load_bound(
         SpaceFileError: with every mistake.
     """
     given = {path: value for path, value in overrides.items() if value is not None}
-    bound, mistakes = _bind(space, given, allow_task_code)
-    if budget is not None and not mistakes:
-        bound, mistakes = _bind(space, given | with_budget(bound, budget), allow_task_code)
-    if mistakes:
-        raise space.error(mistakes)
+    bound = _bound(space, given, allow_task_code)
+    if budget is not None:
+        bound = _bound(space, given | with_budget(bound, budget), allow_task_code)
     return bound
 
 
-def _bind(
-    space: SpaceFile, overrides: dict[KeyPath, Any], allow_task_code: bool
-) -> tuple[BoundPlan, list[Mistake]]:
-    """Return the plan with its task, and all mistakes that a well-formed plan can have."""
-    mistakes: list[Mistake] = []
-    plan = space.plan(overrides, mistakes)
+def _bound(space: Source, overrides: Mapping[KeyPath, Any], allow_task_code: bool) -> BoundPlan:
+    """Return the plan with its task.
+
+    Raises:
+        SpaceFileError: with every mistake that there is.
+    """
+    draft = space.draft(overrides)
     # Workers, and whoever resumes the search, look from another folder.
     folder = space.path.parent if isinstance(space, SpaceFile) else Path()
-    plan = plan.model_copy(update={"task": absolute_reference(plan.task, folder)})
-    no_task = unknown_task(plan, allow_task_code=allow_task_code)
+    draft = draft.model_copy(update={"task": absolute_reference(draft.task, folder)})
+    no_task = unknown_task(draft, allow_task_code=allow_task_code)
     if no_task is not None:
-        raise space.error([*mistakes, no_task])
-    bound = bind(plan, allow_task_code=allow_task_code)
-    # What contradicts itself cannot be drawn from; of the task's findings, those on single keys remain.
-    mistakes += mistakes_in(bound) if not mistakes else mistakes_in_keys(bound)
-    return bound, mistakes
+        raise space.error([*contradictions_in(draft), no_task])
+    task = get_task(draft.task, allow_code=allow_task_code)
+    named = by_own_names(draft, task.config_class)
+    mistakes = [*named.twice, *mistakes_in(named.draft, task)]
+    # Fewer trials on the command line are a way to have only the first of them.
+    if not {("search", "trials"), ("search", "seeds")} & overrides.keys():
+        mistakes += more_first_than_trials(named.draft)
+    if mistakes:
+        raise space.error([named.as_stated(mistake) for mistake in mistakes])
+    return BoundPlan(Plan.of(named.draft), task)
 
 
 def search_overrides(

@@ -89,11 +89,6 @@ def violation(bound: BoundPlan, outcomes: Sequence[SeedOutcome]) -> float:
     return max(short_of, _BARELY)
 
 
-def needs_target(bound: BoundPlan) -> bool:
-    """Tell whether an objective is a cost of reaching the target."""
-    return any(metric.spent is not None for metric in _objectives(bound))
-
-
 def _objectives(bound: BoundPlan) -> list[Metric]:
     return [bound.metrics[objective.metric] for objective in bound.plan.objectives]
 

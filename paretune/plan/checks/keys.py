@@ -1,0 +1,130 @@
+"""Mistakes that one key of a plan has by itself, whatever the others say, and that only its task can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from paretune.plan.binding import CHECKPOINT_FIELD, RESERVED, metrics_of
+from search_spaces.dimensions import AnyDimension, Choice
+from search_spaces.mistakes import KeyPath, Mistake
+from search_spaces.plan import PlanDraft
+from search_spaces.wording import accepted, findings
+from trainables.contract import Metric, Task
+
+
+def mistakes_in_keys(plan: PlanDraft, task: Task) -> list[Mistake]:
+    """Return the mistakes that one key has by itself, whatever the others say."""
+    return [*_metrics(plan, task), *_parameters(plan, task)]
+
+
+def _metrics(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
+    metrics = metrics_of(task)
+    reported = {metric.name for metric in task.metrics}
+    costs = {metric.name for metric in metrics.values() if metric.is_cost}
+    for index, objective in enumerate(plan.objectives):
+        path: KeyPath = ("objectives", index)
+        yield from _metric(metrics, path, objective.metric, objective.direction, reported | costs)
+        if objective.metric in costs and metrics[objective.metric].spent and plan.target is None:
+            yield Mistake(
+                (*path, "metric"),
+                f"{objective.metric} needs a target; state under target the metric and the value that count",
+            )
+    if plan.early_stopping is not None:
+        rule = plan.early_stopping
+        yield from _metric(metrics, ("early_stopping",), rule.metric, rule.direction, reported)
+    for name, value in (plan.target or {}).items():
+        yield from _reachable(metrics.get(name), value)
+        if name not in reported:
+            yield Mistake(
+                ("target", name), f"is not a metric of {task.name}{accepted(name, sorted(reported))}"
+            )
+
+
+def _reachable(metric: Metric | None, value: float) -> Iterator[Mistake]:
+    if metric is None or metric.best is None:
+        return
+    if value > metric.best if metric.direction == "max" else value < metric.best:
+        yield Mistake(
+            ("target", metric.name),
+            f"got {value:g}, which {metric.name} never reaches; its best is {metric.best:g}",
+        )
+
+
+def _metric(
+    metrics: dict[str, Metric], path: KeyPath, name: str, direction: str, known: set[str]
+) -> Iterator[Mistake]:
+    if name not in known:
+        yield Mistake((*path, "metric"), f"got {name!r}, not a metric here{accepted(name, sorted(known))}")
+    elif direction != metrics[name].direction:
+        better = metrics[name].direction
+        yield Mistake(
+            (*path, "direction"), f"got {direction!r}, but {name} is better when it is {better}imal"
+        )
+
+
+def _parameters(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
+    for name, value in plan.fixed.items():
+        yield from _value(plan, task, ("fixed", name), name, value)
+    for name, dimension in plan.space.items():
+        yield from _dimension(plan, task, name, dimension)
+        for other in dimension.when or {}:
+            if other not in plan.space and other not in plan.fixed:
+                known = {*plan.space, *plan.fixed}
+                yield Mistake(
+                    ("space", name, "when", other),
+                    f"is neither fixed nor in the space{accepted(other, sorted(known))}",
+                )
+    for index, values in enumerate(plan.only):
+        for name, value in values.items():
+            yield from _value(plan, task, ("only", index, name), name, value)
+
+
+def _dimension(plan: PlanDraft, task: Task, name: str, dimension: AnyDimension) -> Iterator[Mistake]:
+    path: KeyPath = ("space", name)
+    unknown = _unknown(task, path, name)
+    if unknown is not None:
+        yield unknown
+    elif isinstance(dimension, Choice):
+        for index, value in enumerate(dimension.values):
+            yield from _value(plan, task, (*path, "values", index), name, value)
+    else:
+        yield from _value(plan, task, (*path, "low"), name, dimension.low)
+        if dimension.high != dimension.low:
+            yield from _value(plan, task, (*path, "high"), name, dimension.high)
+
+
+def _value(plan: PlanDraft, task: Task, path: KeyPath, name: str, value: Any) -> Iterator[Mistake]:
+    """Check a parameter on its own: that it exists, and that the task takes this value."""
+    unknown = _unknown(task, path, name)
+    if unknown is not None:
+        yield unknown
+        return
+    if name == CHECKPOINT_FIELD and isinstance(value, str) and not Path(value).is_file():
+        yield Mistake(path, f"got {value!r}, but there is no such file; retrain writes checkpoint.pt files")
+    try:
+        alone = task.config_class.model_validate({name: value})
+    except ValidationError as error:
+        for mistake, _ in findings(error, {name: value}):
+            # Findings about several fields at once depend on values that are not known here.
+            if mistake.path[:1] == (name,):
+                yield Mistake((*path, *mistake.path[1:]), mistake.message)
+        return
+    if plan.resources.gpu == 0 and alone.needs_gpu is not None:
+        yield Mistake(
+            path,
+            f"got {value!r}, but trials get no GPU ({alone.needs_gpu}); take another, or state resources.gpu",
+        )
+
+
+def _unknown(task: Task, path: KeyPath, name: str) -> Mistake | None:
+    if name in RESERVED:
+        return Mistake(path, f"{name} is set by the search; see search.seed and search.seeds")
+    known = set(task.config_class.model_fields) - RESERVED
+    # A stored plan may have the names of an earlier version.
+    if name in known or task.config_class.aliases.get(name) in known:
+        return None
+    return Mistake(path, f"is not a parameter of {task.name}{accepted(name, sorted(known))}")
