@@ -169,11 +169,12 @@ class _Run:
                 self.folder, self.bound, self._watching, address=self.address, extended=extended
             )
             interrupted, seconds = outcome.interrupted, outcome.elapsed
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             # While Ray starts, or a second one while it stops. A search that has trials is a result.
             if not self.folder.has_rows:
                 self._remove_if_new()
-                raise
+                left = "nothing is left behind" if self.is_new else "nothing has changed"
+                raise KeyboardInterrupt(f"interrupted before a trial was started; {left}") from stopped
         except OSError as error:
             self._remove_if_new()
             if not isinstance(error, ClusterError) and self.folder.path.exists():

@@ -44,8 +44,8 @@ class ResourceOptions(TypedDict, total=False):
 
     >>> import paretune
     >>> one_at_a_time: paretune.ResourceOptions = {"concurrency": 1}
-    >>> paretune.resume("quickstart", progress=False, **one_at_a_time).interrupted
-    False
+    >>> sorted(paretune.ResourceOptions.__annotations__)
+    ['concurrency', 'cpu', 'gpu']
     """
 
     concurrency: int | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -96,6 +97,8 @@ def _root(
 def main() -> None:
     """Run the command line and exit with one of the codes of :mod:`paretune.cli.exits`."""
     code = _run()
+    # Everything is said. Another Ctrl-C would only break off what Python does at its end, with a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -112,8 +115,8 @@ def _run() -> int:
         return OK
     except SystemExit as ended:
         return _code_of(ended)
-    except KeyboardInterrupt:
-        return _interrupted()
+    except KeyboardInterrupt as stopped:
+        return _interrupted(stopped)
     except BrokenPipeError:
         return CUT_OFF
     except Error as error:
@@ -135,7 +138,7 @@ def _code_of(ended: SystemExit) -> int:
     """Return the exit code of a command that ended, also where typer or rich ended it for an exception."""
     for reason in _reasons(ended):
         if isinstance(reason, KeyboardInterrupt):
-            return _interrupted()
+            return _interrupted(reason)
         if isinstance(reason, BrokenPipeError):
             return CUT_OFF
         if isinstance(reason, typer.TyperException):
@@ -151,8 +154,8 @@ def _reasons(error: BaseException) -> Iterator[BaseException]:
         reason = reason.__cause__ or reason.__context__
 
 
-def _interrupted() -> int:
-    typer.echo("interrupted", err=True)
+def _interrupted(stopped: KeyboardInterrupt) -> int:
+    typer.echo(str(stopped) or "interrupted", err=True)
     return INTERRUPTED
 
 

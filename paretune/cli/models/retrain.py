@@ -50,20 +50,14 @@ def retrain(
     console = make_console(to_stderr=as_json)
     search = paretune.open(name, results)
     say_if_running(search)
-    try:
-        retrained = search.retrain(
-            configuration,
-            seeds=seeds,
-            problems=problems,
-            device=device,
-            allow_task_code=allow_task_code,
-            progress=console,
-        )
-    except KeyboardInterrupt as stopped:
-        if not stopped.args:
-            raise
-        console.print(f"\n{str(stopped).capitalize()}.", style="yellow")
-        return INTERRUPTED
+    retrained = search.retrain(
+        configuration,
+        seeds=seeds,
+        problems=problems,
+        device=device,
+        allow_task_code=allow_task_code,
+        progress=console,
+    )
     if retrained.interrupted:
         console.print(
             f"Interrupted; the report is on {len(retrained.runs)} of {seeds} seeds.", style="yellow"
