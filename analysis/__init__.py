@@ -1,4 +1,4 @@
 """The answers: rows, ranking, frontier, figures.
 
-This room reads the rows that searches leave behind and nothing else: no Ray, no torch.
+This room reads the rows of searches and nothing else: no Ray, no torch.
 """

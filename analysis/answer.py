@@ -17,11 +17,11 @@ from analysis.wording import target_text
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a search found: each finding in a sentence, and the trials that all of them rest on."""
+    """The answer of a search: each finding in a sentence, and the trials that all of them rest on."""
 
     name: str
     tried: str
-    """What was tried, and what came of it, in a sentence."""
+    """The trials and their outcomes, in a sentence."""
     sentences: Sequence[str]
     findings: Sequence[Finding]
     kind: str = "answer"
@@ -29,12 +29,12 @@ class Answer:
 
     @property
     def tables(self) -> Sequence[Table]:
-        """None of its own; each finding has its own."""
+        """None; each finding has its own."""
         return ()
 
     @property
     def pictures(self) -> Sequence[Picture]:
-        """None of its own; each finding has its own."""
+        """None; each finding has its own."""
         return ()
 
     def as_json(self) -> dict[str, Any]:
@@ -48,15 +48,15 @@ class Answer:
 
 
 def answer(rows: SearchRows, findings: Sequence[Finding] | None = None) -> Answer:
-    """Return what a search found.
+    """Return the answer of a search.
 
     Args:
         rows: the search.
-        findings: those of :func:`analysis.findings.findings_of`, if they are there already.
+        findings: those of :func:`analysis.findings.findings_of`, if already computed.
     """
     found = findings_of(rows) if findings is None else findings
     tried = _what_was_tried(rows)
-    # Where nothing is confirmed, the sentence on the smallest says so already.
+    # Where nothing is confirmed, the sentence on the smallest already says so.
     said = [finding.sentences[0] for finding in found if not _is_empty_confirmation(finding)]
     return Answer(name=rows.folder.name, tried=tried, sentences=said or [tried], findings=found)
 
@@ -68,7 +68,7 @@ def _is_empty_confirmation(finding: Finding) -> bool:
 def _what_was_tried(rows: SearchRows) -> str:
     trials = with_outcomes(rows)
     if trials.empty:
-        return "Nothing can be said yet: no trial was started."
+        return "No answer yet: no trial was started."
     counts = trials["outcome"].value_counts()
     told = ", ".join(f"{int(counts[name]):,} {name}" for name in OUTCOMES if name in counts)
     if rows.plan.target is None:

@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.lines import read_lines, row_of
 
 _PIECE = 1 << 26
-"""Bytes parsed at a time: enough to keep all processors busy, and little beside what the columns need."""
+"""Bytes parsed at a time: enough to keep all processors busy, small compared with the columns."""
 
 _BLOCK = 1 << 22
 """Bytes that one processor parses at a time; a line is at most that long, or the file is read slowly."""
@@ -34,12 +34,12 @@ def read_columns(path: Path) -> pd.DataFrame:
         return pd.DataFrame()
     with suppress(_UnusualError):
         return _frame(_tables(path))
-    # Whatever is unusual is left to Python's parser: it reads it, or says where it is broken.
+    # Unusual lines are left to Python's parser: it reads them, or names the invalid one.
     return pd.DataFrame(read_lines(path))
 
 
 class _UnusualError(Exception):
-    """Something that the fast way may read otherwise than Python does."""
+    """Content that the fast parser could read differently from Python."""
 
 
 def _tables(path: Path) -> list[Any]:
@@ -83,7 +83,7 @@ def _parse(piece: bytes, texts: set[str]) -> Any:
     from pyarrow import json as reader
 
     if not piece.isascii():
-        # Arrow takes every byte; Python names the line that is no UTF-8.
+        # Arrow takes every byte; Python names the line that is not UTF-8.
         try:
             piece.decode()
         except UnicodeDecodeError:

@@ -17,16 +17,16 @@ from analysis.outcomes import with_outcomes
 from analysis.rows import PARAMS, SearchRows
 
 WITH_VALUE = ("solved", "finished")
-"""Endings after which a trial's metrics are those of its whole training. What a trial had when it was stopped
-or interrupted is not what it would have had in the end; one that diverged has nothing."""
+"""Endings after which a trial's metrics are final. Metrics of a stopped or interrupted trial are not final; a
+diverged trial has none."""
 
 
 FEWEST_FRESH_SEEDS = 3
-"""With fewer fresh seeds, a confirmation that was just begun would overrule the seeds of the search."""
+"""With fewer fresh seeds, an incomplete confirmation would override the seeds of the search."""
 
 
 def is_all_or_nothing(rows: SearchRows, metric: str) -> bool:
-    """Tell whether a metric of the task is a share to be made large, such as exact match.
+    """Return whether a metric of the task is a share to maximize, such as exact match.
 
     Runs either learn such a task or do not, and a mean over them describes none of them.
     """
@@ -41,8 +41,8 @@ def configurations(rows: SearchRows) -> pd.DataFrame:
     """Return one row per configuration, in the order in which they were tried; :func:`columns_of` says what
     the columns mean.
 
-    A trial whose outcome is not known (stopped early, interrupted, failed, running) is in no mean and in no
-    rate but in the bounds of the rate. A diverged one has no value, and counts as not solved.
+    A trial with an unknown outcome (stopped early, interrupted, failed, running) is left out of means and
+    rates, but not of the bounds of the rate. A diverged one has no value, and counts as not solved.
     """
     trials = with_outcomes(rows)
     if trials.empty:
@@ -68,7 +68,7 @@ def configurations(rows: SearchRows) -> pd.DataFrame:
 
 
 def values_of(rows: SearchRows, metric: str) -> pd.Series[Any]:
-    """Return what the trials of each configuration had of a metric in the end, in rising order.
+    """Return the final values of a metric of each configuration's trials, ascending.
 
     Returns:
         a list of numbers for each configuration that has a trial, indexed by its number; empty where no trial
@@ -117,8 +117,8 @@ _RATE_COLUMNS = (
     Column("success_rate", "share", "solved trials of those whose outcome is known"),
     Column("success_low", "share", "lower end of the rate's 95 % interval (Wilson)"),
     Column("success_high", "share", "upper end of the rate's 95 % interval (Wilson)"),
-    Column("rate_if_unknown_failed", "share", "the rate if no trial that is not known would have solved"),
-    Column("rate_if_unknown_solved", "share", "the rate if every trial that is not known would have solved"),
+    Column("rate_if_unknown_failed", "share", "the rate if no unknown trial would have solved"),
+    Column("rate_if_unknown_solved", "share", "the rate if every unknown trial would have solved"),
     Column(
         "expected_rate",
         "share",
@@ -154,7 +154,7 @@ def _share_columns(rows: SearchRows, name: str) -> list[Column]:
 def _success_columns(rows: SearchRows, name: str) -> list[Column]:
     unit = rows.metrics[name]["unit"]
     return [
-        Column(name, unit, "cost of a success: all that its trials spent, over those that solved"),
+        Column(name, unit, "cost of a success: total spent by its trials, divided by the solved ones"),
         Column(f"{name}_low", unit, "lower end of that cost's 95 % interval"),
         Column(f"{name}_high", unit, "upper end of that cost's 95 % interval; infinite without a success"),
     ]

@@ -1,4 +1,4 @@
-"""How two findings differ in one quantity: both estimates, the difference with its interval, and a test."""
+"""The difference of two findings in one quantity: both estimates, the change with its interval, a test."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Difference:
 
     @property
     def is_significant(self) -> bool:
-        """Tell whether the interval of the change leaves out no change."""
+        """Return whether the interval of the change excludes no change."""
         none = 1.0 if self.scale == "ratio" else 0.0
         return self.change.is_known and not self.change.low <= none <= self.change.high
 

@@ -1,4 +1,4 @@
-"""Which of many points no other one beats in every cost: the non-dominated set."""
+"""The non-dominated set of points."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def non_dominated(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which points no other dominates: is nowhere worse, and somewhere better.
+    """Return which points are not dominated: a dominating point is nowhere worse and somewhere better.
 
     Points that are equal do not dominate each other; they are in together, or not at all. A point without one
     of its costs (NaN) is not in, and dominates none. An infinite cost is a cost like others.

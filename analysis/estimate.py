@@ -1,4 +1,4 @@
-"""A number that was estimated, with its interval: what every finding is made of."""
+"""An estimated number with its interval: the building block of every finding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 class Estimate:
     """A value with its 95 % interval.
 
-    ``value`` is NaN where it cannot be told. ``low`` and ``high`` are infinite where the data do not
+    ``value`` is NaN where it cannot be determined. ``low`` and ``high`` are infinite where the data do not
     bound it on that side: an interval that is open says so, instead of being left out.
     """
 
@@ -27,12 +27,12 @@ class Estimate:
 
     @property
     def is_known(self) -> bool:
-        """Tell whether there is a value at all."""
+        """Return whether there is a value."""
         return math.isfinite(self.value)
 
     @property
     def is_bounded(self) -> bool:
-        """Tell whether the interval ends on both sides."""
+        """Return whether the interval is bounded on both sides."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     def as_json(self) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Estimate:
 
     def __str__(self) -> str:
         if not self.is_known:
-            return "cannot be told"
+            return "cannot be determined"
         return f"{amount(self.value, self.unit)} ({between(self.low, self.high, self.unit)})"
 
 

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.layout import Column, ExportError
+from analysis.markdown import table_lines
+from analysis.text import is_numeric
 
 
 def export(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> list[Path]:
@@ -25,7 +27,7 @@ def export(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> list[P
     """
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
-        raise ExportError(f"{path} must end in one of {', '.join(sorted(_WRITERS))}, which names the format")
+        raise ExportError(f"{path} must end in one of {', '.join(sorted(_WRITERS))}, for the format")
     described = [column for column in columns if column.name in table.columns]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,10 +46,9 @@ def markdown(table: pd.DataFrame, columns: Sequence[Column]) -> str:
     """Return a table in Markdown, units in the header; missing values stay empty."""
     units = {column.name: column.unit for column in columns}
     header = [f"{name} ({units[name]})" if units.get(name) else str(name) for name in table.columns]
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    for row in records(table):
-        lines.append("| " + " | ".join(_cell(value) for value in row.values()) + " |")
-    return "\n".join(lines) + "\n"
+    cells = [[_cell(value) for value in row.values()] for row in records(table)]
+    to_right = [is_numeric([row[index] for row in cells]) for index in range(len(header))]
+    return "\n".join(table_lines(header, cells, to_right)) + "\n"
 
 
 def _cell(value: Any) -> str:
@@ -55,8 +56,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text.replace("|", "\\|")
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _describe(columns: Sequence[Column]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What every finding can do, whatever it is about: say itself, be a table, be drawn, be plain values."""
+"""What every finding has: sentences, tables, pictures, plain values."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Finding(Protocol):
 
     @property
     def sentences(self) -> Sequence[str]:
-        """What was found, each a whole sentence with its interval and n; the first alone is the answer.
+        """Whole sentences with intervals and n; the first is the answer.
 
-        What cannot be told is said, with what would make it possible. Never empty.
+        It states what cannot be determined, and what would make it possible. Never empty.
         """
         ...
 

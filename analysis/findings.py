@@ -1,4 +1,4 @@
-"""All findings of a search, in the order in which they are told."""
+"""All findings of a search, in the order of the report."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _RATE = "lr"
 
 
 def findings_of(rows: SearchRows) -> list[Finding]:
-    """Return every finding that the search has something to say to.
+    """Return every finding that applies to the search.
 
-    What cannot be told is a finding too: it says what would make it possible. Left out is what was not asked:
-    regimes where no rate was varied, the cliff and times where there is no target.
+    "Cannot be determined" is a finding too: it says what would make an answer possible. Questions that the
+    search does not ask are left out: regimes without a varied rate, the cliff and times without a target.
     """
     from analysis.cliff import cliff
     from analysis.confirmation import confirmation

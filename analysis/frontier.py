@@ -1,4 +1,4 @@
-"""The frontier: the configurations that no other beats in both a cost and a quality, or in two costs."""
+"""The frontier: the non-dominated configurations in a cost and a quality, or in two costs."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Frontier(Drawn):
 
 
 def frontier(rows: SearchRows, cost: str = PARAMS, quality: str | None = None) -> Frontier:
-    """Return the configurations that no other beats in both a cost and a quality.
+    """Return the non-dominated configurations in a cost and a quality.
 
     The quality is the expected success rate where a task is all or nothing, and the mean loss over seeds
     where it is not; or another cost. A configuration of which no seed has solved is on no frontier of a
@@ -195,7 +195,7 @@ def _sentences(
 ) -> list[str]:
     said = [] if rows.plan.target is None else [smallest_sentence(rows, across.name, table)]
     if points.empty:
-        why = "no trial has told them yet" if not considered else "no seed has solved"
+        why = "no trial has reported them yet" if not considered else "no seed has solved"
         return [*said, f"No configuration is on the frontier of {across.text} and {up.text}: {why}."]
 
     def told(row: pd.Series[Any]) -> str:

@@ -1,4 +1,4 @@
-"""Where a search keeps what, and what every column of its rows means."""
+"""The files of a search, and the meaning of every column of its rows."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ ENDINGS: dict[TrialEnding, str] = {
     TrialEnding.SOLVED: "reached the target and held it",
     TrialEnding.FINISHED: "ended by itself without solving",
     TrialEnding.STOPPED_EARLY: "ended by early stopping",
-    TrialEnding.DIVERGED: "its loss was not finite any more",
-    TrialEnding.FAILED: "an error ended it; --resume tries it again",
+    TrialEnding.DIVERGED: "its loss became non-finite",
+    TrialEnding.FAILED: "an error ended it; a resumed search tries it again",
     TrialEnding.INTERRUPTED: "the search ended first; --resume goes on with it",
 }
 """Every ending with its meaning, in the order in which they are counted on the terminal."""
@@ -86,7 +86,7 @@ REPORT_COLUMNS = (
 CONFIRMATION_COLUMNS = (
     Column("configuration", "", "number of the configuration"),
     Column("seed_index", "", "number of the fresh seed, counted from 0"),
-    Column("seed", "", "the seed itself: one that no trial of the search can have had"),
+    Column("seed", "", "the seed itself, which no trial of the search has used"),
     Column("params", "parameters", "exact number of unique parameters"),
     Column("values", "", "the configuration: fixed and searched parameters"),
     Column("ending", "", "how its training ended: solved, finished or diverged"),
@@ -94,17 +94,17 @@ CONFIRMATION_COLUMNS = (
     Column("best_step", "steps", "step of the checkpoint that was evaluated: the best by validation"),
     Column("seconds", "s", "elapsed time of training, validation included, alone on the device"),
     Column("test_metric", "", "what the evaluation on held-out data measured"),
-    Column("test_value", "", "what it found: a share of right answers, or a mean, in the metric's unit"),
+    Column("test_value", "", "its result: a share of correct answers, or a mean, in the metric's unit"),
     Column("test_low", "", "lower end of its 95 % interval"),
     Column("test_high", "", "upper end of its 95 % interval"),
     Column("test_standard_error", "", "standard error over independent units, for a mean"),
     Column("test_problems", "", "how many problems, or sequences, it was evaluated on"),
     Column("test_units", "", "to how many independent units of equal size, such as documents, they amount"),
-    Column("test_called", "", "what the problems are, and what the units"),
-    Column("test_drawn_from", "", "what they were drawn from"),
+    Column("test_called", "", "names of the problems and of the units"),
+    Column("test_drawn_from", "", "the population of the problems"),
     Column("tables", "", "the evaluation's tables: title, columns, rows"),
-    Column("checkpoint", "", "the checkpoint, if it was kept"),
-    Column("device", "", "what it was trained on: cpu or cuda"),
+    Column("checkpoint", "", "the checkpoint, if kept"),
+    Column("device", "", "device of its training: cpu or cuda"),
     Column("gpu", "", "the model of the GPU"),
     Column("hardware", "", "the machine"),
     Column("paretune", "", "the version of this program"),

@@ -80,7 +80,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append a whole line, or nothing.
+    """Append a line atomically.
 
     Raises:
         OSError: the line cannot be written; the file is as it was.

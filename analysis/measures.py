@@ -1,4 +1,4 @@
-"""What configurations are compared by, a cost, a loss, or the success rate: columns with name and unit."""
+"""Measures of configurations: a cost, a loss, or the success rate, as columns with name and unit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Kind = Literal["size", "cost", "cost of a success", "rate", "share", "loss"]
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """Something that a configuration has a number of."""
+    """A measure of configurations."""
 
     name: str
     """As it is asked for: a metric, ``params``, or ``success_rate``."""
@@ -39,7 +39,7 @@ class Measure:
 
     @property
     def is_cost(self) -> bool:
-        """Tell whether it is something that is spent."""
+        """Return whether it is a cost."""
         return self.kind in ("size", "cost", "cost of a success")
 
     def costs(self, table: pd.DataFrame) -> Array:

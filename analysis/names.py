@@ -1,4 +1,4 @@
-"""What to type for a search."""
+"""The name to type for a search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which metric says how good a model is."""
+"""The metric of quality of a search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from analysis.rows import SearchRows
 
 
 def accuracy_objective(rows: SearchRows) -> tuple[str, str]:
-    """Return (metric, direction) of the first objective that is no cost: what says how good a model is.
+    """Return (metric, direction) of the first objective that is not a cost: the quality of a model.
 
     Without such an objective it is the target's metric, else the task's first.
     """

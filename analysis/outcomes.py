@@ -1,8 +1,7 @@
-"""What came of a trial, as a question is asked of it: solved, not learned, diverged, or not known.
+"""The outcome of a trial: solved, not learned, diverged, or unknown.
 
-An outcome that is not known is nowhere counted as a failure, or as nothing. Where a rate is told, it is told
-three times: with the unknown as failed, left out, and as solved. The truth lies between the first and the
-last.
+An unknown outcome is never counted as a failure. A rate has three readings: with the unknown as failed, left
+out, and as solved. The true rate lies between the first and the last.
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ Outcome = Literal["solved", "not learned", "diverged", "unknown"]
 OUTCOMES: dict[Outcome, str] = {
     "solved": "reached the target and held it",
     "not learned": "used its budget without reaching the target",
-    "diverged": "its loss was not finite any more",
-    "unknown": "ended before it could tell: stopped early, interrupted, failed, or still running",
+    "diverged": "its loss became non-finite",
+    "unknown": "ended before its outcome was known: stopped early, interrupted, failed, or still running",
 }
 """Every outcome with its meaning."""
 
 _OF_ENDING: dict[str, Outcome] = {"solved": "solved", "finished": "not learned", "diverged": "diverged"}
 
 KEPT_CHANCE = "kept_chance"
-"""Column of a trial that early stopping would have ended, and that ran on by lot: the chance of that lot."""
+"""Column of a trial below the cut of early stopping that was randomly continued: the chance of that."""
 
 
 def outcomes_of(endings: pd.Series[str]) -> pd.Series[str]:
-    """Return what came of trials that ended so; a missing ending, or any other, is not known."""
+    """Return the outcomes of endings; a missing ending, or any other, is unknown."""
     return endings.map(_OF_ENDING).fillna("unknown").astype(object)
 
 
@@ -55,7 +54,7 @@ def with_outcomes(rows: SearchRows) -> pd.DataFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """How many of some trials solved, in the three readings of those that are not known."""
+    """Counts of solved trials, with the three readings of unknown outcomes."""
 
     solved: int
     known: int
@@ -73,12 +72,12 @@ class Rate:
 
     @property
     def unknown_failed(self) -> Estimate:
-        """The rate if no trial that is not known would have solved: the lower bound."""
+        """The rate if no unknown trial had solved: the lower bound."""
         return _rate(self.solved, self.trials)
 
     @property
     def unknown_solved(self) -> Estimate:
-        """The rate if every trial that is not known would have solved: the upper bound."""
+        """The rate if every unknown trial had solved: the upper bound."""
         return _rate(self.solved + self.unknown, self.trials)
 
     def as_json(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ words."""
 
 @dataclass(frozen=True)
 class SearchRows:
-    """What a search left behind, read from its folder; or a part of it, as :meth:`of_configurations` makes
+    """The rows of a search, read from its folder; or a part of them, as :meth:`of_configurations` makes
     it."""
 
     folder: Path

@@ -49,7 +49,7 @@ def parse_condition(text: str) -> Condition:
     found = _CONDITION.match(text)
     if found is None:
         raise SelectionError(
-            f"{text!r} is not a condition; state NAME=VALUE, or one of !=, <, <=, >, >=, as in params<=1500"
+            f"{text!r} is not a condition; use NAME=VALUE, or one of !=, <, <=, >, >=, as in params<=1500"
         )
     name, comparison, value = found.groups()
     try:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+_NUMBER = re.compile(
+    r"-?\d[\d,]*(\.\d+)?(e[+-]?\d+)?"  # 1,053  0.25  1e-05
+    r"( of \d[\d,]*| %| s| min( \d\d s)?| h( \d\d min)?)?"  # 2 of 3  20 %  3 min 20 s
+)
 
 
 def duration(seconds: float) -> str:
@@ -34,6 +40,11 @@ def roughly(seconds: float) -> str:
 def number(value: Any) -> str:
     """Write a metric with four significant digits; missing stays a dash."""
     return "-" if value is None else f"{value:.4g}"
+
+
+def is_numeric(cells: Sequence[str]) -> bool:
+    """Tell whether a column holds numbers, with or without units, and nothing else but what is missing."""
+    return bool(cells) and all(cell in ("", "-") or _NUMBER.fullmatch(cell) for cell in cells)
 
 
 def cell_text(value: Any) -> str:

@@ -1,17 +1,22 @@
-"""How sentences call a search's target and its metrics: one wording for findings, tables and pictures."""
+"""Names of targets and metrics in text: one wording for findings, tables and pictures."""
 
 from __future__ import annotations
 
 from analysis.rows import SearchRows
 
+RANDOMLY_CONTINUED = (
+    "Trials below the cut of early stopping that were randomly continued represent those that it stopped."
+)
+"""Said where rows have ``kept_chance``: see docs/findings.md."""
+
 
 def metric_text(name: str) -> str:
-    """Write a metric's name as people do: ``exact match``, ``parameters``."""
+    """Write a metric's name in words: ``exact match``, ``parameters``."""
     return "parameters" if name == "params" else name.replace("_", " ")
 
 
 def target_text(rows: SearchRows) -> str:
-    """Say what counts as solved: ``exact match of at least 0.99, held at 2 evaluations in a row``.
+    """Describe the target: ``exact match of at least 0.99, held at 2 evaluations in a row``.
 
     Only of a search that has a target.
     """

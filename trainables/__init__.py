@@ -3,5 +3,5 @@
 Doors: :mod:`trainables.tasks` (the table of tasks), :mod:`trainables.contract` (what a task
 is), :func:`trainables.loop.train`, :mod:`trainables.checkpoints`.
 
-This room knows torch. It knows neither Ray nor Optuna, nor any other room.
+This room imports torch. It imports neither Ray nor Optuna, nor any other room.
 """

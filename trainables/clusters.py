@@ -1,7 +1,7 @@
-"""The standard error of a mean over things that come in clusters whose members are alike.
+"""The standard error of a mean over clustered observations.
 
-Losses of the tokens of one document are alike: a thousand tokens of one tell less than one token each of a
-thousand. What is independent is the document, so the error is one over documents.
+Losses of the tokens of one document are correlated: a thousand tokens of one document carry less information
+than one token from each of a thousand. Documents are independent, so the error is taken over documents.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Array = NDArray[np.float64]
 class ClusteredMean:
     """A ratio of two sums, such as nats per token, with its standard error over clusters.
 
-    ``standard_error`` is None with a single cluster, which tells nothing about others. ``effective`` is how
-    many clusters of equal size they amount to: less one, it is the degrees of freedom of the error.
+    ``standard_error`` is None with a single cluster. ``effective`` is the effective number of clusters of
+    equal size; ``effective - 1`` are the degrees of freedom of the error.
     """
 
     mean: float
@@ -32,8 +32,8 @@ class ClusteredMean:
 def clustered_mean(amounts: Array, sizes: Array) -> ClusteredMean:
     """Return the sum of ``amounts`` over the sum of ``sizes``, with the standard error over clusters.
 
-    It is that of the jackknife over clusters: what the ratio would have been without each. With clusters of
-    unequal sizes it errs to the safe side, where the linearised error would be too small.
+    It is the jackknife error over clusters, from the ratios without each. With clusters of unequal sizes
+    it is conservative, where the linearised error would be too small.
 
     Args:
         amounts: shape (clusters,), such as nats of each document.
@@ -53,8 +53,8 @@ def clustered_mean(amounts: Array, sizes: Array) -> ClusteredMean:
 
 
 def effective_clusters(sizes: Array) -> float:
-    """Return how many clusters of equal size would share out a text as evenly (Kish): one large one among a
-    few small ones is hardly more than one.
+    """Return the effective number of clusters of equal size (Kish): one large cluster among a few small ones
+    counts as little more than one.
     """
     squares = float((sizes.astype(float) ** 2).sum())
     return float(sizes.sum()) ** 2 / squares if squares else 0.0

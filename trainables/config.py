@@ -17,14 +17,18 @@ class Pass(BaseModel):
 
     model_config = STRICT
 
-    share: float = Field(gt=0, lt=1, description="Share of the steps, at the end, that this pass has.")
+    share: float = Field(gt=0, lt=1, description="Share of the steps, at the end, that belong to this pass.")
     lr: float = Field(gt=0, description="Its peak learning rate.")
-    batch: int | None = Field(None, ge=1, description="Its samples in one step; by default as before.")
-    schedule: Schedule = Field("warmup_cosine", description="As of the first pass.")
+    batch: int | None = Field(
+        None, ge=1, description="Its samples per step; by default as in the first pass."
+    )
+    schedule: Schedule = Field("warmup_cosine", description="As in the first pass.")
     warmup: float = Field(0.0, ge=0, lt=1, description="Share of its steps in which the rate rises.")
-    cooldown: float = Field(0.4, gt=0, le=1, description="As of the first pass, share of its own steps.")
+    cooldown: float = Field(0.4, gt=0, le=1, description="As in the first pass, share of its own steps.")
     final_lr: float = Field(0.1, ge=0, le=1, description="Rate at its last step, as a share of its peak.")
-    weight_decay: float | None = Field(None, ge=0, description="Its weight decay; by default as before.")
+    weight_decay: float | None = Field(
+        None, ge=0, description="Its weight decay; by default as in the first pass."
+    )
 
     @model_validator(mode="after")
     def _stretches_fit(self) -> Self:
@@ -35,7 +39,7 @@ class Pass(BaseModel):
 class TrainingConfig(BaseModel):
     """Optimizer, schedule, budget and seed of one training run.
 
-    Frozen, checked at construction, and refusing keys it does not know. A task's configuration
+    Frozen, checked at construction, without extra keys. A task's configuration
     derives from it and adds its own fields.
     """
 
@@ -44,7 +48,7 @@ class TrainingConfig(BaseModel):
     aliases: ClassVar[dict[str, str]] = {
         "learning_rate": "lr",
         "batch_size": "batch",
-        # Names of earlier versions, as stored plans, rows and checkpoints have them.
+        # Names of earlier versions, in stored plans, rows and checkpoints.
         "slow_gradient_gain": "grokfast_lamb",
         "slow_gradient_decay": "grokfast_alpha",
     }
@@ -54,8 +58,8 @@ class TrainingConfig(BaseModel):
     batch: int = Field(256, ge=1, description="Samples in one step.")
     micro_batch: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(
         None,
-        description="Samples that pass through the model at a time; a step adds up their gradients. Auto "
-        "takes as many as the memory that is free has room for; by default all of a step's.",
+        description="Samples per forward pass; a step accumulates their gradients. Auto takes as many as fit "
+        "into the free memory; by default all of a step's.",
     )
     lr: float = Field(0.01, gt=0, description="Peak learning rate of AdamW.")
     schedule: Schedule = Field(
@@ -77,13 +81,13 @@ class TrainingConfig(BaseModel):
         1.0, ge=0, description="Largest norm of the whole gradient; 0 turns clipping off."
     )
     grokfast_lamb: float = Field(
-        0.0, ge=0, description="Adds so many times the gradient's slow part to it (Grokfast); 0 is off."
+        0.0, ge=0, description="Grokfast: adds this multiple of the gradient's slow part; 0 is off."
     )
     grokfast_alpha: float = Field(
-        0.98, ge=0, lt=1, description="Decay of the exponential average that is the gradient's slow part."
+        0.98, ge=0, lt=1, description="Grokfast: decay of the exponential average, the gradient's slow part."
     )
     second_pass: Pass | None = Field(
-        None, description="A last stretch with a fresh optimizer and schedule, from the weights reached."
+        None, description="Last steps with a fresh optimizer and schedule, from the weights reached."
     )
     start_from: str | None = Field(
         None,
@@ -91,7 +95,7 @@ class TrainingConfig(BaseModel):
     )
     finish: Literal["none", "lbfgs", "cma_es"] = Field(
         "none",
-        description="Optimizer for the last errors, on one large batch, after AdamW.",
+        description="Optimizer for the last errors, on one large batch, used after AdamW.",
     )
     finish_above: float = Field(
         0.9, description="Value of the task's first metric in validation at which the finish begins."
@@ -101,10 +105,10 @@ class TrainingConfig(BaseModel):
     patience: int | None = Field(
         None,
         ge=1,
-        description="Ends the run after so many evaluations without a better validation loss; none is never.",
+        description="Ends the run after this many evaluations without a better validation loss; none: never.",
     )
     min_delta: float = Field(
-        0.0, ge=0, description="What a validation loss must gain to count as better, for `patience`."
+        0.0, ge=0, description="Decrease of the validation loss that counts as better, for `patience`."
     )
     eval_every: int = Field(
         100, ge=1, description="Steps between two evaluations, each of which is a report."
@@ -116,7 +120,7 @@ class TrainingConfig(BaseModel):
     )
     compile: Literal["auto", "on", "off"] = Field(
         "auto",
-        description="Whether torch.compile is used; auto tries it on a GPU, and goes on without if it fails.",
+        description="Whether torch.compile is used; auto tries it on a GPU, and does without if it fails.",
     )
     seed: int = Field(0, ge=0, description="Seed of the initial weights and of the training data.")
 
@@ -127,7 +131,8 @@ class TrainingConfig(BaseModel):
             return content
         named: dict[Any, Any] = {}
         for name, value in content.items():
-            own = cls.aliases.get(name) or name
+            # A task may have a field of its own that is called so.
+            own = name if name in cls.model_fields else cls.aliases.get(name, name)
             if own in named:
                 raise ValueError(f"{name} is another name of {own}; state one of them")
             named[own] = value
@@ -156,7 +161,7 @@ class TrainingConfig(BaseModel):
 
     @property
     def prefix_steps(self) -> int:
-        """First steps, not all of them, that are the same whatever ``steps`` is; 0 where there are none."""
+        """Number of first steps that do not depend on ``steps``, less than all; 0 if there are none."""
         if self.against_sharing:
             return 0
         # The last step has the last rate, however short the cooldown.
@@ -164,7 +169,7 @@ class TrainingConfig(BaseModel):
 
     @property
     def against_sharing(self) -> list[str]:
-        """What makes the first steps depend on how many there are, in words for people."""
+        """Why the first steps depend on their number, in words."""
         reasons = []
         if self.schedule != "constant_linear":
             reasons.append(f"schedule is {self.schedule}{self._if_default('schedule')}")
@@ -172,7 +177,7 @@ class TrainingConfig(BaseModel):
             reasons.append(f"warmup is {self.warmup:g}{self._if_default('warmup')}")
         if self.second_pass is not None:
             reasons.append("there is a second_pass")
-        if self.start_from is not None:  # its file may be another by the time that a longer run begins
+        if self.start_from is not None:  # the file could change before a longer run begins
             reasons.append("start_from is stated")
         return reasons
 
@@ -180,17 +185,34 @@ class TrainingConfig(BaseModel):
         return "" if field in self.model_fields_set else " (its default)"
 
     @property
+    def without_effect(self) -> dict[str, str]:
+        """Fields that do nothing beside the values of others, each with the reason, in words."""
+        reasons: dict[str, str] = {}
+        for names, other, off in (
+            (("warmup", "final_lr"), "schedule", self.schedule == "constant"),
+            (("cooldown",), "schedule", self.schedule != "constant_linear"),
+            (("grokfast_alpha",), "grokfast_lamb", self.grokfast_lamb == 0),
+            (("min_delta",), "patience", self.patience is None),
+            (("finish_above", "finish_steps", "finish_batch"), "finish", self.finish == "none"),
+        ):
+            if off:
+                value = getattr(self, other)
+                stated = f"{other} is {'none' if value is None else value}{self._if_default(other)}"
+                reasons |= dict.fromkeys(names, stated)
+        return reasons
+
+    @property
     def needs_gpu(self) -> str | None:
-        """What of this configuration learns on a GPU only, and what would elsewhere; None if nothing does."""
+        """What in this configuration trains on a GPU only, with alternatives; None if nothing does."""
         return None
 
     @property
     def peak_lr(self) -> float:
-        """The peak rate that groups of parameters state theirs as a multiple of."""
+        """The peak rate of which the rates of parameter groups are multiples."""
         return self.lr
 
     def with_absolute_paths(self) -> Self:
-        """Return the same configuration, with files named so that they are found from any folder."""
+        """Return the same configuration, with absolute paths."""
         if self.start_from is None:
             return self
         return self.model_copy(update={"start_from": str(Path(self.start_from).absolute())})

@@ -1,6 +1,6 @@
-"""Optimizers for a trained model's last errors: many looks at one large batch instead of one at many.
+"""Optimizers for a trained model's last errors: many evaluations of one large batch.
 
-Both are generic, by libraries, and know nothing of the task but its loss.
+Both come from libraries and use only the task's loss.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LBFGS_ITERATIONS = 20
 """Line searches in one step of L-BFGS."""
 
 _CMA_SIGMA = 0.01
-"""CMA-ES's first step size, in units of the weights: a finish begins where most answers are right."""
+"""CMA-ES's first step size, in units of the weights: a finish begins where most answers are correct."""
 
 
 class Finish(Protocol):
@@ -76,9 +76,9 @@ class CmaEsFinish:
 
     @torch.no_grad()
     def step(self) -> Tensor:
-        """Improve the model by one generation; it has the best weights seen so far."""
+        """Improve the model by one generation; the model gets the best weights seen so far."""
         if self.evaluations == 0:
-            # The weights that it begins with are no candidate of cma's.
+            # The initial weights are not a candidate of cma's.
             self._best_loss = self._loss_of(self._best)
         candidates = self._strategy.ask()
         losses = [self._loss_of(candidate) for candidate in candidates]

@@ -1,4 +1,4 @@
-"""What the training loop reads while it runs: the mean loss, the time spent, and the memory."""
+"""Measurements of the training loop: the mean loss, the time spent, and the memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RunningLoss:
         self._steps += 1
 
     def is_finite(self) -> bool:
-        """Tell whether no loss since the last report was NaN or infinite."""
+        """Return whether all losses since the last report were finite."""
         return math.isfinite(self._sum.item())
 
     def mean(self) -> float:
@@ -37,7 +37,7 @@ class RunningLoss:
         return self._sum.item() / self._steps
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Restart."""
         self._sum.zero_()
         self._steps = 0
 
@@ -50,7 +50,7 @@ class Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew."""
+        """Restart."""
         self._wait()
         self._cpu, self._wall = time.process_time(), time.perf_counter()
 
@@ -70,10 +70,10 @@ class Clock:
 
 
 class PeakMemory:
-    """The most memory that was in use in the stretches between :meth:`restart` and :meth:`look`.
+    """Peak memory in use in the stretches between :meth:`restart` and :meth:`look`.
 
-    Of a GPU, what torch's allocator held; on a CPU, what the whole process held (Linux; elsewhere
-    that cannot be told of a stretch of a process's life).
+    On a GPU, the memory of torch's allocator; on a CPU, that of the whole process (Linux only; elsewhere
+    the peak of a stretch is not available).
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -82,7 +82,7 @@ class PeakMemory:
         self.restart()
 
     def restart(self) -> None:
-        """Begin a stretch: what was needed between the stretches, or by an earlier trial, does not count."""
+        """Begin a stretch: memory needed between stretches, or by an earlier trial, does not count."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         else:
@@ -90,13 +90,13 @@ class PeakMemory:
                 Path("/proc/self/clear_refs").write_text("5")
 
     def look(self) -> None:
-        """Take note of the stretch since the last restart."""
+        """Record the stretch since the last restart."""
         peak = self._mebibytes()
         if peak is not None:
             self._most = max(peak, self._most or 0.0)
 
     def as_metrics(self) -> dict[str, float]:
-        """Return the peak of all stretches in MiB as a metric; nothing where it cannot be told."""
+        """Return the peak of all stretches in MiB as a metric; empty where it is not available."""
         return {} if self._most is None else {"peak_memory": self._most}
 
     def _mebibytes(self) -> float | None:
@@ -110,7 +110,7 @@ class PeakMemory:
 
 
 class Speed:
-    """Tokens in a second of training steps, and how much of the GPU's peak that is."""
+    """Tokens per second of training steps, and the MFU."""
 
     def __init__(self, workload: Workload, device: torch.device, tokens: int, seconds: float) -> None:
         self._flops_per_token = workload.flops_per_token
@@ -122,8 +122,8 @@ class Speed:
 
         Args:
             step: the last one of the stretch.
-            tokens: read in all, up to now.
-            seconds: spent in all, up to now.
+            tokens: read in total, up to now.
+            seconds: spent in total, up to now.
         """
         read, took = tokens - self._tokens, seconds - self._seconds
         self._tokens, self._seconds = tokens, seconds

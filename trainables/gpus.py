@@ -1,4 +1,4 @@
-"""What GPUs could do at most, for a model's utilisation of one."""
+"""Peak performance of GPUs, for MFU."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _PEAK_TFLOPS = {
 """Dense bf16 products with float32 sums, in 10**12 operations a second, from the maker's data sheets.
 
 By whole names, without maker and brand: one with "Ti", "D", "NVL" or "Laptop GPU" behind it is another GPU,
-as is a part of one (MIG), and so may be one with another memory. A missing figure is better than a wrong one.
+as is a part of one (MIG), possibly also one with another memory size. A missing figure is better than a
+wrong one.
 """
 
 

@@ -25,24 +25,24 @@ from trainables.progress import Progress
 from trainables.schedules import rate_at
 
 _DIVERGENCE_CHECK_EVERY = 50
-"""Steps between two looks at whether the loss is still finite; on a GPU each look waits for the device."""
+"""Steps between checks that the loss is finite; on a GPU each check waits for the device."""
 
 
 ReportFunction = Callable[[Report, Callable[[], Snapshot]], None]
-"""Receives every report, with a function that returns the checkpoint of that moment.
+"""Receives every report, with a function that returns the current checkpoint.
 
-The checkpoint holds the live weights, not a copy: save it before returning, or not at all.
+The checkpoint holds the live weights, not a copy: save it before returning.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What a run is after.
+    """The goal of a run.
 
     Attributes:
         target: what counts as solved: reached at ``target.hold`` evaluations in a row, those at
-            ``report_at`` not counted; None if nothing does.
-        ends_run: whether the run ends as soon as that is so, instead of using its whole budget.
+            ``report_at`` not counted; None for no target.
+        ends_run: whether the run ends as soon as it is solved, instead of using its whole budget.
     """
 
     target: Target | None = None
@@ -51,12 +51,12 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Where a run begins, if not at its first step.
+    """The start of a run, if not its first step.
 
     Attributes:
         resume: a checkpoint of the same configuration to resume from.
-        prefixes: states of runs with other horizons to begin with, where no checkpoint is given, and
-            to leave this run's in.
+        prefixes: shared states of runs with other horizons: read if no checkpoint is given, and
+            extended by this run.
     """
 
     resume: Snapshot | None = None
@@ -78,7 +78,7 @@ def train(
     start: Start = _FIRST_STEP,
     memory_share: float = 1.0,
 ) -> Ending:
-    """Train one configuration with one seed until it ends by itself, and return how.
+    """Train one configuration with one seed until it ends, and return its ending.
 
     Args:
         task: the task.
@@ -87,12 +87,12 @@ def train(
         report: called at every multiple of ``config.eval_every``, at the steps in ``report_at``
             and at the last step.
         report_at: further steps to report at, such as the rungs of early stopping.
-        goal: what counts as solved, and whether that ends the run.
-        start: what to begin with, if not with fresh weights.
-        memory_share: share of the device's memory that this run may plan with, up to 1.
+        goal: the target, and whether it ends the run.
+        start: a state to begin with, if not fresh weights.
+        memory_share: share of the device's memory that this run may use, up to 1.
 
     Returns:
-        "diverged" if a loss was not finite, else "solved" if the target was reached and held at any
+        "diverged" if a loss became non-finite, else "solved" if the target was reached and held at any
         time, else "finished".
     """
     prefixes, branched = start.prefixes, None
@@ -116,7 +116,7 @@ def train(
 
 
 class _Run:
-    """Model, optimizer, data and progress of one training run, and what one step does to them."""
+    """Model, optimizer, data and progress of one training run, and its steps."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class _Run:
         self._task = task
         self._config = config
         self._goal = goal
-        # Decides the initial weights; the data has generators of its own.
+        # For the initial weights; the data has its own generators.
         torch.manual_seed(config.seed)
         self._workload = task.workload(config, device)
         self._model = self._workload.build_model()
@@ -143,7 +143,7 @@ class _Run:
             load_weights(self._model, Path(config.start_from))
         self._training_model = CompiledModel(self._model, config, device)
         self._forward_context = forward_context(self._model, config, device)
-        # Before the optimizer has its averages: they are planned for.
+        # Before the optimizer allocates its averages, which are included in the plan.
         self._micro_batch = micro_batch_of(
             config, self._workload, self._model, device, self._forward_context, memory_share
         )
@@ -155,8 +155,8 @@ class _Run:
             self._optimization.load_state_dict(resume["optimizer"])
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
         self._losses = RunningLoss(device)
-        # Before the clock starts: preparing an engine or compiling is no training step.
-        self._engine: str | None = self._workload.engine  # said in the first report
+        # Before the clock starts: preparing an engine or compiling is not a training step.
+        self._engine: str | None = self._workload.engine  # part of the first report
         if not self.is_finishing and (self._training_model.is_compiled or device.type == "cuda"):
             self._warm_up()
         self._memory = PeakMemory(device)
@@ -166,7 +166,7 @@ class _Run:
 
     @property
     def ending(self) -> Ending | None:
-        """How the run has ended, or None if it goes on."""
+        """The ending of the run, or None while it continues."""
         if self._diverged:
             return "diverged"
         progress, config = self.progress, self._config
@@ -195,16 +195,16 @@ class _Run:
         self._count_samples(self._config.batch_at(step))
 
     def has_diverged(self) -> bool:
-        """Look, every so many steps, whether the loss is still finite."""
+        """Check periodically that the loss is finite."""
         return self.progress.step % _DIVERGENCE_CHECK_EVERY == 0 and not self._losses.is_finite()
 
     @property
     def is_finishing(self) -> bool:
-        """Whether the finish has begun: its steps are few and long, so each is evaluated."""
+        """Whether the finish has begun: its steps are few and slow, so each is evaluated."""
         return self._finish is not None
 
     def evaluate(self) -> Report:
-        """Validate, take note of how far the run is, and return the report."""
+        """Validate, update the progress, and return the report."""
         progress = self.progress
         self.pause_gauges()
         speed = self._speed.since_last(progress.step, progress.tokens, progress.wall_seconds)
@@ -215,9 +215,9 @@ class _Run:
             measured |= self._workload.validate(self._model)
             self._model.train()
         if not all(math.isfinite(value) for value in measured.values()):
-            # Of a diverged model only what it cost is true.
+            # Only the costs of a diverged model are meaningful.
             self._diverged, measured = True, {}
-        # Rungs are further evaluations; counting them would make "held" depend on early stopping.
+        # Rungs are extra evaluations; counting them would make "held" depend on early stopping.
         at_regular_step = progress.step % self._config.eval_every == 0 or progress.step == self._config.steps
         if at_regular_step or self.is_finishing or self._diverged:
             self._take_note(measured)
@@ -229,28 +229,28 @@ class _Run:
         return Report(step=progress.step, metrics=metrics, ending=self.ending, engine=engine)
 
     def note(self, text: str) -> None:
-        """Add to what the first report says of how the steps are computed."""
+        """Add to the description of the engine in the first report."""
         self._engine = f"{self._engine}; {text}"
 
     def pause_gauges(self) -> None:
-        """Add the time since the gauges were restarted to what has been spent, and look at the memory."""
+        """Add the time since the gauges were restarted, and read the memory."""
         self.progress.cpu_seconds += self._clock.cpu_seconds()
         self.progress.wall_seconds += self._clock.wall_seconds()
         self._memory.look()
 
     def restart_gauges(self) -> None:
-        """Leave out what happened since the evaluation began: validation, reporting, checkpoints."""
+        """Exclude the time since the evaluation began: validation, reporting, checkpoints."""
         self._memory.restart()
         self._clock.restart()
 
     def snapshot(self, metrics: Mapping[str, float]) -> Snapshot:
-        """Return the checkpoint of this moment, with live weights."""
+        """Return the current checkpoint, with live weights."""
         return make_snapshot(
             self._task,
             self._config,
             step=self.progress.step,
             model=self._model.state_dict(),
-            # A finish that is resumed begins anew from the weights; its history is short.
+            # A resumed finish restarts from the weights; its history is short.
             optimizer={} if self.is_finishing else self._optimization.state_dict(),
             progress=asdict(self.progress),
             metrics=metrics,
@@ -266,22 +266,22 @@ class _Run:
         )
 
     def _differentiate(self, step: int) -> list[Tensor]:
-        """Leave the gradients of a step's loss in the parameters, and return the loss in parts."""
+        """Compute the gradients of a step's loss, and return the loss in parts."""
         batch = self._workload.batch(step)
         if self._training_model.is_compiled:
             try:
                 return self._pass_through(step, batch)
             except torch.OutOfMemoryError:
-                raise  # as it is, the model needs more
+                raise  # uncompiled, the model needs more
             except Exception as error:
-                # Compilers fail in many ways, forward or backward; what the model itself cannot do fails
+                # Compilers fail in many ways, forward or backward; an error of the model itself is raised
                 # again without one.
                 self._training_model.give_up(error)
         return self._pass_through(step, batch)
 
     def _pass_through(self, step: int, batch: Any) -> list[Tensor]:
         if self._has_dropout:
-            # Drawn from the step, as batches are: a resumed run drops what it would have dropped.
+            # Drawn from the step, as batches are: a resumed run has the same dropout.
             torch.manual_seed((self._config.seed * 1_000_003 + step) % 2**63)
         losses: list[Tensor] = []
         self._optimization.differentiate(self._losses_of(step, batch, losses))
@@ -299,7 +299,7 @@ class _Run:
             yield loss
 
     def _warm_up(self) -> None:
-        """Run a step's forward and backward pass, in which compilers do their work."""
+        """Run a step's forward and backward pass, in which compilers run."""
         self._differentiate(min(self.progress.step + 1, self._config.steps))
         self._model.zero_grad(set_to_none=True)
 
@@ -332,7 +332,7 @@ class _Run:
         batch = self._workload.large_batch(self._config.finish_batch)
 
         def loss() -> Tensor:
-            # Without dropout: a line search needs the same loss at every look.
+            # Without dropout: a line search needs a deterministic loss.
             self._model.eval()
             return self._workload.loss(self._model, batch)
 

@@ -1,4 +1,4 @@
-"""What the machine offers to make training faster: bf16 and torch.compile, asked for and never assumed."""
+"""What makes training faster on some machines: bf16 and torch.compile."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def forward_context(
 
 
 def why_not_compile(config: TrainingConfig, device: torch.device) -> str | None:
-    """Return why torch.compile is not used, or None if it is to be tried."""
+    """Return why torch.compile is not used, or None if it should be tried."""
     if config.compile == "off":
         return "it is switched off"
     if config.compile == "auto" and device.type != "cuda":
@@ -50,7 +50,7 @@ def why_not_compile(config: TrainingConfig, device: torch.device) -> str | None:
 
 
 class CompiledModel:
-    """A model that is called compiled as long as that works, and as it is from then on.
+    """A model that is compiled as long as that works, and uncompiled from then on.
 
     Args:
         model: the model; both forms share its parameters.
@@ -73,16 +73,16 @@ class CompiledModel:
 
     @property
     def is_compiled(self) -> bool:
-        """Whether the model is called compiled."""
+        """Whether the compiled model is used."""
         return self._compiled is not None
 
     @property
     def module(self) -> nn.Module:
-        """What to call now: a module with the same interface as the model."""
+        """The module to call: it has the interface of the model."""
         return self._model if self._compiled is None else self._compiled
 
     def give_up(self, error: Exception) -> None:
-        """Use the model as it is from now on, and say why in one line."""
+        """Use the uncompiled model from now on, and log why in one line."""
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
         log.warning("torch.compile failed and is not used: %s: %s", type(error).__name__, first_line)
         self._compiled = None

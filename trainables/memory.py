@@ -1,13 +1,13 @@
-"""How many samples fit through a model at a time, measured on one of them."""
+"""How many samples a model can process at a time, measured on one of them."""
 
 from __future__ import annotations
 
 import gc
 import math
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +17,7 @@ from trainables.contract import Workload
 Context = AbstractContextManager[object]
 
 _USED = 0.8
-"""Share of the free memory that is planned with; the rest is for what cannot be foreseen."""
+"""Share of the free memory to plan with; the remainder is a reserve."""
 
 
 def micro_batch_of(
@@ -28,19 +28,19 @@ def micro_batch_of(
     forward: Context,
     share: float = 1.0,
 ) -> int | None:
-    """Return how many samples pass through the model at a time; None if all of a step's do.
+    """Return the samples per forward pass; None for all of a step's.
 
-    With ``micro_batch: auto`` one sample is passed through once and the tensors are counted that its
-    gradient needs; gradients and the optimizer's averages get their room too. The step's samples are
-    then divided as evenly as they can be. Where not even one fits without a compiler, it is one.
+    With ``micro_batch: auto`` one sample is run and the tensors that its gradient needs are counted;
+    gradients and the optimizer's averages are added. The step's samples are then divided as evenly as
+    possible. It is at least one, even if one does not fit without a compiler.
 
     Args:
-        config: says whether and how many.
+        config: its ``micro_batch`` is a number, auto, or None.
         workload: makes the batch and the loss.
-        model: the model as it is, not compiled, which takes more.
+        model: the uncompiled model, which needs more memory.
         device: where the model lives.
         forward: the context of training's forward pass, such as mixed precision.
-        share: share of the device's memory to plan with, where others train on it too.
+        share: share of the device's memory, where others train on it too.
     """
     if config.micro_batch != "auto":
         return config.micro_batch
@@ -77,7 +77,7 @@ def bytes_for_backward(workload: Workload, model: nn.Module, batch: Any) -> int:
 
 
 def split(batch: Any, samples: int) -> list[Any]:
-    """Divide a batch into parts of so many samples; the last may be smaller."""
+    """Divide a batch into parts of ``samples`` samples; the last can be smaller."""
     if isinstance(batch, Tensor):
         return list(torch.split(batch, samples))
     parts = zip(*(split(part, samples) for part in batch), strict=True)
@@ -85,27 +85,23 @@ def split(batch: Any, samples: int) -> list[Any]:
 
 
 def samples_in(batch: Any) -> int:
-    """Return how many samples a batch has."""
+    """Return the number of samples of a batch."""
     return len(batch) if isinstance(batch, Tensor) else samples_in(batch[0])
 
 
 def free_memory(device: torch.device, share: float = 1.0) -> int | None:
-    """Return the bytes that a process may still take on a device; None where that cannot be told.
+    """Return the bytes that a process can still allocate on a device; None if unknown.
 
     Args:
         device: a GPU, or the CPU.
-        share: share of all of the device's memory that is this process's.
+        share: this process's share of the device's memory.
     """
     if device.type == "cuda":
         index = torch.cuda.current_device() if device.index is None else device.index
-        # What earlier models of this process left behind is free, but its allocator keeps it.
+        # Memory of earlier models of this process is free, but kept by its allocator.
         gc.collect()
         torch.cuda.empty_cache()
         free, total = torch.cuda.mem_get_info(index)
         return int(min(free, share * total - torch.cuda.memory_reserved(index)))
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    known = {name: int(rest.split()[0]) * 2**10 for name, _, rest in (line.partition(":") for line in lines)}
-    return int(min(known["MemAvailable"], share * known["MemTotal"]))
+    memory = psutil.virtual_memory()
+    return int(min(memory.available, share * memory.total))

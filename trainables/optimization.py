@@ -1,4 +1,4 @@
-"""The optimizers as the training loop uses them: groups, clipping, changing rates, slow gradients."""
+"""The optimizers as the training loop uses them: groups, clipping, schedules, Grokfast."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class MomentumRise:
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterGroup:
-    """Parameters that are stepped in the same way.
+    """Parameters that are optimized in the same way.
 
     ``rate_ratio`` is the group's learning rate as a multiple of the configuration's. Muon takes
     matrices only, and its momentum from ``momentum``; ``betas`` and ``eps`` are AdamW's. ``decays``
-    says whether the configuration's weight decay applies; otherwise there is none.
+    is whether the configuration's weight decay applies.
     """
 
     name: str
@@ -52,7 +52,7 @@ def one_group(model: nn.Module, config: TrainingConfig) -> list[ParameterGroup]:
 
 
 class Optimization:
-    """What turns the gradients of a model into a step, with all of its state.
+    """The optimizers of a model with their state: gradients to a step.
 
     Args:
         groups: the parameters; none may be in two groups.
@@ -69,10 +69,10 @@ class Optimization:
             self._slow = SlowGradients(config.grokfast_lamb, config.grokfast_alpha)
 
     def differentiate(self, losses: Iterable[Tensor]) -> None:
-        """Give the parameters the gradients of the sum of ``losses`` in place of those that they have.
+        """Replace the parameters' gradients by those of the sum of ``losses``.
 
         Args:
-            losses: scalars; each is differentiated before the next is asked for, so that an iterator
+            losses: scalars; each is differentiated before the next is computed, so that an iterator
                 needs the memory of one.
         """
         for optimizer in self._optimizers.values():
@@ -102,15 +102,15 @@ class Optimization:
             optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :meth:`load_state_dict` needs to go on; tensors are live."""
+        """Return what :meth:`load_state_dict` needs to resume; tensors are live."""
         slow = [] if self._slow is None else self._slow.averages
         states = {name: _state_of(optimizer) for name, optimizer in self._optimizers.items()}
         return {**states, "grokfast": slow}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Resume from what :meth:`state_dict` returned."""
         for name, optimizer in self._optimizers.items():
-            # The loaded settings replace ours; which group they are for is not among them.
+            # The loaded settings replace ours, except the reference to the group.
             groups = [settings["group"] for settings in optimizer.param_groups]
             optimizer.load_state_dict(state[name])
             for settings, group in zip(optimizer.param_groups, groups, strict=True):
@@ -121,7 +121,7 @@ class Optimization:
 
 
 def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, torch.optim.Optimizer]:
-    """Return one optimizer of each kind that the groups name; AdamW is fused."""
+    """Return one optimizer of each kind among the groups; AdamW is fused."""
     made: dict[str, torch.optim.Optimizer] = {}
     by_adamw = [
         {"params": list(group.parameters), "betas": group.betas, "eps": group.eps, "group": group}
@@ -136,7 +136,7 @@ def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, torch.optim.
         if group.optimizer == "muon" and group.parameters
     ]
     if by_muon:
-        # Rate, momentum and decay are set before every step; torch's own defaults are not Keller Jordan's.
+        # Rate, momentum and decay are set before every step; torch's defaults differ from Keller Jordan's.
         made["muon"] = torch.optim.Muon(by_muon, lr=0.0, weight_decay=0.0)
     return made
 
@@ -156,7 +156,7 @@ class SlowGradients:
         self.averages: list[Tensor] = []
 
     def amplify(self, gradients: list[Tensor]) -> None:
-        """Change the gradients in place; the average begins with the first ones it sees."""
+        """Change the gradients in place; the average starts with the first gradients."""
         if not self.averages:
             self.averages = [gradient.clone() for gradient in gradients]
         torch._foreach_lerp_(self.averages, gradients, 1 - self._decay)

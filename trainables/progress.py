@@ -10,7 +10,7 @@ from trainables.contract import Target
 
 @dataclass
 class Progress:
-    """What has been spent and reached so far; it travels in checkpoints."""
+    """What has been spent and reached so far; stored in checkpoints."""
 
     step: int = 0
     samples: int = 0
@@ -29,14 +29,14 @@ class Progress:
     evaluations_without_gain: int = 0
 
     def count_gain(self, val_loss: float, min_delta: float) -> None:
-        """Take note of whether the validation loss is better than it ever was."""
+        """Record whether the validation loss is the best so far."""
         if val_loss < self.best_val_loss - min_delta:
             self.best_val_loss, self.evaluations_without_gain = val_loss, 0
         else:
             self.evaluations_without_gain += 1
 
     def count_towards(self, target: Target, value: float) -> None:
-        """Take note of an evaluation: the target must hold for several of them in a row."""
+        """Record an evaluation: the target must hold for several in a row."""
         if not target.is_reached_by(value):
             self.evaluations_at_target = 0
             return
@@ -47,7 +47,7 @@ class Progress:
         self.solved = self.solved or self.evaluations_at_target >= target.hold
 
     def as_metrics(self) -> dict[str, float]:
-        """Return what a report says of the progress; times to the target only once it has been held."""
+        """Return the metrics of the progress; times to the target only once it has been held."""
         spent: dict[str, float] = {
             "samples": self.samples,
             "tokens": self.tokens,

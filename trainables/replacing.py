@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever ends the writing of them."""
+"""Atomic writes: a file is complete or absent, however writing ends."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside ``path`` to write to; once all of it is on disk, it takes that place.
+    """Open a temporary file beside ``path``; once complete on disk, it is renamed to ``path``.
 
-    If it does not come to that, nothing is left behind, and an older file stays as it was.
+    On an error nothing is left behind, and an older file is unchanged.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
-    # With the process in its name: several may be writing the same one.
+    # With the process in its name: several processes can write the same file.
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:

@@ -1,4 +1,4 @@
-"""The parameter cliff: at which sizes a task begins to be learned."""
+"""The parameter cliff: the sizes at which a task begins to be learned."""
 
 from analysis.cliff.finding import Cliff, cliff
 

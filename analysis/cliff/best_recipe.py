@@ -1,13 +1,12 @@
 """The frontier cliff: how often the best recipe of each size solves, on seeds that did not choose it.
 
-The best of many recipes, judged by the seeds that made it the best, looks better than it is. Here all seeds
-but one choose a configuration in each bin of sizes, and the one that is left out judges it; each seed is left
-out in turn.
+The best of many recipes, judged by the seeds that made it the best, is biased upwards. Here all seeds but one
+choose a configuration in each bin of sizes, and the one left out judges it; each seed is left out in turn.
 
-What is told is thus the success of a recipe that so many seeds can choose. Where recipes are nearly alike and
-seeds are few, that is now and then not the best one, and the 50 % size comes out too large rather than too
-small: by 5 % in the simulated searches of ``benchmarks/truths_cliff.py``, where every second recipe needs one
-and a half times the size.
+The result is the success of a recipe that this many seeds can choose. With similar recipes and few seeds,
+that is sometimes not the best one, and the 50 % size is overestimated rather than underestimated: by 5 % in
+the simulated searches of ``benchmarks/truths_cliff.py``, where every second recipe needs one and a half times
+the size.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from analysis.objectives import accuracy_objective
 from analysis.rows import SearchRows
 
 FACTORS = (1.1, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5, 1.75, 2.0)
-"""How wide bins of sizes may be, as the factor between their ends."""
+"""Largest width of a bin of sizes, as the factor between its ends."""
 
 RECIPES = 6
-"""Bins are as narrow as leaves so many configurations in one, on average: the best of fewer is no choice."""
+"""Bins are as narrow as possible with this many configurations on average: with fewer there is no choice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ def best_recipes(rows: SearchRows, trials: pd.DataFrame) -> BestRecipes:
     """Choose a recipe in each bin of sizes, judge it by the seed that did not choose, and fit its success.
 
     Seeds choose by the share that solved; where that is equal, by the mean of the accuracy objective, then
-    the smaller size. Trials that are not known neither choose nor judge.
+    the smaller size. Trials with an unknown outcome neither choose nor judge.
 
     Args:
         rows: the search.
@@ -66,7 +65,7 @@ def best_recipes(rows: SearchRows, trials: pd.DataFrame) -> BestRecipes:
         return _none("the configurations with two seeds and more are of one size")
     judged = _judged(rows, known, factor)
     counts = count(judged)
-    # The same recipe may be chosen in one bin only, so that its bin is that of its size.
+    # A recipe can be chosen in one bin only, the bin of its size.
     bins = _bins(counts.params, factor)
     counts = Counts(**{**vars(counts), "units": bins})
     fit = fit_sizes(counts)
@@ -91,12 +90,12 @@ def _factor(params: Array) -> float:
 
 
 def _bins(params: Array, factor: float) -> Whole:
-    """Return the number of each size's bin: bins start at powers of the factor."""
+    """Return the index of each size's bin: bins start at powers of the factor."""
     return np.floor(np.log(params) / math.log(factor) + 1e-9).astype(np.int64)
 
 
 def _judged(rows: SearchRows, known: pd.DataFrame, factor: float) -> pd.DataFrame:
-    """Return the trials that judge: of each bin and seed that of the recipe which the other seeds chose."""
+    """Return the judging trials: for each bin and seed, that of the recipe which the other seeds chose."""
     metric, direction = accuracy_objective(rows)
     sign = 1.0 if direction == "max" else -1.0
     values = sign * known[metric].astype(float) if metric in known.columns else pd.Series(np.nan, known.index)
@@ -110,7 +109,7 @@ def _judged(rows: SearchRows, known: pd.DataFrame, factor: float) -> pd.DataFram
             ("known", weight), ("won", weight * won), ("valued", has_value), ("value", value * has_value)
         )
     }  # fmt: skip
-    # What the other seeds of its configuration say, for each trial.
+    # For each trial, the result of its configuration's other seeds.
     rate = (totals["won"][place] - weight * won) / (totals["known"][place] - weight)
     others = totals["valued"][place] - has_value
     with np.errstate(divide="ignore", invalid="ignore"):

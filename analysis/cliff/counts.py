@@ -1,4 +1,4 @@
-"""What came of the trials of each configuration: all that the cliff rests on."""
+"""The outcomes of each configuration's trials, which are the data of the cliff."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Whole = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Outcomes added up, one row for each configuration; every array has the shape (m,)."""
+    """Counts of outcomes, one row for each configuration; every array has the shape (m,)."""
 
     configurations: Whole
     """Their numbers."""
@@ -24,9 +24,9 @@ class Counts:
     """The unit of resampling that each row belongs to: the configuration itself, or a bin of sizes."""
     params: Array
     solved: Array
-    """How many trials solved, weighted by how many each stands for."""
+    """Solved trials, weighted by how many each represents."""
     known: Array
-    """How many trials have a known outcome, weighted likewise."""
+    """Trials with a known outcome, weighted likewise."""
     squares: Array
     """The sum of the squares of these weights."""
     solved_trials: Whole
@@ -47,11 +47,11 @@ class Counts:
 
     @property
     def is_weighted(self) -> bool:
-        """Tell whether a trial stands for more than itself."""
+        """Return whether a trial represents more than itself."""
         return bool((self.known > self.known_trials + 1e-9).any())
 
     def unknown_as(self, *, solved: bool) -> Counts:
-        """Return the counts if every trial that is not known had solved, or none; each stands for itself."""
+        """Return the counts if every unknown trial had solved, or none; each represents itself."""
         total = self.known_trials + self.unknown_trials
         won = self.solved_trials + (self.unknown_trials if solved else 0)
         return replace(
@@ -66,7 +66,7 @@ class Counts:
 
 
 def count(trials: pd.DataFrame) -> Counts:
-    """Add up the outcomes of trials that :func:`analysis.outcomes.with_outcomes` made.
+    """Count the outcomes of trials that :func:`analysis.outcomes.with_outcomes` made.
 
     Trials without a size are left out.
     """

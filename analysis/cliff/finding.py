@@ -26,23 +26,23 @@ from analysis.rows import SearchRows
 
 @dataclass(frozen=True, kw_only=True)
 class Cliff(Drawn):
-    """At which sizes a task begins to be learned.
+    """The sizes at which a task begins to be learned.
 
-    Trials whose outcome is not known are left out of ``fit``; ``failed`` and ``solved`` are what it would be
-    if none of them had solved, or all.
+    Trials with an unknown outcome are left out of ``fit``; ``failed`` and ``solved`` are the fits if none or
+    all of them had solved.
     """
 
     kind: ClassVar[str] = "cliff"
     title: ClassVar[str] = "Parameter cliff"
 
     name: str
-    """The value of the parameter that this cliff is of, as in ``n_layers=1``; empty for all trials."""
+    """The value of the parameter of this cliff, as in ``n_layers=1``; empty for all trials."""
     by: str | None
     has_target: bool
     rate: Rate
     """Outcomes of all trials, whatever their size."""
     endings: dict[str, int]
-    """How the trials ended whose outcome is not known, with their number."""
+    """Endings of the trials with an unknown outcome, with their number."""
     counts: Counts
     fit: SizeFit | None
     failed: SizeFit | None
@@ -58,12 +58,12 @@ class Cliff(Drawn):
 
     @cached_property
     def more(self) -> MoreTrials | None:
-        """What would make it sharper, from simulation; None where nothing is needed or can be told."""
+        """More trials that would narrow it, from simulation; None if not needed or not known."""
         return None if self.fit is None or not self.has_target else more_trials(self.fit, self.seeds)
 
     @property
     def verdict(self) -> Verdict:
-        """What it is: a cliff, a ramp, no edge, or nothing that can be told."""
+        """The verdict: a cliff, a ramp, no edge, or not determined."""
         return verdict_of(self.fit)
 
     def size(self, share: float = 0.5) -> Estimate:
@@ -83,13 +83,12 @@ class Cliff(Drawn):
 
     @property
     def sharpness(self) -> Estimate:
-        """By how much the odds of success are multiplied where the size doubles."""
+        """Factor of the odds of success where the size doubles."""
         return UNKNOWN if self.fit is None else self.fit.per_doubling
 
     @property
     def bounds(self) -> tuple[Estimate, Estimate] | None:
-        """The 50 % size if every trial that is not known had solved, and if none had; None if all are
-        known."""
+        """The 50 % size if every unknown trial had solved, and if none had; None if all are known."""
         if not self.rate.unknown:
             return None
         halves = [UNKNOWN if fit is None else fit.size(0.5) for fit in (self.solved, self.failed)]
@@ -137,14 +136,14 @@ class Cliff(Drawn):
 
 
 def cliff(rows: SearchRows, by: str | None = None) -> Cliff:
-    """Return at which sizes the trials of a search begin to solve.
+    """Return the sizes at which the trials of a search begin to solve.
 
     Args:
         rows: the search, or a part of it.
-        by: a parameter; each of its values gets a cliff of its own, beside that of all trials.
+        by: a parameter; each of its values gets a separate cliff, beside that of all trials.
 
     Raises:
-        SelectionError: ``by`` is no parameter of the search, or has too many values.
+        SelectionError: ``by`` is not a parameter of the search, or has too many values.
     """
     trials = with_outcomes(rows)
     groups = []

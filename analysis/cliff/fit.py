@@ -1,4 +1,4 @@
-"""Success against size: a logistic regression on the logarithm of the size, and what is read off it."""
+"""Success against size: a logistic regression on the logarithm of the size, and what follows from it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from analysis.logistic import Array, LogisticFit, fit, shares
 CONSTANT, SLOPE = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 
 FARTHEST = 4.0
-"""A size that lies beyond those tried by more than this factor is not told: it would rest on the shape of the
-curve alone."""
+"""A size beyond those tried by more than this factor is not reported: it would depend only on the shape of
+the curve."""
 
 RAMP = 2 * math.log(9)
 """The difference in log odds between 10 and 90 %."""
@@ -41,8 +41,7 @@ class SizeFit:
     separation: Separation | None
     """Where the sizes separate the trials that solved from the others, but for one unit; else None."""
     dispersion: float
-    """How much more the outcomes of configurations vary than if trials of a size differed by chance alone;
-    1 if no more. NaN where it cannot be told."""
+    """Variation of outcomes between configurations over that by chance alone. NaN if unknown."""
     likeness: float
     """The correlation of trials of one configuration that such a dispersion means, from 0 to below 1."""
     information: Array
@@ -50,7 +49,7 @@ class SizeFit:
 
     @property
     def is_one_sided(self) -> bool:
-        """Tell whether all trials solved, or none."""
+        """Return whether all trials solved, or none."""
         return self.solved in (0, self.trials)
 
     @property
@@ -60,13 +59,13 @@ class SizeFit:
 
     @property
     def has_slope(self) -> bool:
-        """Tell whether the slope's interval is above 0."""
+        """Return whether the slope's interval is above 0."""
         return not self.is_one_sided and self.slope[1] > 0
 
     @property
     def rises(self) -> bool:
-        """Tell whether success rises with size beyond doubt: by its slope, or because sizes that separate the
-        outcomes would hardly do so by chance."""
+        """Return whether success significantly rises with size: by its slope, or because a separation of the
+        outcomes by size is unlikely by chance."""
         return self.has_slope or (self.separation is not None and self.separation.is_beyond_chance)
 
     @property
@@ -77,7 +76,7 @@ class SizeFit:
     def size(self, share: float = 0.5) -> Estimate:
         """Return the size at which a share of trials solves, in parameters.
 
-        Not known where success does not rise with size, or where the size lies beyond those tried by more
+        Unknown if success does not rise with size, or if the size lies beyond those tried by more
         than :data:`FARTHEST`.
         """
         value, low, high = self.regression.crossing(CONSTANT, SLOPE, share)
@@ -105,7 +104,7 @@ class SizeFit:
 
     @property
     def per_doubling(self) -> Estimate:
-        """By how much the odds of success are multiplied where the size doubles."""
+        """Factor of the odds of success where the size doubles."""
         if self.is_one_sided:
             return Estimate(value=math.nan, low=0.0)
         value, low, high = (2**x if x < 1000 else math.inf for x in self.slope)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 MOST_DOTS = 40
 """More sizes than this are drawn as bins of sizes."""
 MOST_GROUPS = 7
-"""Looks of series repeat beyond so many groups; further ones are not drawn."""
+"""Styles of series repeat beyond this many groups; further ones are not drawn."""
 
 _BELOW = -0.06
-"""Where trials stand whose outcome is not known: below all rates."""
+"""Position of trials with an unknown outcome: below all rates."""
 _BAND = (
     "The band is the 95 % interval of the curve at each size, configurations being the unit of resampling."
 )

@@ -1,9 +1,9 @@
-"""How many more trials, at which sizes, would tell the edge, or tell it better: from simulation on the fit.
+"""How many more trials, at which sizes, would determine the edge better: simulated with the fit.
 
-Outcomes of further trials are drawn from the fitted curve, with the likeness of a configuration's seeds that
-was estimated, and what they add is put together with what is known: information adds up, and so does the
-variance of the score, which for the trials there are follows from the jackknife. That is the fit to all
-trials after one step, so that a hundred searches are simulated in a few milliseconds.
+Outcomes of further trials are drawn from the fitted curve, with the estimated correlation of a
+configuration's seeds, and combined with the existing ones: information adds up, and so does the variance of
+the score, which for the existing trials follows from the jackknife. This is a one-step fit to all trials, so
+a hundred searches are simulated in a few milliseconds.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from analysis.cliff.fit import CONSTANT, FARTHEST, RAMP, SLOPE, SizeFit
 from analysis.logistic import Array, LogisticFit, shares
 
 TRIALS = (10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000)
-"""Numbers of further trials that are tried, from the fewest."""
+"""Numbers of further trials to simulate, in ascending order."""
 
 PRECISIONS = (0.15, 0.10, 0.05)
-"""How near to the 50 % size both ends of its interval should come, from the coarsest."""
+"""Relative precisions of the 50 % size, from the coarsest."""
 
 SIMULATIONS, POWER = 100, 0.8
-"""So many searches are simulated, and in this share of them the interval has to be as narrow."""
+"""Number of simulated searches, and the share of them that must reach the precision."""
 
 USUAL_RAMP = 2.0
 """The factor between the 10 and 90 % sizes that is assumed where only one side of an edge was seen."""
@@ -32,22 +32,22 @@ USUAL_RAMP = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class MoreTrials:
-    """What would tell the 50 % size to a precision."""
+    """Further trials that give the 50 % size to a precision."""
 
     trials: int | None
-    """About so many further trials; None if more than the longest simulated."""
+    """Number of further trials; None if more than the largest simulated."""
     smallest: float
     """They are placed evenly in the logarithm of the size, from here, in parameters."""
     largest: float
     precision: float
     """Both ends of the interval lie within this share of the 50 % size."""
     is_assumed: bool
-    """Only one side of the edge was seen: where it lies, and how steep it is, is assumed."""
+    """Only one side of the edge was observed: its position and steepness are assumed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
-    """A curve of success against log size, and what the trials there are know of it."""
+    """A curve of success against log size, with the information of the existing trials."""
 
     coefficients: Array
     information: Array
@@ -57,14 +57,14 @@ class _Known:
 
 
 def more_trials(fit: SizeFit, seeds: int) -> MoreTrials | None:
-    """Return what would tell the 50 % size to the coarsest precision that is not reached yet.
+    """Return the trials for the coarsest precision of the 50 % size that is not reached yet.
 
     Args:
-        fit: what is known.
+        fit: the fit of the existing trials.
         seeds: trials of each further configuration.
 
     Returns:
-        None where it is known to the finest precision.
+        None if it is known to the finest precision.
     """
     at = fit.size(0.5)
     precision = next(
@@ -102,7 +102,7 @@ def _fitted(fit: SizeFit) -> tuple[_Known, float, float]:
         likeness=fit.likeness,
     )
     half, reach = -constant / slope, RAMP / slope / 2
-    # A curve that hardly rises has its 10 % size nowhere near.
+    # A curve that hardly rises has its 10 % size far away.
     room = math.log(FARTHEST)
     least, most = math.log(fit.smallest) - fit.centre, math.log(fit.largest) - fit.centre
     return known, max(half - reach, least - room), min(half + reach, most + room)
@@ -111,7 +111,7 @@ def _fitted(fit: SizeFit) -> tuple[_Known, float, float]:
 def _assumed(fit: SizeFit) -> tuple[_Known, float, float]:
     """Return a ramp as they are, beyond the sizes that were tried, and where further trials go.
 
-    Where most trials solved, the edge is looked for below them, else above.
+    Where most trials solved, the edge is assumed below them, else above.
     """
     slope = RAMP / math.log(USUAL_RAMP)
     room = math.log(FARTHEST)
@@ -120,7 +120,7 @@ def _assumed(fit: SizeFit) -> tuple[_Known, float, float]:
     low, high = (end - room, end) if is_below else (end, end + room)
     half = (low + high) / 2
     coefficients = np.array([-slope * half, slope])
-    # What was seen far from the edge says next to nothing about where it is.
+    # Outcomes far from the edge carry almost no information on its position.
     nothing = 1e-3 * np.eye(2)
     known = _Known(
         coefficients=coefficients, information=nothing, covariance=1e3 * np.eye(2), groups=0, likeness=0.0
@@ -138,7 +138,7 @@ def _fewest(known: _Known, low: float, high: float, seeds: int, precision: float
         )
         return reached >= POWER * SIMULATIONS
 
-    # What is enough is so for more trials too.
+    # If a number is enough, larger ones are too.
     place = bisect_left(TRIALS, True, key=is_enough)
     return TRIALS[place] if place < len(TRIALS) else None
 

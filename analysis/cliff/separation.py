@@ -1,7 +1,7 @@
-"""Sizes that separate the trials that solved from the others: what an edge looks like to few trials.
+"""Sizes that separate solved trials from the others: how an edge appears with few trials.
 
-The steepness of such an edge is not bounded, and the jackknife of its slope is erratic. What can be told
-holds for every curve that rises, whatever its shape.
+The steepness of such an edge is unbounded, and the jackknife of its slope is erratic. The bounds here hold
+for every rising curve, whatever its shape.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from analysis.logistic import Array
 
 _CHANCE = 0.025
 _RUN = 6
-"""So many units beyond the 50 % size do not come out against it: the chance is at most 0.5 ** 6 < 0.025."""
+"""This many units beyond the 50 % size all contradict it with a chance of at most 0.5 ** 6 < 0.025."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Separation:
 
     @property
     def is_beyond_chance(self) -> bool:
-        """Tell whether all are separated, and chance would hardly have done it."""
+        """Return whether all are separated, and chance is an unlikely cause."""
         return self.is_whole and self.chance < _CHANCE
 
     @property

@@ -23,15 +23,13 @@ SHARES = (0.1, 0.5, 0.9)
 MOST_BINS = 12
 """Most rows of the table of success rates."""
 
-_OF = Column(
-    "of", "", "which trials: all, a group, the best recipe of each size, or a reading of the unknown"
-)
+_OF = Column("of", "", "which trials: all, a group, the best recipe of each size, or a bound for the unknown")
 _LOW, _HIGH = "lower end of the 95 % interval", "upper end of the 95 % interval"
 
 SIZE_COLUMNS = (
     _OF,
     Column("share", "share", "the share of seeds that solve"),
-    Column("size", "parameters", "the size at which they do; missing where it cannot be told"),
+    Column("size", "parameters", "that size; missing if it cannot be determined"),
     Column("low", "parameters", f"{_LOW} of the size; missing where it is open"),
     Column("high", "parameters", f"{_HIGH} of the size; missing where it is open"),
     Column("trials", "trials", "trials with a known outcome"),
@@ -39,13 +37,12 @@ SIZE_COLUMNS = (
     Column(
         "configurations",
         "configurations",
-        "configurations that they are of: the unit of resampling; for"
-        " the best recipes that is the bin of sizes",
+        "their configurations: the unit of resampling; for the best recipes that is the bin of sizes",
     ),
 )
 SHARPNESS_COLUMNS = (
     _OF,
-    Column("odds_per_doubling", "1", "by what the odds of success are multiplied where the size doubles"),
+    Column("odds_per_doubling", "1", "factor of the odds of success where the size doubles"),
     Column("odds_low", "1", f"{_LOW} of the odds per doubling"),
     Column("odds_high", "1", f"{_HIGH} of the odds per doubling"),
     Column("factor", "1", "the 90 % size over the 10 % size"),
@@ -67,7 +64,7 @@ RATE_COLUMNS = (
 
 
 def fits(cliff: Cliff) -> Iterator[tuple[str, SizeFit]]:
-    """Give every fit of a cliff that there is, with what it is of."""
+    """Yield every fit of a cliff, with its name."""
     for name, fit in (
         (cliff.name or "all", cliff.fit),
         *((group.name, group.fit) for group in cliff.groups),
@@ -129,7 +126,7 @@ def binned(counts: Counts, most: int = MOST_BINS) -> list[dict[str, Any]]:
 
 
 def as_json(cliff: Cliff) -> dict[str, Any]:
-    """Return everything that a cliff holds as plain values."""
+    """Return all results of a cliff as plain values."""
     best, more = cliff.best, cliff.more
     found: dict[str, Any] = {
         "kind": cliff.kind,

@@ -26,7 +26,7 @@ class Comparison(Drawn):
     searches: Sequence[str]
     compared: Sequence[Compared]
     plans: Table
-    """What the plans differ in."""
+    """The differences of the plans."""
 
     @property
     def kind(self) -> str:

@@ -27,7 +27,7 @@ def forest(searches: Sequence[str], compared: Sequence[Compared]) -> Picture | N
     marks: list[Mark] = [Rule(value=1.0, along="x", role="bound")]
     for role, meaning, holds in (
         ("fit", "holds with all comparisons counted", True),
-        ("unknown", "not told from chance", False),
+        ("unknown", "not distinguished from chance", False),
     ):
         places = [place for place, one in enumerate(shown) if one.holds is holds]
         changes = [shown[place].difference.change for place in places]

@@ -18,14 +18,14 @@ from search_spaces.dimensions import describe
 from search_spaces.plan import Plan
 
 _LEFT_OUT = ("name", "description", "task", "fixed", "space", "objectives", "resources")
-"""Parts of a plan that are told otherwise, or that say nothing of what is trained."""
+"""Parts of a plan that are reported elsewhere, or do not affect training."""
 
 _NESTED = ("search", "early_stopping", "constraints")
 _LONGEST = 60
 
 
 class ComparisonError(Error, ValueError):
-    """Searches that cannot be compared; the message says what differs."""
+    """The searches cannot be compared; the message says what differs."""
 
 
 def check_same_question(searches: Mapping[str, SearchRows]) -> None:
@@ -101,7 +101,7 @@ def _written(value: Any) -> str:
 
 
 def names_of(searches: Sequence[SearchRows]) -> list[str]:
-    """Return a name for each search: that of its folder, numbered where two are called alike."""
+    """Return a name for each search: that of its folder, numbered where names are equal."""
     names: list[str] = []
     for rows in searches:
         name = rows.folder.name

@@ -1,4 +1,4 @@
-"""What a comparison says, in sentences."""
+"""A comparison in sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_NAMED = 5
 
 
 def sentences(searches: Sequence[str], compared: Sequence[Compared], parts: Sequence[str]) -> Iterator[str]:
-    """Say which differences hold after Holm's correction, which do not, and what the plans differ in.
+    """State which differences hold after Holm's correction, which do not, and what the plans differ in.
 
     Args:
         searches: the names, the first being that which others are compared with.
@@ -35,13 +35,13 @@ def sentences(searches: Sequence[str], compared: Sequence[Compared], parts: Sequ
         yield f"{subject} from {first} in {len(held)} of {count} after Holm's correction: {named}."
     else:
         yield (
-            f"In none of {count} is a difference from {first} told from chance after Holm's correction; "
+            f"None of {count} with {first} shows a difference after Holm's correction; "
             f"the least likely by chance is {_named(tested[0], several)}, "
             f"p = {tested[0].difference.p_value:.2g}, corrected {tested[0].p_holm:.2g}."
         )
     rest = [one for one in tested if not one.holds][0 if held else 1 :]
     if rest:
-        yield f"Not told from chance: {_listed([_named(one, several) for one in rest])}."
+        yield f"Not distinguished from chance: {_listed([_named(one, several) for one in rest])}."
     by_interval = [one for one in compared if not one.is_tested and one.difference.change.is_known]
     if by_interval:
         yield f"Without a test: {_listed([_named(one, several) for one in by_interval])}."
@@ -55,7 +55,7 @@ def _of_plans(parts: Sequence[str]) -> Iterator[str]:
     if not parts:
         yield "Their plans are the same."
     else:
-        several = ", so that these do not tell which of them made a difference" if len(parts) > 1 else ""
+        several = ", so it is open which of them made a difference" if len(parts) > 1 else ""
         yield f"Their plans differ in {_listed(parts, ', ')}{several}."
 
 

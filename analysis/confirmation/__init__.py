@@ -1,7 +1,7 @@
-"""What configurations that were found in a search do on fresh seeds, beside what they did in the search.
+"""Results of a search's configurations on fresh seeds, beside those in the search.
 
-The best of many is in part the luckiest. What it loses on seeds that did not choose it is the winner's curse,
-and is shown: found, confirmed, and the change with its interval.
+The best of many is in part the luckiest. The drop on seeds that did not choose it, the winner's curse, is
+reported: found, confirmed, and the change with its interval.
 """
 
 from analysis.confirmation.finding import Confirmation, confirmation

@@ -1,4 +1,4 @@
-"""The finding: which configurations hold on fresh seeds, and what they lose."""
+"""The finding: which configurations hold on fresh seeds, and the change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Confirmation(Drawn):
     search: str
     points: Sequence[Confirmed]
     metric: str
-    """What says how good a model is."""
+    """The metric of quality."""
     direction: str
     unit: str
     target: str | None
@@ -51,7 +51,7 @@ class Confirmation(Drawn):
 
     @property
     def sentences(self) -> Sequence[str]:
-        """Which points hold, what they lost, and what held-out data say."""
+        """Which points hold, the changes, and the results on held-out data."""
         from analysis.confirmation.sentences import sentences_of
 
         return sentences_of(self)
@@ -83,7 +83,7 @@ class Confirmation(Drawn):
 
 
 def confirmation(rows: SearchRows) -> Confirmation:
-    """Return what the confirmed configurations of a search did on fresh seeds, beside the search."""
+    """Return the results of confirmed configurations on fresh seeds, beside those in the search."""
     # Configurations ask this package for confirmed rates, so they come in where they are needed.
     from analysis.configurations import is_all_or_nothing
 

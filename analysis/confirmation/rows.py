@@ -1,4 +1,4 @@
-"""What became of configurations on fresh seeds: the rows of confirmations, and rates of success from them.
+"""Results of configurations on fresh seeds: the rows of confirmations, and success rates from them.
 
 A seed that chose a configuration never confirms it. The best of many configurations is in part the luckiest,
 so its rate in the search is too high; its rate on fresh seeds is not.
@@ -64,13 +64,13 @@ def rates_of(fresh: pd.DataFrame, *, has_target: bool = True) -> pd.DataFrame:
 
 
 def before_confirmation(rows: SearchRows) -> SearchRows:
-    """Return the trials of a search as if nothing had been confirmed yet.
+    """Return the trials of a search without its confirmations.
 
-    What shall be confirmed is chosen by the search alone. Otherwise one fresh seed that failed would take its
+    The choice of what to confirm uses the search alone. Otherwise one failed fresh seed would remove its
     configuration from the frontier before the others were trained.
     """
     bare = SearchRows(rows.folder / ".before-confirmation")
-    # No such folder is there, so that nothing is confirmed in it.
+    # The folder does not exist, so nothing is confirmed in it.
     bare.__dict__.update(plan=rows.plan, metrics=rows.metrics, defaults=rows.defaults, trials=rows.trials)
     return bare
 

@@ -17,11 +17,11 @@ _MOST_NAMED = 6
 
 
 def sentences_of(found: Confirmation) -> Sequence[str]:
-    """Return which points hold, what they lost, and what held-out data say; the first alone is the answer."""
+    """Return which points hold, the changes, and held-out results; the first sentence is the answer."""
     if not found.points:
         return (
-            "Nothing is confirmed: all figures are of the seeds that chose, and those of the best are too "
-            f"good; `paretune confirm {found.search}` trains the frontier on fresh seeds.",
+            "Nothing is confirmed: all figures come from the seeds that chose, and those of the best are "
+            f"biased; `paretune confirm {found.search}` trains the frontier on fresh seeds.",
         )
     said = _verdicts(found) if found.target is not None else []
     if not found.by_rate:
@@ -30,7 +30,7 @@ def sentences_of(found: Confirmation) -> Sequence[str]:
 
 
 def _verdicts(found: Confirmation) -> list[str]:
-    """Say which points reach the target with more than half of their fresh seeds."""
+    """State which points reach the target with more than half of their fresh seeds."""
     holds = [point for point in found.points if point.holds]
     fails = [point for point in found.points if not point.holds]
     reached = f"reached the target, {found.target}."
@@ -50,7 +50,8 @@ def _verdicts(found: Confirmation) -> list[str]:
         which = _joined([str(point.configuration) for point in unsure])
         told = f"configuration{'s' * (len(unsure) > 1)} {which}"
         said.append(
-            f"It cannot be told whether the true rate of {told} is above one half: it takes more fresh seeds."
+            f"Whether the true rate of {told} is above one half cannot be determined: more fresh seeds are "
+            "needed."
         )
     return said
 
@@ -71,7 +72,7 @@ def _change(found: Confirmation) -> str:
     what = "success rate" if found.by_rate else metric_text(found.metric)
     change = found.change
     if not change.is_known:
-        return f"How the {what} changes from the search to fresh seeds cannot be told: one of them has none."
+        return f"How the {what} changes on fresh seeds cannot be determined: one side has none."
     whose = f"the {what} of configuration {found.points[0].configuration}"
     if len(found.points) > 1:
         whose = f"the mean {what} of these {len(found.points)} configurations"
@@ -91,7 +92,7 @@ def _held_out(found: Confirmation) -> list[str]:
         return []
     held = best.held_out
     between_seeds, within = (_error(error) for error in (held.error_between, held.error_within))
-    older = "" if held.units is not None else ", taken as independent, which makes it too small"
+    older = "" if held.units is not None else ", assumed independent, which makes it too small"
     return [
         f"On held-out data configuration {best.configuration} has {metric_text(held.metric)} "
         f"{_precise(held.estimate)}: standard error {between_seeds} over "
@@ -100,7 +101,7 @@ def _held_out(found: Confirmation) -> list[str]:
 
 
 def _least_share(found: Confirmation) -> list[str]:
-    """Say how the least accurate of the seeds that solved did: all or nothing has no mean."""
+    """State the result of the least accurate solved seed: an all-or-nothing metric has no mean."""
     held = [p.held_out for p in found.points if p.held_out is not None and p.held_out.of_solved]
     if not held:
         return []

@@ -69,7 +69,7 @@ def _columns(found: Confirmation) -> list[Column]:
         *_three("confirmed", unit, f"{what} on fresh seeds"),
         *_three("change", unit, f"confirmed less found ({interval} interval)"),
         Column("diverged", "seeds", "fresh seeds that diverged, and are in no mean"),
-        Column("held_out_least", "share", "held-out problems right, of the least accurate seed that solved"),
+        Column("held_out_least", "share", "correct held-out problems of the least accurate seed that solved"),
         Column("held_out_metric", "", "what was measured on held-out data"),
         *_three("held_out", "", "that, mean over fresh seeds; the interval is of seeds and of data"),
         Column("error_over_seeds", "", "standard error of that mean over seeds"),

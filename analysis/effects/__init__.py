@@ -1,4 +1,4 @@
-"""What matters: the effect of every parameter, with intervals and all comparisons accounted for."""
+"""The effect of every parameter, with intervals, corrected for all comparisons."""
 
 from analysis.effects.changes import Change
 from analysis.effects.finding import Effects, effects

@@ -1,4 +1,4 @@
-"""A change of one parameter, and what it does: one line of the finding."""
+"""A change of one parameter and its effect: one line of the finding."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from analysis.estimate import CONFIDENCE, Estimate
 
 SIGNIFICANT = 1 - CONFIDENCE
-"""The chance of a single false finding among all comparisons that is put up with."""
+"""The accepted chance of any false finding among all comparisons."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What a change of one parameter does to the success rate, or to a metric.
+    """The effect of a change of one parameter on the success rate, or on a metric.
 
     ``pairs`` counts pairs of configurations that differ in nothing else; it is 0 where the effect is that of
     a regression. ``rates`` are the solved trials of both sides, in words, where there are pairs.
@@ -41,7 +41,7 @@ class Change:
 
     @property
     def holds(self) -> bool:
-        """Tell whether chance alone is ruled out, with all comparisons counted."""
+        """Return whether it is significant after the correction for all comparisons."""
         return self.p_holm < SIGNIFICANT
 
     def as_json(self) -> dict[str, Any]:

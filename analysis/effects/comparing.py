@@ -1,4 +1,4 @@
-"""Which way effects are told: by pairs, by a regression, or by each parameter alone."""
+"""The method for effects: pairs, a regression, or each parameter alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Method = Literal["matched pairs", "regression", "one parameter at a time", "none
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """The changes of a search, and how they were told."""
+    """The changes of a search, and the method."""
 
     method: Method
     changes: Sequence[Change]
@@ -33,7 +33,7 @@ class Compared:
     parameters: pd.DataFrame
     """The parameters that differ, one row per configuration, indexed by it."""
     notes: Sequence[str]
-    """Sentences on the method, and on what it could not tell."""
+    """Sentences on the method and its limits."""
 
 
 def compared(rows: SearchRows) -> Compared:
@@ -88,14 +88,14 @@ def _holds_zero(dimension: AnyDimension) -> bool:
 def _of_pairs(changes: Sequence[Change], table: pd.DataFrame, response: Response) -> list[str]:
     pairs = sum(change.pairs for change in changes)
     notes = [
-        f"Compared are {plural(pairs, 'pair')} of configurations that differ in one parameter only, among "
-        f"{plural(len(table), 'configuration')} with {plural(response.trials, 'trial')}; what holds, holds "
-        "for the models that were paired."
+        f"These are {plural(pairs, 'pair')} of configurations that differ in one parameter only, among "
+        f"{plural(len(table), 'configuration')} with {plural(response.trials, 'trial')}; results hold for "
+        "the paired models."
     ]
     told = {change.parameter for change in changes}
     alone = [name for name in table.columns if name not in told and table[name].nunique(dropna=False) > 1]
     if alone:
-        notes.append(f"Never changed by themselves, so that no pair tells of them: {telling.listed(alone)}.")
+        notes.append(f"Never changed alone, so without a pair: {telling.listed(alone)}.")
     return notes
 
 
@@ -104,24 +104,24 @@ def _of_regression(found: Regressed, rows: SearchRows, response: Response) -> li
     if found.is_joint:
         notes = [
             "Each effect is from a linear regression with the other parameters in it, over "
-            f"{over}; intervals are of the jackknife over configurations."
+            f"{over}; intervals come from the jackknife over configurations."
         ]
     else:
         notes = [
             f"{plural(found.configurations, 'configuration')} are too few for a regression with "
-            f"{found.coefficients} coefficients, so each parameter stands by itself: an effect may be that "
-            "of another parameter that changed with it."
+            f"{found.coefficients} coefficients, so each parameter is tested alone: an effect can be due "
+            "to another parameter that changed with it."
         ]
     if found.dependent:
         notes.append(
-            "Without an effect of their own, as others determine them in these trials: "
+            "Without a separate effect, because others determine them in these trials: "
             f"{telling.listed(found.dependent)}."
         )
     if found.rare:
-        notes.append(f"Too few configurations to tell an effect: {telling.listed(found.rare)}.")
+        notes.append(f"Too few configurations to estimate an effect: {telling.listed(found.rare)}.")
     if rows.plan.search.sampler != "random" and not rows.plan.only:
         notes.append(
-            "Configurations were chosen by earlier results: parameters that moved together are hard to tell "
-            "apart."
+            "Configurations were chosen by earlier results: parameters that changed together are hard to "
+            "separate."
         )
     return notes

@@ -1,4 +1,4 @@
-"""What each parameter changes, with all comparisons accounted for."""
+"""The effect of each parameter, corrected for all comparisons."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Effects(Drawn):
 
 
 def effects(rows: SearchRows) -> Effects:
-    """Return what each parameter changes in the success rate, or in the loss where that is the question.
+    """Return the effect of each parameter on the success rate, or on the loss if the target is on a loss.
 
     Which way it is told is :func:`analysis.effects.comparing.compared`'s.
     """

@@ -103,13 +103,14 @@ def importances(rows: SearchRows, table: pd.DataFrame) -> Importances:
         )
     elif best > count / 2:
         why = (
-            f"Importances cannot be told: {best} of {plural(count, 'configuration')} are as good as the best."
+            f"Importances cannot be determined: {best} of {plural(count, 'configuration')} are as good as "
+            "the best."
         )
     elif told.empty:
-        why = "Importances cannot be told: no parameter differs among the configurations with an outcome."
+        why = "Importances cannot be determined: no parameter differs among configurations with an outcome."
     of, by_chance = _evaluated(told, loss, wanted) if not why else ([], math.nan)
     if not why and not of:
-        why = "Importances cannot be told: the best configurations are spread like all others."
+        why = "Importances cannot be determined: the best configurations are spread like all others."
     return Importances(
         of=of,
         metric=metric,

@@ -1,4 +1,4 @@
-"""What the effects are effects on: the success rate, or the value of a metric, of every configuration."""
+"""The response variable of effects: the success rate, or the value of a metric, of every configuration."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Pictures: what is drawn, stated once as marks on axes, and two ways to draw it, on paper and in a page."""
+"""Pictures: marks on axes, drawn by Matplotlib into files and by plotly into the page."""

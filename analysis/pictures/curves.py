@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CURVES = 60
-"""Curves in one picture: more cannot be told apart."""
+"""Curves in one picture: more cannot be distinguished."""
 
 _LONGEST_CURVE = 200
 _FAR_OUT = 3.0

@@ -1,4 +1,4 @@
-"""What a picture consists of: plain values, which know nothing of how they are drawn.
+"""The elements of a picture: plain values, independent of how they are drawn.
 
 A picture is stated once and painted twice: by Matplotlib for files, by plotly in the page. Colours, markers
 and dashes follow from the role of a mark, see :mod:`analysis.pictures.style`.

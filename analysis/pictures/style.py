@@ -1,4 +1,4 @@
-"""One style for all pictures: a role has a colour, a marker and a dash, and is told apart by any two of them.
+"""One style for all pictures: a role has a colour, a marker and a dash; any two of them identify it.
 
 Colours are Okabe and Ito's, which the colour-blind can tell apart; markers and dashes carry the same in grey.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Look:
-    """How a role looks. Markers and dashes are Matplotlib's; :mod:`.page` translates them."""
+    """The style of a role. Markers and dashes are Matplotlib's; :mod:`.page` translates them."""
 
     colour: str
     marker: str = "o"
@@ -63,7 +63,7 @@ _SERIES = (
 
 
 def look_of(role: str) -> Look:
-    """Return how a role looks.
+    """Return the style of a role.
 
     Raises:
         KeyError: there is no such role.

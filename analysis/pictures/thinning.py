@@ -1,4 +1,4 @@
-"""Fewer marks where there are too many to be told apart."""
+"""Fewer marks where there are too many to distinguish."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a learning rate did to a trial: too slow, stuck, works, unstable, diverges, or not known.
+"""The learning-rate regime of a trial: too slow, stuck, works, unstable, diverges, or unknown.
 
 An ending alone does not tell them apart: a rate that is too low and one that blew the loss up without making
 it infinite both leave a trial that "finished" with an exact match of nothing. The curve of its loss does.
@@ -46,11 +46,11 @@ REGIMES: dict[Regime, str] = {
     "too slow": f"did not solve, and over the last {LAST_PART * 100:g} % of its steps its loss fell by "
     f"{FALL * 100:g} % or more, and by more than {SCATTER:g} standard errors (a line through the reports)",
     "stuck": "did not solve, and its loss lay on a plateau at the end",
-    "not learned": "did not solve, with too few reports at its end to tell too slow from stuck",
+    "not learned": "did not solve, with too few reports at its end to distinguish too slow from stuck",
     "works": "solved, and still at the target at its last report",
     "unstable": "had the target and was below it at its last report, or its loss ended above "
     f"{RISE:g} times its lowest",
-    "diverges": f"its loss was not finite any more, or ended above {BLOWN_UP:g} times its own first report's "
+    "diverges": f"its loss became non-finite, or ended above {BLOWN_UP:g} times its own first report's "
     "or the usual first report's (the median of the trials)",
     "unknown": "stopped early, interrupted, failed, or still running",
 }

@@ -110,7 +110,7 @@ class Regimes(Drawn):
 
     @cached_property
     def sentences(self) -> Sequence[str]:
-        """The band first, then its edges, what to use, and what cannot be told."""
+        """The band first, then its edges, what to use, and what cannot be determined."""
         from analysis.regimes.sentences import sentences
 
         return sentences(self)

@@ -116,7 +116,7 @@ def _positive(table: pd.DataFrame, name: str, option: str) -> pd.Series[Any]:
     if wrong:
         raise SelectionError(
             f"{option} {name}: is {plain(wrong[0])} in some configurations; it must be a number above 0 "
-            "everywhere, since its logarithm is looked at; leave those out with --where"
+            "everywhere, since its logarithm is used; leave those out with --where"
         )
     return pd.to_numeric(column).astype(float)
 

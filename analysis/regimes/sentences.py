@@ -1,4 +1,4 @@
-"""What the regimes of a search are, in sentences: the band first."""
+"""Regimes in sentences: the band first."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MOST_NAMED = 4
 
 
 def sentences(finding: Regimes) -> list[str]:
-    """Say which rates work at which sizes, where the edges are, what to use, and what cannot be told."""
+    """State which rates work at which sizes, the edges, what to use, and what cannot be determined."""
     frame = finding.points.frame
     if frame.empty:
         without = finding.points.without_rate
         why = f"none of {plural(without, 'trial')} has {finding.rate}" if without else "there is no trial yet"
-        return [f"Which {rates(finding)} work cannot be told: {why}."]
+        return [f"Which {rates(finding)} work cannot be determined: {why}."]
     said = [_answer(finding)]
     if finding.fitted is not None and finding.fitted.lowest < finding.fitted.highest:
         said += [_edge(finding, "lower"), _edge(finding, "upper"), *_to_use(finding)]
@@ -39,9 +39,9 @@ def _answer(finding: Regimes) -> str:
     frame, known, (small, large) = finding.points.frame, finding.points.known, finding.sizes
     where, tried = at(finding, small, large), _range(frame["rate"])
     works = f"{int((known['regime'] == 'works').sum()):,} of {plural(len(known), 'trial')}"
-    cannot = f"Which {rates(finding)} work at {where} cannot be told"
+    cannot = f"Which {rates(finding)} work at {where} cannot be determined"
     if finding.target is None:
-        return f"{cannot}: the search states no target; {rates(finding)} of {tried} were tried."
+        return f"{cannot}: the search has no target; {rates(finding)} of {tried} were tried."
     if known.empty:
         return f"{cannot}: no outcome is known yet, of {plural(len(frame), 'trial')}."
     if finding.fitted is None:
@@ -58,13 +58,13 @@ def _answer(finding: Regimes) -> str:
 
 
 def _is_untold(finding: Regimes, side: Side) -> bool:
-    """Tell whether trials on one side contradict that there is an edge, so that nothing can be said of it."""
+    """Return whether trials on one side contradict an edge there."""
     assert finding.fitted is not None
     return bool(getattr(finding.fitted, f"{side}_reason").startswith("success"))
 
 
 def _band(finding: Regimes, size: float) -> str:
-    """Say which rates work for at least half of the trials at a size."""
+    """State which rates work for at least half of the trials at a size."""
     fitted = finding.fitted
     assert fitted is not None
     lower, upper = finding.edge("lower", size), finding.edge("upper", size)
@@ -91,11 +91,11 @@ def _end(finding: Regimes, side: Side, size: float) -> str:
 
 
 def _trend(finding: Regimes) -> str:
-    """Say how the best rate goes with the size."""
+    """State how the best rate depends on the size."""
     exponent, size = finding.exponent, finding.points.middle_size
     best = finding.rate_for(size)
     if not best.is_known:
-        return "the best rate lies between two edges, and cannot be told from one"
+        return "the best rate lies between two edges, and cannot be determined from one"
     if not finding.is_of_sizes:
         return f"the best, in their geometric middle, is {best}"
     if not exponent.is_known:
@@ -104,12 +104,12 @@ def _trend(finding: Regimes) -> str:
     power = f"{finding.size}^{exponent.value:.2f} (95 % interval {interval})"
     middle = f"{best} at {at(finding, size)}"
     if exponent.low <= 0 <= exponent.high:
-        return f"whether the best rate, {middle}, goes with the size cannot be told: {power}"
+        return f"whether the best rate, {middle}, depends on the size cannot be determined: {power}"
     return f"the best rate {'falls' if exponent.value < 0 else 'rises'} as {power} and is {middle}"
 
 
 def _edge(finding: Regimes, side: Side) -> str:
-    """Say where an edge is at the smallest and the largest size, and what becomes of trials beyond it."""
+    """State an edge at the smallest and the largest size, and the regimes of trials beyond it."""
     small, large = finding.sizes
     first, last = _edge_at(finding, side, small), _edge_at(finding, side, large)
     told = f"The {side} edge {first}"
@@ -125,7 +125,7 @@ def _edge_at(finding: Regimes, side: Side, size: float) -> str:
         return f"is {estimate}"
     reason = getattr(fitted, f"{side}_reason")
     if _is_untold(finding, side):
-        return f"cannot be told, since {reason}"
+        return f"cannot be determined, since {reason}"
     if reason or estimate.is_known:
         tried = math.exp(fitted.lowest if side == "lower" else fitted.highest)
         return f"is not reached, and {_FAR[side]} {amount(tried)}, the {_LAST[side]} rate tried"
@@ -133,7 +133,7 @@ def _edge_at(finding: Regimes, side: Side, size: float) -> str:
 
 
 def _beyond(finding: Regimes, side: Side) -> str:
-    """Say what became of the trials beyond an edge."""
+    """State the regimes of the trials beyond an edge."""
     known, ends = finding.points.known, [finding.edge(side, size).value for size in finding.sizes]
     if not all(map(math.isfinite, ends)):
         return ""
@@ -150,7 +150,7 @@ def _to_use(finding: Regimes) -> list[str]:
     inside = finding.rate_for(middle)
     if not inside.is_known or not finding.is_of_sizes:
         return []
-    told = f"To be used: {inside} at {at(finding, middle)}"
+    told = f"Recommended: {inside} at {at(finding, middle)}"
     if finding.exponent.is_known:
         half, twice = (f"{finding.rate_for(size)} at {at(finding, size)}" for size in (small / 2, 2 * large))
         told += f"; extrapolated, {half} and {twice}"
@@ -187,16 +187,16 @@ def _counts(finding: Regimes) -> str:
 
 
 def _confounded(finding: Regimes) -> list[str]:
-    """Say what else may be behind an edge."""
+    """State other possible causes of an edge."""
     said, frame = [], finding.points.frame
     if finding.others:
         shown = [*finding.others[:_MOST_NAMED], *(["others"] if len(finding.others) > _MOST_NAMED else [])]
-        said.append(f"What else varies ({', '.join(shown)}) is not accounted for.")
+        said.append(f"Other varying parameters ({', '.join(shown)}) are not accounted for.")
     most = frame["rate"].value_counts()
     if finding.is_of_sizes and len(most) > 1 and most.iloc[0] > len(frame) / 2:
         said.append(
             f"{most.iloc[0]:,} of {len(frame):,} trials are at one rate, {amount(float(most.index[0]))}: at "
-            "sizes where no other was tried, a model that is too small reads like a rate beyond an edge."
+            "sizes where no other was tried, a model that is too small looks like a rate beyond an edge."
         )
     return said
 
@@ -205,8 +205,8 @@ def _criteria(finding: Regimes) -> str:
     present = set(finding.points.frame["regime"])
     told = "; ".join(f"{name}: {meaning}" for name, meaning in REGIMES.items() if name in present)
     loss = finding.points.loss
-    curve = f"The loss is {loss}." if loss else "The search has no loss whose curve could be looked at."
-    return f"Trials were told apart so: {told}. {curve}"
+    curve = f"The loss is {loss}." if loss else "The search has no loss curve."
+    return f"Criteria: {told}. {curve}"
 
 
 def _range(values: pd.Series[float]) -> str:

@@ -1,4 +1,4 @@
-"""Which trials would tell what cannot be told yet: fixed rules, in words."""
+"""Proposed trials for what cannot be determined yet: fixed rules, in words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from analysis.regimes.finding import Regimes, Side
 
 NARROW = 1.5
-"""An edge is told well when its interval spans no more than this factor."""
+"""An edge is well determined if its interval spans no more than this factor."""
 
 SEEDS = 3
 """Seeds of each configuration that is proposed."""
@@ -22,9 +22,9 @@ _MOST_GROWTH = 20
 
 
 def what_would_tell(finding: Regimes) -> list[str]:
-    """Say which trials would tell the edges, where they are not told well."""
+    """Propose trials for edges that are not well determined."""
     if finding.target is None:
-        return ["With a target in the plan, it could be told which trials work."]
+        return ["With a target in the plan, one could determine which trials work."]
     if finding.fitted is None or not finding.fitted.lowest < finding.fitted.highest:
         return [_other_rates(finding)]
     return [text for side in ("lower", "upper") if (text := _for_edge(finding, side))]
@@ -40,7 +40,7 @@ def _other_rates(finding: Regimes) -> str:
 
 
 def _for_edge(finding: Regimes, side: Side) -> str:
-    """Say what would tell one edge: rates beyond those tried, or more trials within its interval."""
+    """Propose trials for one edge: rates beyond those tried, or more trials within its interval."""
     fitted, middle = finding.fitted, finding.points.middle_size
     assert fitted is not None
     if getattr(fitted, f"{side}_reason").startswith("success"):

@@ -116,7 +116,7 @@ def _columns(finding: Regimes) -> list[Column]:
         Column("size_to", size.unit, "the largest size that stands there"),
     ]
     meanings = {
-        "lower": f"{finding.rate} below which fewer than half of the trials work; missing where none works",
+        "lower": f"{finding.rate} below which fewer than half of the trials work; missing if none works",
         "best": f"{finding.rate} in the geometric middle of both edges",
         "upper": f"{finding.rate} above which fewer than half of the trials work",
     }

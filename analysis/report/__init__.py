@@ -1,4 +1,4 @@
-"""The report on a search: one page that needs no network, and the same in Markdown."""
+"""The report on a search: one self-contained page, and the same in Markdown."""
 
 from analysis.report.writing import write_report
 

@@ -28,7 +28,7 @@ def content_of(rows: SearchRows, findings: Sequence[Finding] | None = None) -> C
 
     Args:
         rows: the search.
-        findings: those of :func:`analysis.findings.findings_of`, if they are there already.
+        findings: those of :func:`analysis.findings.findings_of`, if already computed.
     """
     found = findings_of(rows) if findings is None else findings
     sections = [
@@ -94,7 +94,7 @@ def _positions_section(rows: SearchRows) -> Section:
     split = positions(rows)
     return Section(
         key="positions",
-        title="Where confirmed models are right",
+        title="Accuracy of confirmed models by group",
         pictures=split.pictures,
         tables=[shown(table) for table in split.tables],
     )

@@ -19,7 +19,7 @@ _HERE = Path(__file__).parent
 
 
 def page(content: Content) -> str:
-    """Return a report as a page of HTML. Every text in it is shown letter by letter, never run."""
+    """Return a report as a page of HTML. All text in it is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -1,4 +1,4 @@
-"""Figures that others have published, beside those of the search."""
+"""Published figures beside those of the search."""
 
 from __future__ import annotations
 

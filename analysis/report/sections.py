@@ -1,4 +1,4 @@
-"""What a report consists of: sections, as plain values, which know nothing of how they are written."""
+"""The sections of a report, as plain values, independent of the output format."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def write_report(
     Args:
         rows: the search.
         path: where the page goes; ``report.html`` in the search's folder if None.
-        findings: those of :func:`analysis.findings.findings_of`, if they are there already.
+        findings: those of :func:`analysis.findings.findings_of`, if already computed.
 
     Returns:
         the page, then the Markdown.

@@ -1,4 +1,4 @@
-"""Time to target: how soon trials reach it, with those counted that did not, and what a success costs."""
+"""Time to target: how soon trials reach it, censored ones included, and the cost of a success."""
 
 from analysis.times.finding import Times, times
 

@@ -1,4 +1,4 @@
-"""How the times of two searches differ: ratios, each with its interval, and the log-rank test."""
+"""Differences of the times of two searches: ratios with intervals, and the log-rank test."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Times(Drawn):
-    """How long it takes to the target, and what a success costs."""
+    """The time to the target, and the cost of a success."""
 
     kind: ClassVar[str] = "times"
     title: ClassVar[str] = "Time to target"
@@ -111,11 +111,11 @@ class Times(Drawn):
 
 
 def times(rows: SearchRows, by: str | None = None, cost: str | None = None) -> Times:
-    """Return how long the trials of a search take to the target, and what a success costs.
+    """Return the time of a search's trials to the target, and the cost of a success.
 
     Args:
         rows: the search, or a part of it.
-        by: a parameter; each of its values gets times of its own, beside those of all trials.
+        by: a parameter; each of its values gets separate times, beside those of all trials.
         cost: the cost that the first sentence and the pictures are about, such as ``steps_to_target``. If
             None it is the plan's first objective of that kind, else processor time, else steps.
 

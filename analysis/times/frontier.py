@@ -32,7 +32,7 @@ def columns_of(unit: str) -> list[Column]:
     return [
         Column("configuration", "", "number of the configuration"),
         Column("params", "parameters", "exact number of unique parameters"),
-        Column("cost", unit, "cost of a success: all that its trials spent, over those that succeeded"),
+        Column("cost", unit, "cost of a success: total spent by its trials, divided by the successes"),
         Column("low", unit, "lower end of the 95 % interval of that"),
         Column("high", unit, "upper end of the 95 % interval of that"),
         Column("successes", "trials", "trials that reached the target"),

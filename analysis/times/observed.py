@@ -1,4 +1,4 @@
-"""What each trial shows of the time to the target: how long it was watched, and whether it got there."""
+"""Observations of the time to the target: how long each trial was observed, and whether it reached it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 MOST_GROUPS = 7
-"""Looks of series repeat beyond so many groups; further ones are not drawn."""
+"""Styles of series repeat beyond this many groups; further ones are not drawn."""
 
 MOST_STEPS = 600
 """Corners of a curve that are drawn."""

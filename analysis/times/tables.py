@@ -88,7 +88,7 @@ def _of_cost(times: Times, cost: str) -> Table:
         )
     quantities = {
         "half": (unit, "by when half of the trials have reached the target; missing if they have not"),
-        "success_costs": (unit, "all that was spent, over successes; missing without one"),
+        "success_costs": (unit, "total spent, divided by successes; missing without one"),
         "restricted_mean": (unit, "mean until the target is reached, counting no more than restricted_to"),
         "reached": ("share", "trials that have reached the target when the longest ends (Kaplan and Meier)"),
     }

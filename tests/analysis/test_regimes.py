@@ -161,7 +161,7 @@ def test_first_sentence_names_the_band_at_both_ends_and_the_power_law(found: Reg
     assert "at 4,256 parameters rates of 0.00" in first
     assert "work for at least half of the seeds" in first
     assert "falls as params^-0." in first
-    assert any(text.startswith("To be used: ") and "extrapolated" in text for text in found.sentences)
+    assert any(text.startswith("Recommended: ") and "extrapolated" in text for text in found.sentences)
 
 
 def test_a_rate_at_a_new_size_follows_the_power_law(found: Regimes):
@@ -249,12 +249,15 @@ def always(rate: float, size: int, seed: int) -> bool:
         ),
         (grid(never, ending="diverged"), "no rate works: 0 of 135 trials"),
         (grid(always), "rates of 0.001 (the lowest tried) to 0.1 (the highest tried) work"),
-        (grid(never, ending="interrupted"), "cannot be told: no outcome is known yet, of 135 trials"),
-        (grid(always, rates=(0.01,)), "cannot be told: only 0.01 was tried, at which 15 of 15 trials work"),
-        (grid(never, target=None), "cannot be told: the search states no target"),
+        (grid(never, ending="interrupted"), "cannot be determined: no outcome is known yet, of 135 trials"),
+        (
+            grid(always, rates=(0.01,)),
+            "cannot be determined: only 0.01 was tried, at which 15 of 15 trials work",
+        ),
+        (grid(never, target=None), "cannot be determined: the search has no target"),
         (curves(("solved", LEARNED, HELD)), "only 0.01 was tried, at which 1 of 1 trial work"),
         (curves((None, [], [])), "no outcome is known yet, of 1 trial"),
-        (grid(lambda rate, size, seed: seed == 0), "cannot be told"),
+        (grid(lambda rate, size, seed: seed == 0), "cannot be determined"),
     ],
 )
 def test_searches_that_cannot_tell_say_so(rows: SearchRows, said: str):
@@ -272,7 +275,7 @@ def test_empty_search_says_so():
     rows = curves((None, [], []))
     empty = SearchRows.of_frames(rows.plan, list(rows.metrics.values()), rows.trials.iloc[:0])
     found = regimes(empty)
-    assert list(found.sentences) == ["Which rates work cannot be told: there is no trial yet."]
+    assert list(found.sentences) == ["Which rates work cannot be determined: there is no trial yet."]
     assert (list(found.tables), list(found.pictures)) == ([], [])
     json.dumps(found.as_json(), allow_nan=False)
 

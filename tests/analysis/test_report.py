@@ -330,11 +330,11 @@ def test_a_report_answers_and_shows_method_limits_and_failures():
     assert method["Early stopping"].startswith(
         "asynchronous successive halving (ASHA) on bits per byte: at 30 %"
     )
-    assert method["Cost"].startswith("11 min 29 s of processor time in all")
+    assert method["Cost"].startswith("11 min 29 s of processor time in total")
     assert "shared a machine" in method["Elapsed time"]
     assert "18dc68de2c58bea4ab455039f7ee62fae5ec8e65" in method["Versions"]
     limits = " ".join(sections["limits"].sentences)
-    assert "Of 30 trials, 13 ended before they could tell" in limits
+    assert "Of 30 trials, 13 ended before it was known" in limits
     assert "33 % if all unknown ones had failed, 77 % if all had solved" in limits
 
 
@@ -469,7 +469,9 @@ def test_the_command_writes_the_page_and_says_the_answer(tmp_path: Path, capsys:
     out = tmp_path / "page.html"
     assert report_command(str(PUBLISHED / "attention-heads"), output=out) == 0
     said = capsys.readouterr().out
-    assert said.startswith("The parameter cliff cannot be told: all trials with a known outcome have 2,928")
+    assert said.startswith(
+        "The parameter cliff cannot be determined: all trials with a known outcome have 2,928"
+    )
     assert f"written: {out}, {out.with_suffix('.md')}" in said
     assert report_command(str(PUBLISHED / "attention-heads"), output=out, as_json=True) == 0
     printed = json.loads(capsys.readouterr().out)

@@ -18,8 +18,9 @@ from helpers.space_files import RIGHT, WITHOUT_TRY_FIRST, changed, load, refusal
 from ruamel.yaml import YAML
 
 from paretune.plan.loading import load_bound
-from search_spaces.loader import MAX_BYTES, SpaceFile
+from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError, dotted
+from search_spaces.reading import MAX_BYTES
 
 WHERE_IT_DIFFERS, ANY_LINE = object(), object()
 """Stand for the line that a message must tell: the first that differs from the right file, or any."""
@@ -144,7 +145,7 @@ WHAT_IS_ASKED = [
     case("name with capitals", changed("name: tiny", "name: Tiny_One"), "name", "'Tiny_One' ... lower-case"),
     case("name with a line break", changed("name: tiny", r'name: "tiny\n"'), "name", "lower-case"),
     case("name too long", changed("name: tiny", f"name: {'a' * 81}"), "name", "at most 80"),
-    case("name is a number", changed("name: tiny", "name: 7"), "name", "got 7 ... string"),
+    case("name is a number", changed("name: tiny", "name: 7"), "name", "got 7 ... text"),
     case(
         "unknown task",
         changed("task: addition", "task: subtraction"),
@@ -174,7 +175,7 @@ WHAT_IS_ASKED = [
         "direction that does not exist",
         changed("exact_match, direction: max", "exact_match, direction: up"),
         "objectives.0.direction",
-        "'up' ... 'max' or 'min'",
+        "'up' ... max or min",
     ),
     case(
         "objective stated twice",
@@ -211,21 +212,21 @@ FIXED = [
         "fixed.n_digits",
         "is not a parameter of addition ... did you mean digits?",
     ),
-    case("word for a number", changed("400", "many"), "fixed.steps", "'many' ... integer"),
-    case("fraction for a whole number", changed("400", "400.5"), "fixed.steps", "400.5 ... integer"),
-    case("text for a number", changed("400", '"400"'), "fixed.steps", "'400' ... integer"),
-    case("no is a word", changed("  steps: 400", "  final_norm: no"), "fixed.final_norm", "'no' ... boolean"),
+    case("word for a number", changed("400", "many"), "fixed.steps", "'many' ... a whole number"),
+    case("fraction for a whole number", changed("400", "400.5"), "fixed.steps", "400.5 ... a whole number"),
+    case("text for a number", changed("400", '"400"'), "fixed.steps", "'400' ... a whole number"),
+    case("no is a word", changed("  steps: 400", "  final_norm: no"), "fixed.final_norm", "'no' ... true or false"),
     case(
         "value above the task's bound",
         changed("digits: 3", "digits: 19"),
         "fixed.digits",
-        "got 19 ... less than or equal to 18",
+        "got 19 ... at most 18",
     ),
     case(
         "value that the task does not list",
         changed("digits: 3", "norm: batchnorm"),
         "fixed.norm",
-        "'batchnorm' ... 'layernorm', 'rmsnorm' or 'none'",
+        "'batchnorm' ... layernorm, rmsnorm or none",
     ),
     case(
         "infinite value",
@@ -237,7 +238,7 @@ FIXED = [
         "wrong value inside a list",
         changed("  digits: 3", "  curriculum: [{digits: [1, 2], share: -1}]"),
         "fixed.curriculum.0.share",
-        "got -1 ... greater than 0",
+        "got -1 ... above 0",
     ),
     case(
         "seed, which the search sets",
@@ -298,21 +299,21 @@ DIMENSIONS = [
         "space.warmup",
         "whole number of steps ... step=0.15",
     ),
-    case("step of 0", changed("step: 4", "step: 0"), "space.d_model.step", "got 0 ... equal to 1"),
+    case("step of 0", changed("step: 4", "step: 0"), "space.d_model.step", "got 0 ... at least 1"),
     case(
-        "fraction in whole numbers", changed("low: 4", "low: 4.5"), "space.d_model.low", "got 4.5 ... integer"
+        "fraction in whole numbers", changed("low: 4", "low: 4.5"), "space.d_model.low", "got 4.5 ... a whole number"
     ),
     case(
         "end below the task's bound",
         changed("low: 4, high: 16", "low: 0, high: 16"),
         "space.d_model.low",
-        "got 0 ... greater than or equal to 2",
+        "got 0 ... at least 2",
     ),
     case(
         "end above the task's bound",
         changed("high: 0.3", "high: 1.5"),
         "space.warmup.high",
-        "got 1.5 ... less than 1",
+        "got 1.5 ... below 1",
     ),
     case("infinite end", changed("high: 1e-1", "high: .inf"), "space.lr.high", "inf ... finite"),
     case("end is not a number", changed("low: 1e-3", "low: .nan"), "space.lr.low", "nan ... finite"),
@@ -326,7 +327,7 @@ DIMENSIONS = [
         "choice that the task refuses",
         changed("[constant, ", "[linear, constant, "),
         "space.schedule.values.0",
-        "'linear' ... 'warmup_cosine', 'constant_linear' or 'constant'",
+        "'linear' ... warmup_cosine, constant_linear or constant",
     ),
     case(
         "same choice twice",
@@ -344,7 +345,7 @@ DIMENSIONS = [
         "wrong value inside a choice",
         changed("space:", "space:\n  curriculum: {type: choice, values: [[], [{digits: [1, 2], share: 0}]]}"),
         "space.curriculum.values.1.0.share",
-        "got 0 ... greater than 0",
+        "got 0 ... above 0",
     ),
 ]
 
@@ -472,13 +473,13 @@ CONSTRAINTS = [
         "negative limit",
         changed("max: 5000", "max: -1"),
         "constraints.params.max",
-        "got -1 ... greater than or equal to 0",
+        "got -1 ... at least 0",
     ),
     case(
         "limit that is not whole",
         changed("max: 5000", "max: 5e3"),
         "constraints.params.max",
-        "got 5000.0 ... integer",
+        "got 5000.0 ... a whole number",
     ),
     case(
         "space of invalid combinations only",
@@ -494,8 +495,8 @@ CONSTRAINTS = [
 ]
 
 SEARCH = [
-    case("no trials", changed("trials: 6", "trials: 0"), "search.trials", "got 0 ... equal to 1"),
-    case("fraction of a trial", changed("trials: 6", "trials: 6.5"), "search.trials", "integer"),
+    case("no trials", changed("trials: 6", "trials: 0"), "search.trials", "got 0 ... at least 1"),
+    case("fraction of a trial", changed("trials: 6", "trials: 6.5"), "search.trials", "a whole number"),
     case(
         "fewer trials than seeds",
         changed("trials: 6, seeds: 2", "trials: 2, seeds: 3"),
@@ -506,13 +507,13 @@ SEARCH = [
         "too many seeds",
         changed("trials: 6, seeds: 2", "trials: 600, seeds: 501"),
         "search.seeds",
-        "got 501 ... equal to 500",
+        "got 501 ... at most 500",
     ),
     case(
         "unknown sampler",
         changed("trials: 6", "sampler: grid"),
         "search.sampler",
-        "'grid' ... 'tpe' or 'random'",
+        "'grid' ... tpe or random",
     ),
     case(
         "a cost of reaching a target that there is none of",
@@ -603,7 +604,7 @@ SEARCH = [
         "a target held for no evaluation",
         changed("target: {exact_match: 0.99}", "target: {exact_match: 0.99}\ntarget_hold: 0"),
         "target_hold",
-        "got 0 ... greater than or equal to 1",
+        "got 0 ... at least 1",
     ),
     case(
         "first rung at the end of the budget",
@@ -651,7 +652,7 @@ SEARCH = [
         "rung at the end",
         changed("grace_period: 100", "at: [0.5, 1]"),
         "early_stopping.at.1",
-        "got 1 ... less than 1",
+        "got 1 ... below 1",
     ),
     case(
         "share of too few steps to stop at",
@@ -663,7 +664,7 @@ SEARCH = [
         "rungs at which all go on",
         changed("grace_period: 100", "grace_period: 100, reduction_factor: 1"),
         "early_stopping.reduction_factor",
-        "got 1 ... greater than 1",
+        "got 1 ... above 1",
     ),
     case(
         "rungs that compare the parameter count",
@@ -683,8 +684,8 @@ SEARCH = [
         "resources",
         "a share up to 1 or a whole number ... gpu=1.5",
     ),
-    case("negative GPU", changed("cpu: 1", "gpu: -1"), "resources.gpu", "got -1 ... equal to 0"),
-    case("no processor", changed("cpu: 1", "cpu: 0"), "resources.cpu", "got 0 ... greater than 0"),
+    case("negative GPU", changed("cpu: 1", "gpu: -1"), "resources.gpu", "got -1 ... at least 0"),
+    case("no processor", changed("cpu: 1", "cpu: 0"), "resources.cpu", "got 0 ... above 0"),
     case("infinite processor", changed("cpu: 1", "cpu: .inf"), "resources.cpu", "inf ... finite"),
 ]
 
@@ -838,7 +839,7 @@ def test_what_learns_on_a_gpu_only_is_refused_where_trials_get_none(file: Path, 
     (mistake,) = refusal_of(file).mistakes
     assert dotted(mistake.path) == key
     assert mistake.message == (
-        "got 'flex', but trials get no GPU (attention: flex learns on a GPU only, auto and sdpa everywhere); "
+        "got 'flex', but trials get no GPU (attention: flex trains on a GPU only, auto and sdpa everywhere); "
         "take another, or state resources.gpu"
     )
     assert load(file, gpu=0.25).plan.resources.gpu == 0.25
@@ -937,7 +938,7 @@ def test_check_prints_the_mistakes_and_exits_with_2(file: Path):
     file.write_text(changed("steps: 400", "steps: many"))
     done = run_cli("check", file)
     assert done.code == 2
-    assert done.err == f"{file}:8: fixed.steps: got 'many'; accepted: integer\n"
+    assert done.err == f"{file}:8: fixed.steps: got 'many'; accepted: a whole number\n"
     assert done.out == ""
 
 
@@ -945,7 +946,7 @@ def test_check_tells_programs_the_mistakes_as_json(file: Path):
     file.write_text(changed("steps: 400", "steps: many"))
     done = run_cli("check", file, "--json")
     assert done.code == 2
-    message = "got 'many'; accepted: integer"
+    message = "got 'many'; accepted: a whole number"
     assert json.loads(done.out) == {
         "valid": False,
         "mistakes": [{"file": str(file), "line": 8, "key": "fixed.steps", "message": message}],

@@ -176,6 +176,6 @@ def test_a_prefix_that_cannot_be_kept_is_told_once_and_costs_no_run(
     assert [without_times(now.metrics) for now in reports] == [without_times(then.metrics) for then in alone]
     (message,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert message.startswith(f"the shared prefix {folder}")
-    assert "/4.pt is not kept" in message
+    assert "/4.pt is not saved" in message
     assert reason in message
     assert not [path for path in folder.rglob("*") if path.is_file()]

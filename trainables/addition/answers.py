@@ -1,4 +1,4 @@
-"""What a model answers: all answer positions in one pass, and one token after the other."""
+"""A model's answers: all answer positions in one pass, or token by token."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def teacher_forced_logits(model: nn.Module, sequences: Tensor, form: Format) -> 
 
 
 def right_tokens(logits: Tensor, answers: Tensor) -> Tensor:
-    """Tell which answer tokens have the highest logit: bool tensor of shape (n, answer_length).
+    """Return which answer tokens have the highest logit: bool tensor of shape (n, answer_length).
 
-    A whole row of True means that greedy decoding gives the right answer, and the other way
-    round: as long as every token so far is right, the true tokens are what the decoder has
-    written itself. A position with a logit that is not finite is wrong, whatever argmax says.
+    A row is all True if and only if greedy decoding gives the correct answer: as long as every token
+    so far is correct, the true tokens are those that the decoder has written itself. A position with a
+    non-finite logit is incorrect, whatever argmax returns.
     """
     return (logits.argmax(-1) == answers) & logits.isfinite().all(-1)
 
 
 def margins(logits: Tensor, answers: Tensor) -> Tensor:
-    """Return by how much the right token's logit exceeds the best other: shape (n, answer_length).
+    """Return by how much the correct token's logit exceeds the best other: shape (n, answer_length).
 
-    A margin near zero may be lost to the rounding of another machine; below zero, the token is wrong.
+    A margin near zero can change sign with another machine's rounding; below zero, the token is incorrect.
     """
     right = logits.gather(-1, answers[..., None])
     others = logits.scatter(-1, answers[..., None], -torch.inf)
@@ -66,13 +66,13 @@ def greedy_answers(model: nn.Module, a: Tensor, b: Tensor, form: Format) -> Tens
 
 
 def add(model: nn.Module, a: int, b: int, form: Format) -> int | None:
-    """Let a model add two numbers, each of at most the format's digits; None if it says no number."""
+    """Let a model add two numbers of at most the format's digits; None if its answer is not a number."""
     value = int(form.decode(greedy_answers(model, torch.tensor([a]), torch.tensor([b]), form)))
     return None if value == MALFORMED else value
 
 
 def answer(model: nn.Module, a: int, b: int, config: AdditionConfig) -> int | None:
-    """Let a model of a configuration add two numbers; None if it says no number.
+    """Let a model of a configuration add two numbers; None if its answer is not a number.
 
     Raises:
         InputError: a number has more digits than the model was trained for.

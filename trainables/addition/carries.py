@@ -1,4 +1,4 @@
-"""Carries of written additions: counting them, and drawing problems that have them where one wants.
+"""Carries of written additions: counting them, and drawing problems with chosen carries.
 
 A column carries if its two digits and the carry into it make ten or more. A chain is a run of
 neighbouring columns that all carry.
@@ -33,7 +33,7 @@ def longest_chain(a: Tensor, b: Tensor, digits: int) -> Tensor:
 
 
 def columns_with(count: Tensor, length: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Draw which columns shall carry, ``count`` of them in each problem, any as likely as another.
+    """Draw which columns carry, ``count`` of them in each problem, uniformly.
 
     Args:
         count: int64 tensor of shape (n,), 0 to ``length``.
@@ -50,10 +50,10 @@ def columns_with(count: Tensor, length: Tensor, most: int, generator: torch.Gene
 
 
 def chained_columns(length: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Draw which columns shall carry, with a chain of 2 to ``length`` columns, as :func:`columns_with`.
+    """Draw which columns carry, with a chain of 2 to ``length`` columns, as :func:`columns_with`.
 
-    Chains of every length are equally frequent and begin anywhere; the other columns carry or not by
-    chance. Operands of one digit can have no chain; theirs is one carry.
+    All chain lengths are equally likely, and chains begin anywhere; the other columns carry at random.
+    Operands of one digit have no chain, but one carry.
     """
     run = SHORTEST_CHAIN + _up_to((length - SHORTEST_CHAIN).clamp(min=0), generator)
     run = torch.minimum(run, length)

@@ -17,11 +17,14 @@ MAX_DIGITS = 18
 MAX_CMA_PARAMETERS = 2000
 """Largest model that CMA-ES can finish: its covariance has this many rows and columns."""
 
+VALIDATION_PROBLEMS = {1: 4, 2: 1000, 3: 99_892}
+"""Problems that can be validated on, by their digits; of more digits, a fortieth of all."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Phase(BaseModel):
-    """A part of the curriculum: which operand lengths are drawn, and for how much of the steps."""
+    """A phase of the curriculum: the operand lengths that are drawn, and its share of the steps."""
 
     model_config = STRICT
 
@@ -58,21 +61,21 @@ class AdditionConfig(TransformerShape, TrainingConfig):
         "reversed", description="Format characters: the answer's least or most significant digit first."
     )
     answer_length: Literal["fixed", "variable"] = Field(
-        "fixed", description="Format characters: the answer padded with zeros, or as short as it is."
+        "fixed", description="Format characters: the answer padded with zeros, or without leading zeros."
     )
     pad_token: bool = Field(
         True, description="Format delimited: a PAD token in the vocabulary, which never occurs, as published."
     )
     position_rows: int | None = Field(
-        None, ge=1, description="Rows of a learned table of positions; by default as the format's origin has."
+        None, ge=1, description="Rows of a learned table of positions; by default as in the format's origin."
     )
     curriculum: Annotated[tuple[Phase, ...], Field(strict=False)] = Field(
         (),
-        description="Phases of operand lengths, one after the other; none means full-length operands only.",
+        description="Phases of operand lengths, in order; none means full-length operands only.",
     )
     carries: Literal["uniform", "balanced"] = Field(
         "uniform",
-        description="Training problems uniform over all, or with each number of carries equally often.",
+        description="Training problems: uniform, or with each number of carries equally often.",
     )
     chain_share: float = Field(
         0.0, ge=0, le=1, description="Share of training problems made to have a long chain of carries."
@@ -84,20 +87,34 @@ class AdditionConfig(TransformerShape, TrainingConfig):
         None,
         ge=1,
         le=10_000_000,
-        description="Different training problems, seen again and again; none draws new ones always.",
+        description="Number of distinct training problems, which are repeated; none always draws new ones.",
     )
     engine: Literal["auto", "native", "torch"] = Field(
         "auto",
-        description="What computes the steps: C++ compiled for the model's shape, or PyTorch. Auto takes "
+        description="What computes the steps: C++, compiled for the model's shape, or PyTorch. Auto takes "
         "native on a CPU with a C++ compiler, for models that it can do and that are small.",
     )
     val_problems: int = Field(2000, ge=1, description="Validation problems in every evaluation.")
 
     @property
     def against_sharing(self) -> list[str]:
-        """Problems that change along the steps too."""
+        """Problems change along the steps too."""
         reasons = super().against_sharing + ["there is a curriculum"] * bool(self.curriculum)
         return reasons + ["chain_share is above 0"] * bool(self.chain_share)
+
+    @property
+    def without_effect(self) -> dict[str, str]:
+        """More problems than there are, and how a share of problems fades that is 0."""
+        reasons = super().without_effect
+        there = VALIDATION_PROBLEMS.get(self.digits, 100**self.digits // 40)
+        if self.val_problems > there:
+            reasons["val_problems"] = (
+                f"got {self.val_problems:,}, but with digits {self.digits} there are only {there:,} "
+                "problems to validate on"
+            )
+        if self.chain_share == 0:
+            reasons["chain_fade"] = f"chain_share is 0{self._if_default('chain_share')}"
+        return reasons
 
     @property
     def layout(self) -> Layout:
@@ -181,8 +198,8 @@ class AdditionConfig(TransformerShape, TrainingConfig):
     def phases(self) -> list[tuple[int, tuple[int, int]]]:
         """Return (last step, (fewest digits, most digits)) of each phase, in order.
 
-        The last phase ends at ``steps``. Phases that the budget is too short for have no steps
-        of their own: they end where the one before them ends.
+        The last phase ends at ``steps``. Phases for which the budget is too short have no
+        steps: they end where the previous one ends.
         """
         if not self.curriculum:
             return [(self.steps, (self.digits, self.digits))]
@@ -209,13 +226,13 @@ class AdditionConfig(TransformerShape, TrainingConfig):
 
 
 def why_torch(config: AdditionConfig) -> str | None:
-    """Return what of a configuration the native engine cannot do, whatever the machine; None if nothing."""
+    """Return what in a configuration the native engine does not support on any machine; None if nothing."""
     if config.dropout > 0:
-        return f"dropout is {config.dropout:g}, which only PyTorch does"
+        return f"dropout is {config.dropout:g}, which only PyTorch supports"
     if config.precision == "bf16":
-        return "precision is bf16, which only PyTorch does"
+        return "precision is bf16, which only PyTorch supports"
     if config.compile == "on":
-        return "compile is on, which is about PyTorch"
+        return "compile is on, which needs PyTorch"
     return None
 
 
@@ -227,4 +244,4 @@ SIZE_FIELDS: frozenset[str] = frozenset(
         *("engine", "precision", "compile"),
     }
 )
-"""What the parameter count depends on, or whether the configuration is valid."""
+"""Fields that the parameter count, or the configuration's validity, depends on."""

@@ -15,7 +15,7 @@ from trainables.contract import Evaluation, Table
 
 MAX_FAILURES_SHOWN = 20
 THIN_MARGIN = 0.01
-"""A margin between logits that another machine's rounding, or another order of a sum, could turn."""
+"""A margin between logits whose sign could change with another machine's rounding or order of summation."""
 
 _CHUNK = 2048
 
@@ -58,7 +58,7 @@ def evaluate(model: nn.Module, form: Format, *, problems: int, seed: int) -> Eva
 
 
 def edge_cases(digits: int) -> list[tuple[int, int]]:
-    """Return problems at the edges of what can be asked, for operands of up to ``digits`` digits."""
+    """Return edge cases for operands of up to ``digits`` digits."""
     nines, ones = 10**digits - 1, (10**digits - 1) // 9
     fives, half = 5 * ones, 5 * 10 ** (digits - 1)
     alternating = int(("90" * digits)[:digits])
@@ -74,7 +74,7 @@ def edge_cases(digits: int) -> list[tuple[int, int]]:
                 (half, half),
                 (fives, fives),
                 (ones, nines - ones),  # every column sums to nine
-                (alternating, nines - alternating + 1),  # a chain through mixed digits
+                (alternating, nines - alternating + 1),  # a chain over mixed digits
                 (int("1234567890" * 2) % 10**digits, int("9876543210" * 2) % 10**digits),
             ]
         )
@@ -130,11 +130,11 @@ def _margins(margin: Tensor, solved: Tensor) -> Table:
     thin = int((solved & (margin < THIN_MARGIN)).sum())
     rows: list[tuple[str, float | int]] = []
     if solved.any():
-        rows.append(("smallest margin of a right answer", float(margin[solved].min())))
+        rows.append(("smallest margin of a correct answer", float(margin[solved].min())))
         rows.append(("its 1 % quantile", float(margin[solved].double().quantile(0.01))))
-        rows.append((f"right answers below {THIN_MARGIN:g}, which another machine may get wrong", thin))
+        rows.append((f"correct answers below {THIN_MARGIN:g}, which another machine could get wrong", thin))
     return Table(
-        title="Margin between the right token's logit and the next", columns=("what", "value"), rows=rows
+        title="Margin between the correct token's logit and the next", columns=("what", "value"), rows=rows
     )
 
 

@@ -1,8 +1,8 @@
 """How addition problems are written as tokens: each format a pair of pure, vectorised functions.
 
-``encode(a, b)`` writes whole problems, ``decode(answers)`` reads the sums that answers spell;
+``encode(a, b)`` writes whole problems, ``decode(answers)`` reads the sums from answers;
 :mod:`trainables.addition.layout` shows what each format looks like. Reversed answers begin with the
-least significant digit, so that each digit depends on a carry that was computed one step before.
+least significant digit, so each digit depends on a carry that was computed one step before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from trainables.addition.layout import END, EQUALS, PLUS, FormatName, Layout
 
 MALFORMED = -1
-"""What :meth:`Format.decode` returns for tokens that spell no number as the format writes it."""
+"""What :meth:`Format.decode` returns for tokens that are not a valid number of the format."""
 
 _DIGITS_AT_ONCE = {10: 4, 100: 2}
 """Digits of each base that are looked up together."""
@@ -43,15 +43,15 @@ class Format(ABC):
         return self.encode_bytes(a, b).long()
 
     def encode_bytes(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the same as uint8: tokens fit into bytes, which are put together and kept much faster."""
+        """Return the same as uint8: tokens fit into bytes, which are concatenated and copied much faster."""
         return torch.cat([self._prompt(a, b), self._answer(a + b)], dim=1)
 
     def encode_prompt(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the sequences up to where the answer begins: int64 of shape (n, prompt_length)."""
+        """Return the sequences up to the answer: int64 of shape (n, prompt_length)."""
         return self._prompt(a, b).long()
 
     def encode_answer(self, total: Tensor) -> Tensor:
-        """Return the answers that spell the sums ``total``: int64 of shape (n, answer_length)."""
+        """Return the answers for the sums ``total``: int64 of shape (n, answer_length)."""
         return self._answer(total).long()
 
     @abstractmethod
@@ -64,13 +64,13 @@ class Format(ABC):
 
     @abstractmethod
     def decode(self, answers: Tensor) -> Tensor:
-        """Return the sums that answers spell.
+        """Return the sums that answers state.
 
         Args:
             answers: int64 tensor of shape (n, layout.answer_length).
 
         Returns:
-            int64 tensor of shape (n,); MALFORMED where an answer is not written as the format does.
+            int64 tensor of shape (n,); MALFORMED where an answer is not in the format.
         """
 
 
@@ -128,7 +128,7 @@ class Characters(Format):
     """The problem as a line of text: ``042+007=``, then the sum in one of four ways.
 
     Fixed answers are padded with zeros to one digit more than the operands; answers of variable
-    length have no leading zeros and end with END, which also fills what is left.
+    length have no leading zeros and end with END, which also fills the remaining columns.
     """
 
     def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
@@ -167,8 +167,8 @@ class Characters(Format):
 class Base100(Format):
     """Two digits a token, most significant first: ``00 42 + 00 07 =`` then ``00 49``.
 
-    The published model pads behind the answer; a causal model cannot see that from the answer, so
-    it is left out here.
+    The published model pads after the answer; a causal model cannot attend to that, so it is left out
+    here.
     """
 
     def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
@@ -205,7 +205,7 @@ def make_format(layout: Layout) -> Format:
 
 def digits_of(value: Tensor, count: int, *, base: int = 10) -> Tensor:
     """Return the last ``count`` digits, least significant first: int64 (n,) to uint8 (n, count)."""
-    # Divisions are slow, so several digits come from each, looked up as the bytes of one number.
+    # Divisions are slow, so each gives several digits, looked up as the bytes of one number.
     table, groups = _digit_table(base, value.device), []
     for _ in range(0, count, _DIGITS_AT_ONCE[base]):
         groups.append(table.index_select(0, value % len(table)))
@@ -232,9 +232,9 @@ def _with_signs(a: Tensor, b: Tensor, digits: int) -> Tensor:
 
 
 def _number(digits: Tensor, well_formed: Tensor, *, base: int = 10) -> Tensor:
-    """Return the numbers that digits spell, least significant first, MALFORMED where asked to."""
+    """Return the numbers of digits, least significant first; MALFORMED where the mask says so."""
     value = (digits * _powers(digits.shape[1], digits.device, base)).sum(1)
-    # Nineteen nines are more than 64 bits hold; whatever wraps comes out negative.
+    # Nineteen nines do not fit into 64 bits; a value that wraps is negative.
     return torch.where(well_formed.all(1) & (value >= 0), value, MALFORMED)
 
 

@@ -1,4 +1,4 @@
-"""Where things are in each format, and how many tokens it has. No torch: parameter counts depend on this.
+"""Positions and vocabulary of each format. No torch: parameter counts depend on this.
 
 =================== ===================== ==================== ========== ==============================
 format              prompt                answer               vocabulary origin
@@ -39,7 +39,7 @@ class Layout:
     forward: bool = False
     variable: bool = False
     eos: int | None = None
-    """The token that ends every answer, if the format has one."""
+    """The token that ends every answer, if there is one."""
 
     @property
     def length(self) -> int:
@@ -48,7 +48,7 @@ class Layout:
 
     @property
     def input_length(self) -> int:
-        """Tokens that a model reads: all but the last, after which nothing is asked."""
+        """Tokens that a model reads: all except the last, after which nothing is predicted."""
         return self.length - 1
 
 

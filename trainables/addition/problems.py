@@ -1,8 +1,8 @@
 """Addition problems: a split into training, validation and test that can never overlap, and draws from it.
 
-Which part a problem belongs to is decided by a hash of the unordered pair of operands, for operands
-of every length. So no problem, nor its mirror image ``b + a``, is ever in two parts, whatever is
-drawn, and nothing has to be remembered.
+A hash of the unordered pair of operands, of any length, decides the split of a problem. So neither a
+problem nor its mirror image ``b + a`` is ever in two splits, whatever is drawn, and nothing has to be
+remembered.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Split = Literal["train", "validation", "test"]
 
 BUCKETS = 10
 SPLITS: dict[Split, tuple[int, int]] = {"test": (0, 1), "validation": (1, 2), "train": (2, BUCKETS)}
-"""Each part's buckets, from the first to before the last: a tenth, a tenth, and the rest."""
+"""The buckets of each split, as a half-open range: a tenth, a tenth, and the remaining eight tenths."""
 
 _ENUMERABLE = 1_000_000
-"""With at most so many pairs, held-out problems are listed instead of drawn."""
+"""Up to this many pairs, held-out problems are enumerated instead of drawn."""
 
 _DIGITS_AT_ONCE = 9
 """Digits of an operand that come from one random number."""
@@ -39,7 +39,7 @@ def bucket_of(a: Tensor, b: Tensor) -> Tensor:
 
 
 def in_split(a: Tensor, b: Tensor, split: Split) -> Tensor:
-    """Return a bool tensor that tells which problems belong to ``split``."""
+    """Return a bool tensor: which problems belong to ``split``."""
     bucket = bucket_of(a, b)
     first, end = SPLITS[split]
     return (bucket >= first) & (bucket < end)
@@ -81,7 +81,7 @@ def draw(
 def uniform_operands(length: Tensor, most: int, generator: torch.Generator) -> Tensor:
     """Draw operands of given lengths, shape (n,), uniform over all: int64 of shape (2, n)."""
     device = generator.device
-    # By at most 9 digits at a time, for which the 53 random bits of a float64 are uniform to one in 10^6.
+    # At most 9 digits at a time: the 53 random bits of a float64 are uniform there to one in 10^6.
     powers = torch.tensor([10.0**n for n in range(_DIGITS_AT_ONCE + 1)], device=device, dtype=torch.float64)
     operands = torch.zeros(2, len(length), dtype=torch.int64, device=device)
     for first in range(0, most, _DIGITS_AT_ONCE):
@@ -99,7 +99,7 @@ def distinct(
     seed: int,
     operands: DrawOperands | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Draw different problems of ``split`` until there are ``count``, at most half of all there are.
+    """Draw ``count`` distinct problems of ``split``, at most half of those that exist.
 
     Operands have up to ``digits`` digits, and are drawn by ``operands``, by default uniformly. Returns
     two int64 tensors of shape (count,) on the CPU.
@@ -114,7 +114,7 @@ def distinct(
 
 
 def held_out(count: int, digits: int, split: Split, *, seed: int) -> tuple[Tensor, Tensor]:
-    """Return up to ``count`` different problems of ``split``, uniform over those that exist.
+    """Return up to ``count`` distinct problems of ``split``, uniform over those that exist.
 
     Operands have up to ``digits`` digits. Up to three digits, where there are fewer than ``count``
     all of them are returned; beyond, at most a quarter of those that exist, so that drawing ends.
@@ -133,7 +133,7 @@ def held_out(count: int, digits: int, split: Split, *, seed: int) -> tuple[Tenso
 
 
 def seeded_generator(device: torch.device, *key: int) -> torch.Generator:
-    """Return a generator whose stream is decided by the whole ``key``, such as seed, phase and chunk."""
+    """Return a generator seeded by the whole ``key``, such as seed, phase and chunk."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
 

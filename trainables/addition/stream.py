@@ -1,6 +1,6 @@
 """The training stream: from a step to its batch, as a pure function of seed and step.
 
-Because nothing is remembered between steps, a run that resumes at any step reads exactly what the
+There is no state between steps, so a run that resumes at any step reads exactly what the
 uninterrupted run would have read.
 """
 
@@ -49,9 +49,9 @@ class TrainingStream:
         return self._chunk[offset % _CHUNK].long()
 
     def sample(self, count: int) -> Tensor:
-        """Return ``count`` problems as the last step would draw them, but none of its own.
+        """Return ``count`` problems drawn as in the last step, but different from its own.
 
-        With ``train_problems`` they are from that set, like all that is trained on.
+        With ``train_problems`` they are from that set.
         """
         generator = seeded_generator(self._device, self._config.seed, -1)
         if self._config.train_problems is None:
@@ -107,7 +107,7 @@ class TrainingStream:
 
 
 def training_set(config: AdditionConfig) -> tuple[Tensor, Tensor]:
-    """Return the ``train_problems`` different problems that a configuration trains on, on the CPU."""
+    """Return the ``train_problems`` distinct problems that a configuration trains on, on the CPU."""
     assert config.train_problems is not None
     return _training_set(config.train_problems, config.digits, config.carries == "balanced")
 

@@ -22,11 +22,11 @@ _VALIDATION_SEED = 0
 """Validation problems are the same for every trial, whatever its seed."""
 
 _CHUNK = 2048
-"""Problems that are validated at a time; a wide model's activations for all would not fit."""
+"""Problems per validation batch; a wide model's activations for all would not fit."""
 
 
 class AdditionWorkload(BaseWorkload[AdditionConfig]):
-    """What the training loop needs of the addition task; see :class:`trainables.contract.Workload`."""
+    """The addition task as the training loop sees it; see :class:`trainables.contract.Workload`."""
 
     def __init__(self, config: AdditionConfig, device: torch.device) -> None:
         super().__init__(config, device)
@@ -60,7 +60,7 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
         return self._stream.sample(samples)
 
     def loss(self, model: nn.Module, batch: Tensor) -> Tensor:
-        """Return the mean cross-entropy of the answer tokens, which alone are trained on."""
+        """Return the mean cross-entropy of the answer tokens, the only tokens with a loss."""
         native, _ = self._chosen()
         if native is not None and isinstance(model, Transformer):
             return native.loss(model, batch)
@@ -93,7 +93,7 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
         return evaluate(model, self.format, problems=problems, seed=seed)
 
     def _chosen(self) -> tuple[NativeEngine | None, str]:
-        # Not before it is needed: who only asks a trained model should not wait for a compiler.
+        # Not before it is needed: using a trained model should not wait for a compiler.
         if self._engine is None:
             self._engine = choose_engine(self.config, self.device)
         return self._engine

@@ -1,4 +1,4 @@
-"""Attention by FlexAttention, and which of its kernels a GPU can run: tried before a run relies on them."""
+"""Attention by FlexAttention, and a test of which of its kernels run on a GPU."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.attention.flex_attention import BlockMask, FlexKernelOptions, flex
 from trainables.gpt2.masks import Attend, Mask, block_mask
 
 Kernels = Mapping[torch.dtype, FlexKernelOptions]
-"""The options of the kernels by the type of the values; what is missing has torch's own."""
+"""Options of the kernels by the type of the values; torch's defaults for missing types."""
 
 _SMALL: FlexKernelOptions = {
     "BLOCK_M": 32,
@@ -24,18 +24,18 @@ _SMALL: FlexKernelOptions = {
     "BLOCK_N2": 32,
     "num_stages": 1,
 }
-"""Blocks for which the 99 KiB of shared memory of consumer GPUs are enough with wide heads in float32."""
+"""Block sizes that fit into the 99 KiB of shared memory of consumer GPUs with wide heads in float32."""
 
 
 def attend_in_blocks(device: torch.device, kernels: Kernels | None = None) -> Attend:
-    """Return a way to attend that leaves out the blocks which the mask hides.
+    """Return an attention function that skips blocks hidden by the mask.
 
-    It takes what :func:`trainables.gpt2.masks.attend_dense` takes, with a mask of
-    :func:`trainables.gpt2.masks.block_mask`. On a GPU it is compiled: as it is, it computes every product.
+    It takes the arguments of :func:`trainables.gpt2.masks.attend_dense`, with a mask of
+    :func:`trainables.gpt2.masks.block_mask`. On a GPU it is compiled: uncompiled, it computes every product.
 
     Args:
-        device: where it will be called.
-        kernels: options of its kernels there.
+        device: where it is called.
+        kernels: options of its kernels on that device.
     """
     options = dict(kernels or {})
     flex: Callable[..., Any] = flex_attention
@@ -44,7 +44,7 @@ def attend_in_blocks(device: torch.device, kernels: Kernels | None = None) -> At
 
     def attend(query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float) -> Tensor:
         assert isinstance(mask, BlockMask)
-        # Autocast does not reach FlexAttention: after a norm, which it does in float32, types would differ.
+        # Autocast does not cover FlexAttention: after a norm, which is in float32, types would differ.
         query, key = query.to(value.dtype), key.to(value.dtype)
         chosen = options.get(value.dtype)
         attended: Tensor = flex(query, key, value, block_mask=mask, scale=scale, kernel_options=chosen)
@@ -55,9 +55,9 @@ def attend_in_blocks(device: torch.device, kernels: Kernels | None = None) -> At
 
 @lru_cache(maxsize=8)
 def kernels_for(device: torch.device, width: int) -> tuple[Kernels, str | None]:
-    """Return options of kernels that run forward and backward on a GPU, and why there are none, in a line.
+    """Return options of kernels that run forward and backward on a GPU; else one line on why none do.
 
-    Torch's own choice asks for more shared memory than some GPUs have, and fails when it is first called.
+    Torch's default needs more shared memory than some GPUs have, and fails at the first call.
 
     Args:
         device: a GPU.
@@ -80,7 +80,7 @@ def kernels_for(device: torch.device, width: int) -> tuple[Kernels, str | None]:
 def _first_that_runs(
     device: torch.device, width: int, dtype: torch.dtype
 ) -> tuple[FlexKernelOptions, Exception | None]:
-    """Return options that run, or the error that torch's own choice gave."""
+    """Return options that run, or the error of torch's default."""
     first: Exception | None = None
     own: FlexKernelOptions = {}
     for options in (own, _SMALL):

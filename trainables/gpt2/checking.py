@@ -1,4 +1,4 @@
-"""Whether the text is there and whole, before a search begins or when somebody asks."""
+"""Checks of the text: before a search begins, and for ``paretune check``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_data(config: GPT2Config) -> None:
     """Check a configuration's data set, every token of it.
 
     Raises:
-        DataError: it is not there, damaged, or not what the configuration needs.
+        DataError: it is missing, damaged, or does not fit the configuration.
     """
     data = locate(config.data)
     require_text(config, data)
@@ -26,13 +26,13 @@ def check_data(config: GPT2Config) -> None:
 
 
 def missing_data(config: GPT2Config) -> str | None:
-    """Check a configuration's data set as far as it is on this machine, and make nothing.
+    """Check a configuration's data set as far as it is on this machine, without making anything.
 
     Returns:
-        What is not here, and what makes it; None if all is, or is made without being asked for.
+        What is missing, and the command that makes it; None if nothing is, or if it is made automatically.
 
     Raises:
-        DataError: what is here is damaged, or not what the configuration needs.
+        DataError: it is damaged, or does not fit the configuration.
     """
     if config.data == PYTHON and not is_built():
         return None
@@ -47,7 +47,7 @@ def missing_data(config: GPT2Config) -> str | None:
 
 
 def diagnose() -> Sequence[Diagnosis]:
-    """Say whether the default text can be built and whether GPT-2's tokenizer is there."""
+    """Return whether the default text can be built and whether GPT-2's tokenizer is available."""
     try:
         data = locate(PYTHON)
         text = Diagnosis(

@@ -11,7 +11,7 @@ from trainables.config import STRICT, TrainingConfig
 from trainables.gpt2.shape import GPT2Shape
 
 PYTHON = "python"
-"""The data set that is built from the running Python when it is first needed."""
+"""The data set that is built from the running Python on first use."""
 
 
 class GPT2Config(GPT2Shape, TrainingConfig):
@@ -29,7 +29,7 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     )
     order: Literal["random", "sequential"] = Field(
         "random",
-        description="Sequences begin anywhere, drawn by the seed; or follow each other through the text.",
+        description="Sequences begin at random places, drawn by the seed; or in order through the text.",
     )
     steps: int = Field(500, ge=1, description="Optimizer steps: the horizon of the schedule.")
     batch: int = Field(12, ge=1, description="Sequences in one step.")
@@ -38,7 +38,7 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw",
         description="AdamW for all; or Muon for the blocks' matrices and Adam, with `beta1` and `beta2`, for "
-        "embeddings, head and scalars, each with a rate of its own.",
+        "embeddings, head and scalars, each with its own rate.",
     )
     muon_lr: float = Field(0.05, gt=0, description="With optimizer muon: peak rate of the blocks' matrices.")
     embedding_lr: float = Field(0.6, gt=0, description="With optimizer muon: peak rate of all embeddings.")
@@ -52,17 +52,17 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     weight_decay: float = Field(
         0.0, ge=0, description="Decoupled weight decay of matrices; with optimizer adamw of embeddings too."
     )
-    document_mask: bool = Field(False, description="Attention stays within the token's document.")
+    document_mask: bool = Field(False, description="Limits attention to the token's document.")
     window: Annotated[tuple[int, int], Field(strict=False)] | None = Field(
         None,
-        description="Tokens that attention reaches back at the first step and at the last; it grows evenly.",
+        description="Tokens that attention reaches back at the first and the last step; it grows linearly.",
     )
     attention: Literal["auto", "sdpa", "flex"] = Field(
         "auto",
         description="PyTorch's scaled dot product, or its FlexAttention, which skips what a mask hides and "
         "needs a GPU. Auto takes flex on a GPU where there is more than the causal mask.",
     )
-    val_tokens: int = Field(32_768, ge=2, description="Tokens of the validation text that are validated on.")
+    val_tokens: int = Field(32_768, ge=2, description="Tokens of the validation text used for validation.")
     val_range: Literal["spread", "first"] = Field(
         "spread",
         description="Which: sequences spread evenly over the first half of the validation text, so that "
@@ -75,19 +75,30 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         return super().against_sharing + ["there is a window"] * (self.window is not None)
 
     @property
+    def without_effect(self) -> dict[str, str]:
+        """Rates and momentum of the optimizer that is not used too."""
+        reasons = super().without_effect
+        others = ["lr"]
+        if self.optimizer == "adamw":
+            others = ["muon_lr", "embedding_lr", "head_lr", "scalar_lr"]
+            others += ["muon_momentum", "momentum_start", "momentum_warmup"]
+        stated = f"optimizer is {self.optimizer}{self._if_default('optimizer')}"
+        return reasons | dict.fromkeys(others, stated)
+
+    @property
     def needs_gpu(self) -> str | None:
-        """FlexAttention has no backward pass on a processor."""
+        """FlexAttention has no backward pass on a CPU."""
         if self.attention == "flex":
-            return "attention: flex learns on a GPU only, auto and sdpa everywhere"
+            return "attention: flex trains on a GPU only, auto and sdpa everywhere"
         return None
 
     @property
     def peak_lr(self) -> float:
-        """The rate that the groups' rates are multiples of: that of the matrices."""
+        """The rate of which the groups' rates are multiples: that of the matrices."""
         return self.muon_lr if self.optimizer == "muon" else self.lr
 
     def with_absolute_paths(self) -> Self:
-        """Return the same configuration, with files named so that they are found from any folder."""
+        """Return the same configuration, with absolute paths."""
         absolute = super().with_absolute_paths()
         if self.data == PYTHON:
             return absolute
@@ -95,18 +106,18 @@ class GPT2Config(GPT2Shape, TrainingConfig):
 
     @property
     def val_sequences(self) -> int:
-        """Sequences that are validated on."""
+        """Sequences used for validation."""
         return self.val_tokens // self.context
 
     def validation_begins(self, tokens: int) -> list[int]:
-        """Return where each validated sequence begins in a validation text of so many tokens."""
+        """Return where each validation sequence begins in a validation text of ``tokens`` tokens."""
         apart = self.context
         if self.val_range == "spread":
             apart = (tokens - 1) // 2 // self.val_sequences
         return [index * apart for index in range(self.val_sequences)]
 
     def held_out_from(self, tokens: int) -> int:
-        """Return from which token on a validation text of so many is left for evaluations."""
+        """Return the first token of a validation text that is reserved for test evaluations."""
         return (tokens - 1) // 2 if self.val_range == "spread" else self.val_sequences * self.context
 
     def window_at(self, step: int) -> int:
@@ -116,7 +127,7 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         first, last = self.window
         if self.steps == 1:
             return last
-        # In whole numbers: a product of fractions may be rounded to just above one, and up by a token.
+        # In integers: a product of floats could be rounded to just above an integer, and up by a token.
         return last - (last - first) * (self.steps - step) // (self.steps - 1)
 
     @model_validator(mode="after")
@@ -129,7 +140,7 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     def _window_limits(self) -> Self:
         if self.window is not None and self.window[0] >= self.context:
             raise ValueError(
-                "window must begin below context, or it never limits anything, but got "
+                "window must begin below context, or it has no effect, but got "
                 f"(window={list(self.window)}, context={self.context})"
             )
         return self

@@ -1,4 +1,4 @@
-"""The evaluation of a language model on text that no trial was chosen by."""
+"""The evaluation of a language model on text that was not used for selection."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from trainables.contract import VALIDATION_LOSS, Evaluation, Mean, Table
 from trainables.text.dataset import Dataset
 
 FEWEST_DOCUMENTS = 5
-"""With documents that amount to fewer of equal size, an error over them is not worth its name."""
+"""With a smaller effective number of documents, an error over documents is meaningless."""
 
 BLOCKS = 32
-"""Into so many blocks of contiguous text it is divided then: long ones, whose losses hardly depend on each
-other, and enough of them for an error.
+"""Blocks of contiguous text used then: long enough for nearly independent losses, and enough of them for an
+error.
 """
 
 _READ_TOGETHER = 2**22
@@ -30,31 +30,31 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Windows:
-    """Sequences of a data set's validation text, in the order of their begins, without overlap."""
+    """Sequences of a data set's validation text, in order, without overlap."""
 
     data: Dataset
     begins: list[int]
     length: int
     first: int
-    """Where the text begins that no trial was chosen by."""
+    """The first token that was not used for selection."""
 
     @property
     def targets(self) -> Places:
-        """Where the predicted tokens are, of shape (windows, length)."""
+        """Positions of the predicted tokens, shape (windows, length)."""
         return np.array(self.begins, dtype=np.int64)[:, None] + np.arange(1, self.length + 1)
 
 
 def evaluate_windows(windows: Windows, losses: Iterable[tuple[Tensor, Tensor]], *, seed: int) -> Evaluation:
-    """Put the losses on windows together.
+    """Combine the losses on windows.
 
-    The standard error is one over documents, because the tokens of one are alike. Where there are too few
-    documents, or one is most of the text, blocks of contiguous text stand in their place: that error says
-    nothing about other documents.
+    The standard error is taken over documents, because tokens of one document are correlated. With too few
+    documents, or one that dominates the text, blocks of contiguous text replace them: that error does not
+    cover other documents.
 
     Args:
-        windows: what was predicted.
-        losses: nats of shape (B, length), and whether the likeliest token was right, of all windows in order.
-        seed: what the windows were drawn with.
+        windows: the predicted sequences.
+        losses: nats of shape (B, length), and whether the most likely token was correct, in order.
+        seed: the seed of the draw of windows.
     """
     nats, right = [], 0
     for loss, is_right in losses:
@@ -82,7 +82,7 @@ def evaluate_windows(windows: Windows, losses: Iterable[tuple[Tensor, Tensor]], 
                 columns=("what", "value"),
                 rows=[
                     ("bits per byte", by_byte.mean),
-                    ("share of tokens that were the likeliest", right / each.size),
+                    ("share of tokens that were the most likely", right / each.size),
                     ("tokens", each.size),
                 ],
             ),
@@ -95,26 +95,26 @@ def _over_units(amounts: NDArray[Any], sizes: NDArray[Any], unit: Places) -> Clu
 
 
 def _worth(found: ClusteredMean) -> str:
-    """Say how many equal units they amount to, where that is clearly fewer."""
+    """Describe the effective number of units, where it is clearly smaller."""
     is_fewer = found.effective < 0.9 * found.clusters
     return f" that amount to {found.effective:,.0f} of equal length" if is_fewer else ""
 
 
 def _sums(amounts: NDArray[Any], unit: Places) -> NDArray[np.float64]:
-    """Return the sum of each unit, in double precision whatever the amounts are in."""
+    """Return the sum of each unit, in double precision."""
     return np.bincount(unit.ravel(), amounts.ravel()).astype(np.float64)
 
 
 def _units(windows: Windows, places: Places) -> tuple[Places, str]:
-    """Return the number of the independent unit that each predicted token belongs to, and what units are."""
+    """Return the index of the independent unit of each predicted token, and the name of the units."""
     starts = _document_starts(windows.data, windows.first, int(places[-1, -1]) + 1)
-    # A mark belongs to the document that it begins; to the first belongs what comes before any mark.
+    # A mark belongs to the document that it begins; tokens before any mark belong to the first.
     document = np.unique(np.searchsorted(starts, places, side="right"), return_inverse=True)[1]
     document = document.reshape(places.shape)
     if effective_clusters(_sums(np.ones(document.shape), document)) >= FEWEST_DOCUMENTS:
         return document, "documents"
     blocks = min(BLOCKS, len(places))
-    # By their places, so that windows beside each other are in one block, whatever was drawn.
+    # By position, so that neighbouring windows are in one block.
     whole = windows.data.length("val") - windows.first
     block = (np.array(windows.begins) - windows.first) * BLOCKS // whole
     block = np.unique(block if len(places) > blocks else np.arange(len(places)), return_inverse=True)[1]
@@ -131,5 +131,5 @@ def _document_starts(data: Dataset, begin: int, end: int) -> Places:
 
 
 def _bytes_of(data: Dataset, places: Places) -> NDArray[Any]:
-    """Return the bytes of UTF-8 that the predicted tokens stand for, of the shape of ``places``."""
+    """Return the UTF-8 bytes of the predicted tokens, shaped like ``places``."""
     return np.stack([data.token_bytes[data.read("val", int(row[0]), len(row))] for row in places])

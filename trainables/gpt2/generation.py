@@ -16,14 +16,14 @@ from trainables.text.tokenizers import REPLACEMENT, Tokenizer, tokenizer_from_js
 
 
 def tokenizer_of(notes: Mapping[str, Any]) -> Tokenizer:
-    """Return the tokenizer that a checkpoint's notes describe.
+    """Return the tokenizer described in a checkpoint's notes.
 
     Raises:
-        CheckpointError: they do not.
-        DataError: it cannot be made on this machine.
+        CheckpointError: the notes have no tokenizer.
+        DataError: it is not available on this machine.
     """
     if "tokenizer" not in notes:
-        raise CheckpointError("the checkpoint says nothing of its tokenizer; train the model again")
+        raise CheckpointError("the checkpoint has no tokenizer; train the model again")
     return tokenizer_from_json(notes["tokenizer"])
 
 
@@ -38,9 +38,9 @@ def generate(
     top_k: int | None = None,
     seed: int = 0,
 ) -> Iterator[str]:
-    """Return pieces of the text that follows a prompt, as they are made; no character is in two of them.
+    """Yield the text that follows a prompt in pieces, as it is generated; each is whole characters.
 
-    The model reads the last ``config.context`` tokens anew for each one; nothing is cached. It ends
+    The model reads the last ``config.context`` tokens for each new one; nothing is cached. It ends
     after ``count`` tokens, or when the model ends the document.
 
     Args:
@@ -49,14 +49,14 @@ def generate(
         tokenizer: its tokenizer.
         prompt: the beginning of a document; may be empty.
         count: most tokens to generate.
-        temperature: divides the logits; 0 takes the likeliest token always.
-        top_k: chooses among so many likeliest tokens only; None among all.
+        temperature: divides the logits; 0 always takes the most likely token.
+        top_k: samples from this many most likely tokens; None from all.
         seed: of the draws.
 
     Raises:
         DataError: the prompt cannot be encoded.
     """
-    # Before the first piece is asked for: what cannot be encoded is refused at once.
+    # Before the first piece is requested: an invalid prompt is refused at once.
     tokens = [tokenizer.document_start, *tokenizer.encode(prompt).tolist()]
     return _pieces(model, config, tokenizer, tokens, count, temperature, top_k, seed)
 
@@ -72,9 +72,9 @@ def _pieces(
     top_k: int | None,
     seed: int,
 ) -> Iterator[str]:
-    """Yield pieces of text, and add their tokens to those that there are."""
+    """Yield pieces of text, and append their tokens."""
     model.eval()
-    # FlexAttention would be compiled anew for each length.
+    # FlexAttention would be recompiled for each length.
     model.attend_by(attend_dense)
     device = next(model.parameters()).device
     generator = torch.Generator().manual_seed(seed)
@@ -85,13 +85,13 @@ def _pieces(
         if config.window is not None:
             window = torch.tensor([config.window[1]], device=device)
         logits = model.next_logits(read, dense_mask(read.shape[1], None, window, device))[0].float().cpu()
-        # A padded table has rows that stand for no token.
+        # A padded table has rows without a token.
         token = _draw(logits[: tokenizer.vocabulary], temperature, top_k, generator)
         if token == tokenizer.document_start:
             break
         tokens.append(token)
         text = tokenizer.decode(tokens[begin:])
-        # What looks broken may be the first bytes of a character whose last are still to come.
+        # Invalid bytes can be the beginning of a character whose last bytes are still to come.
         whole = text.rstrip(REPLACEMENT)
         if whole.startswith(said) and len(whole) > len(said):
             yield whole[len(said) :]
@@ -108,6 +108,6 @@ def _draw(logits: Tensor, temperature: float, top_k: int | None, generator: torc
     if top_k is not None and top_k < len(logits):
         kept = logits.topk(top_k)
         logits = torch.full_like(logits, -torch.inf).scatter(0, kept.indices, kept.values)
-    # However low the temperature, the likeliest stays at 0 and nothing becomes infinite less infinite.
+    # At any temperature the most likely token stays at 0, and inf - inf does not occur.
     chances = torch.softmax((logits - logits.max()).double() / temperature, dim=0)
     return int(torch.multinomial(chances, 1, generator=generator))

@@ -12,10 +12,10 @@ from trainables.text.python_text import find_dataset
 
 @lru_cache(maxsize=8)
 def locate(data: str) -> Dataset:
-    """Return the data set of a configuration's ``data``, building the one of Python if it is that.
+    """Return the data set of a configuration's ``data``, building Python's if needed.
 
     Raises:
-        DataError: there is none; the message has the command that makes it.
+        DataError: it is missing; the message has the command that makes it.
     """
     return find_dataset(data)
 
@@ -24,20 +24,20 @@ def require_text(config: GPT2Config, data: Dataset) -> None:
     """Check that a data set has the text that a configuration needs.
 
     Raises:
-        DataError: it has too many tokens for the vocabulary, or too little text.
+        DataError: its vocabulary is too large for the configuration's, or it has too little text.
     """
     if data.vocabulary > config.vocabulary:
         raise DataError(
             f"{data.folder}: its tokenizer has {data.vocabulary:,} tokens, but the configuration's "
-            f"vocabulary is {config.vocabulary:,}; state vocabulary: {data.vocabulary} or more"
+            f"vocabulary is {config.vocabulary:,}; set vocabulary: {data.vocabulary} or more"
         )
     length = data.length("val")
     half = (length - 1) // 2
     most = half if config.val_range == "spread" else length - config.context - 1
     if config.val_sequences * config.context > most:
-        advice = f"state at most {most:,}"
+        advice = f"set at most {most:,}"
         if most < config.context:
-            advice = f"state context and val_tokens of at most {half:,}, or build it of more text"
+            advice = f"set context and val_tokens to at most {half:,}, or build it from more text"
         raise DataError(
             f"{data.folder}: has {length:,} validation tokens; val_tokens={config.val_tokens:,} "
             f"leaves none to evaluate trained models on: {advice}"

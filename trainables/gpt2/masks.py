@@ -1,4 +1,4 @@
-"""Attention masks: causal, within the document, within a window. The same for both ways to attend."""
+"""Attention masks: causal, within the document, within a window; the same for both attention functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 
 Mask = Tensor | BlockMask | None
-"""True where a query may look, shape (B or 1, 1, T, T); or FlexAttention's own form; None is causal."""
+"""True where a query attends, shape (B or 1, 1, T, T); or FlexAttention's own form; None is causal."""
 
 Attend = Callable[[Tensor, Tensor, Tensor, Mask, float], Tensor]
 
@@ -27,14 +27,14 @@ def dense_mask(length: int, documents: Tensor | None, window: Tensor | None, dev
 
     Args:
         length: tokens of a sequence, T.
-        documents: document numbers, shape (B, T), or None where documents do not matter.
+        documents: document numbers, shape (B, T), or None to ignore documents.
         window: tokens that attention reaches back in each sequence, shape (B,), or None without a limit.
-        device: where the mask is to be.
+        device: of the mask.
     """
     if documents is None and window is None:
         return None
     place = torch.arange(length, device=device)
-    distance = place[:, None] - place[None, :]  # (T, T), query less key
+    distance = place[:, None] - place[None, :]  # (T, T), query minus key
     mask = (distance >= 0)[None]
     if documents is not None:
         mask = mask & (documents[:, :, None] == documents[:, None, :])
@@ -54,7 +54,7 @@ def block_mask(length: int, documents: Tensor | None, window: Tensor | None, dev
             allowed = allowed & (query - key < window[b])
         return allowed
 
-    # Heads have the same mask. Without documents and window all sequences have.
+    # All heads share the mask. Without documents and window all sequences do too.
     different = documents if documents is not None else window
     sequences = None if different is None else len(different)
     create = _compiled() if device.type == "cuda" else create_block_mask
@@ -63,7 +63,7 @@ def block_mask(length: int, documents: Tensor | None, window: Tensor | None, dev
 
 @lru_cache(maxsize=1)
 def _compiled() -> Callable[..., BlockMask]:
-    """Return what makes block masks, compiled: as it is, it has the whole mask in memory."""
+    """Return the compiled function for block masks: uncompiled, it has the whole mask in memory."""
     return cast("Callable[..., BlockMask]", torch.compile(create_block_mask))
 
 

@@ -16,7 +16,7 @@ from trainables.gpt2.shape import GPT2Shape
 ROTARY_BASE = 10_000.0
 
 LOGITS_AT_A_TIME = 2**26
-"""Logits that a loss holds at a time: 256 MiB in float32, of which it needs a handful."""
+"""Logits in memory at a time: 256 MiB in float32, several times that with temporaries."""
 
 
 def rms_norm(x: Tensor) -> Tensor:
@@ -33,9 +33,9 @@ class RMSNorm(nn.Module):
 
 
 class Rotary(nn.Module):
-    """Turns pairs of a head's features by angles that grow with the position (Su et al., 2021).
+    """Rotates pairs of a head's features by angles that grow with the position (Su et al., 2021).
 
-    Half rotary leaves the slower half of the pairs as they are.
+    Half rotary leaves the slower half of the pairs unchanged.
     """
 
     cosines: Tensor
@@ -50,7 +50,7 @@ class Rotary(nn.Module):
         self.register_buffer("sines", angles.sin(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn queries or keys of shape (B, heads, T, width)."""
+        """Rotate queries or keys of shape (B, heads, T, width)."""
         length = x.shape[2]
         cosines, sines = self.cosines[:length].to(x.dtype), self.sines[:length].to(x.dtype)
         first, second = x.chunk(2, dim=-1)
@@ -122,7 +122,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and feed-forward layer, either of which may be missing, around the stream."""
+    """Attention and feed-forward layer, either of which can be missing, on the residual stream."""
 
     def __init__(self, shape: GPT2Shape, layer: int, attend: Attend) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class GPT2(nn.Module):
 
     Args:
         shape: the architecture.
-        attend: how it attends; see :mod:`trainables.gpt2.masks`.
+        attend: the attention function; see :mod:`trainables.gpt2.masks`.
     """
 
     def __init__(self, shape: GPT2Shape, attend: Attend) -> None:
@@ -179,7 +179,7 @@ class GPT2(nn.Module):
         if shape.smear_gate != "none":
             self.smear_gate = nn.Linear(shape.gate_width, 1, bias=False)
             self.smear = nn.Parameter(torch.zeros(()))
-            # The published run gave it to no optimizer.
+            # In the published run it is in no optimizer.
             self.smear_gate.requires_grad_(shape.smear_gate == "corrected")
         self.value_embeddings = nn.ModuleList(
             nn.Embedding(shape.vocabulary, shape.d_model) for _ in range(shape.value_tables)
@@ -193,7 +193,7 @@ class GPT2(nn.Module):
         initialise(self)
 
     def attend_by(self, attend: Attend) -> None:
-        """Attend in another way from now on."""
+        """Use another attention function from now on."""
         for module in self.modules():
             if isinstance(module, Attention):
                 module.attend = attend
@@ -201,12 +201,12 @@ class GPT2(nn.Module):
     def forward(self, tokens: Tensor, mask: Mask, targets: Tensor | None = None) -> Tensor:
         """Return logits of shape (B, T, vocabulary), or with ``targets`` the mean cross-entropy.
 
-        Logits of long sequences and a large vocabulary would fill a GPU. With targets they are computed
-        a part at a time, and in the backward pass again, wherever they are more than 2**26 numbers.
+        Logits of long sequences and a large vocabulary would fill a GPU. With targets and more than 2**26
+        logits they are computed in parts, and recomputed in the backward pass.
 
         Args:
             tokens: of shape (B, T), at most ``context`` of them.
-            mask: what attention may look at.
+            mask: the attention mask.
             targets: the tokens to predict, of shape (B, T).
         """
         x = self._stream(tokens, mask)
@@ -219,9 +219,9 @@ class GPT2(nn.Module):
         return torch.stack(nats).sum() / targets.numel()
 
     def losses(self, tokens: Tensor, mask: Mask, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return each target's cross-entropy in float32 and whether it was the likeliest, both (B, T).
+        """Return each target's cross-entropy in float32 and whether it was the most likely, both (B, T).
 
-        Logits are computed a part at a time, as in :meth:`forward`; this is for use without gradients.
+        Logits are computed in parts, as in :meth:`forward`; for use without gradients.
         """
         nats, likeliest = [], []
         for x, part in self._parts(self._stream(tokens, mask), targets):
@@ -231,11 +231,11 @@ class GPT2(nn.Module):
         return torch.cat(nats).view_as(targets), torch.cat(likeliest).view_as(targets)
 
     def next_logits(self, tokens: Tensor, mask: Mask) -> Tensor:
-        """Return the logits of what follows the last token, of shape (B, vocabulary)."""
+        """Return the logits of the next token, shape (B, vocabulary)."""
         return self._logits(self._stream(tokens, mask)[:, -1])
 
     def _parts(self, x: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Divide a stream (B, T, d) and targets (B, T) into parts of so many logits, flat over B and T."""
+        """Divide a stream (B, T, d) and targets (B, T) into parts by number of logits, flat over B and T."""
         at_a_time = max(1, LOGITS_AT_A_TIME // self.shape.vocabulary)
         hidden = torch.split(x.flatten(0, 1), at_a_time)
         return list(zip(hidden, torch.split(targets.flatten(), at_a_time), strict=True))
@@ -288,13 +288,13 @@ def make_norm(shape: GPT2Shape) -> nn.Module:
 
 @torch.no_grad()
 def initialise(model: GPT2) -> None:
-    """Give a model its first weights, from torch's global generator."""
+    """Initialise a model from torch's global generator."""
     shape = model.shape
     published = shape.initialisation == "fan_in"
     for name, parameter in model.named_parameters():
         kind = _kind_of(name, parameter)
         if kind == "embedding":
-            # Tied, a table of unit size would make logits as large as the root of the width.
+            # A tied table of unit size would make logits as large as the square root of the width.
             tied = shape.tied_head and name.startswith("embedding.")
             unit = shape.d_model**-0.5 if tied else 1.0
             parameter.normal_(std=unit if published else 0.02)
@@ -312,12 +312,12 @@ def _initialise_matrix(name: str, weight: Tensor, shape: GPT2Shape) -> None:
         bound = math.sqrt(3) * 0.5 / math.sqrt(weight.shape[1])
         weight.uniform_(-bound, bound)
     else:
-        # Radford et al., 2019: the stream is the sum of two contributions of every block.
+        # Radford et al., 2019: the stream sums two contributions of every block.
         weight.normal_(std=0.02 / (math.sqrt(2 * shape.n_layers) if into_stream else 1.0))
 
 
 def _kind_of(name: str, parameter: Tensor) -> str:
-    """Return what a parameter is: embedding, gate, bias, matrix; or other, which is initialised already."""
+    """Return a parameter's kind: embedding, gate, bias, matrix; or other, which is already initialised."""
     if name.startswith(("embedding.", "value_embeddings.")) or name == "positions":
         return "embedding"
     if name.endswith("gate.weight"):

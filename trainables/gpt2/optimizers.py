@@ -1,4 +1,4 @@
-"""Which parameter is stepped by which optimizer, and at what rate."""
+"""The optimizer and learning rate of each parameter."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from trainables.gpt2.model import GPT2, grouped_parameters
 from trainables.optimization import MomentumRise, ParameterGroup
 
 _ADAM_EPS = 1e-10
-"""As the speedruns have it: gradients of rare tokens' embeddings are small."""
+"""As in the speedruns: gradients of rare tokens' embeddings are small."""
 
 
 def parameter_groups(model: GPT2, config: GPT2Config) -> list[ParameterGroup]:
     """Return the groups of a configuration; each trained parameter is in exactly one of them.
 
-    With AdamW, what has two dimensions decays and the rest does not. With Muon only the matrices that
-    it steps do.
+    With AdamW, parameters with two dimensions decay and others do not. With Muon only its matrices
+    decay.
     """
     groups = grouped_parameters(model)
     betas = (config.beta1, config.beta2)

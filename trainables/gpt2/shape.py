@@ -1,4 +1,4 @@
-"""What a GPT-2 is made of, part by part, and its exact size, without torch."""
+"""The architecture of a GPT-2, and its exact size, without torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from trainables.config import STRICT
 
 GATE_WIDTH = 12
-"""First features of a token that its gates read."""
+"""Number of first features of a token that gates read."""
 
 VALUE_TABLES = 3
 """Value embeddings of the published run."""
@@ -18,7 +18,7 @@ Layers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False)]
 
 
 class GPT2Shape(BaseModel):
-    """The architecture. The defaults are plain GPT-2, and every switch changes one thing about it."""
+    """The architecture. The defaults are plain GPT-2, and every switch changes one part of it."""
 
     model_config = STRICT
 
@@ -26,18 +26,18 @@ class GPT2Shape(BaseModel):
         256, ge=2, le=2**16, description="Rows of the token embedding: at least the tokens of the data."
     )
     context: int = Field(64, ge=2, description="Tokens of a sequence.")
-    n_layers: int = Field(4, ge=1, description="Blocks.")
+    n_layers: int = Field(4, ge=1, le=10_000, description="Blocks.")
     d_model: int = Field(128, ge=2, description="Width of the residual stream.")
-    n_heads: int = Field(4, ge=1, description="Attention heads of a block; they share the width equally.")
+    n_heads: int = Field(4, ge=1, description="Attention heads of a block; they divide the width equally.")
     d_ff: int = Field(512, ge=1, description="Width of the feed-forward layers.")
     position: Literal["learned", "rotary", "half_rotary"] = Field(
         "learned",
-        description="A learned table; or queries and keys are turned, in all of their features or in half.",
+        description="A learned table; or rotary positions in all features of a head, or in half of them.",
     )
     norm: Literal["layernorm", "rms"] = Field(
-        "layernorm", description="LayerNorm with learned scales, or RMSNorm without any parameters."
+        "layernorm", description="LayerNorm with learned scales, or RMSNorm without parameters."
     )
-    embedding_norm: bool = Field(False, description="A norm on the embedding too, before the first block.")
+    embedding_norm: bool = Field(False, description="A norm on the embedding, before the first block.")
     activation: Literal["gelu", "relu", "squared_relu"] = Field(
         "gelu", description="Of the feed-forward layers."
     )
@@ -46,7 +46,7 @@ class GPT2Shape(BaseModel):
     attention_scale: float | None = Field(
         None,
         gt=0,
-        description="Factor of the attention's products; by default 1 over the root of a head's width.",
+        description="Factor of the attention's products; by default 1 / sqrt(width of a head).",
     )
     attention_gates: bool = Field(
         False, description="Each head's output times a gate between 0 and 1, read from its token."
@@ -54,17 +54,17 @@ class GPT2Shape(BaseModel):
     logit_cap: float = Field(
         0.0, ge=0, description="Bounds the logits smoothly: cap * tanh(logits / cap); 0 is off."
     )
-    tied_head: bool = Field(True, description="The head uses the token embedding's table.")
+    tied_head: bool = Field(True, description="The head shares the token embedding's table.")
     parallel_blocks: bool = Field(
         False,
-        description="Attention and feed-forward layer read the same input, instead of one after the other.",
+        description="Attention and feed-forward layer read the same input, instead of in sequence.",
     )
     zero_init: bool = Field(
-        False, description="Projections back into the stream, and an untied head, begin at zero."
+        False, description="Projections into the residual stream, and an untied head, start at zero."
     )
     initialisation: Literal["gpt2", "fan_in"] = Field(
         "gpt2",
-        description="Normal with deviation 0.02, and less where blocks write into the stream; or uniform by "
+        description="Normal with std 0.02, less where blocks write into the stream; or uniform by "
         "the number of inputs, with embeddings of unit size, as in the published run.",
     )
     embedding_mixing: bool = Field(
@@ -75,7 +75,7 @@ class GPT2Shape(BaseModel):
     )
     value_embeddings: Literal["none", "published", "corrected"] = Field(
         "none",
-        description="Tables of values that attention mixes into its own: none; three, all layers using the "
+        description="Embedding tables mixed into the values of attention: none; three, all layers using the "
         "first, as published; or one for each of the first and last layers.",
     )
     smear_gate: Literal["none", "published", "corrected"] = Field(
@@ -85,10 +85,10 @@ class GPT2Shape(BaseModel):
     )
     backout: bool = Field(
         False,
-        description="Takes a learned share of the stream after two thirds of the blocks off at the end.",
+        description="Subtracts a learned share of the stream after two thirds of the blocks at the end.",
     )
-    without_attention: Layers = Field((), description="Blocks that have no attention, counted from 0.")
-    without_mlp: Layers = Field((), description="Blocks that have no feed-forward layer.")
+    without_attention: Layers = Field((), description="Blocks without attention, counted from 0.")
+    without_mlp: Layers = Field((), description="Blocks without a feed-forward layer, counted from 0.")
 
     @property
     def head_width(self) -> int:
@@ -107,12 +107,12 @@ class GPT2Shape(BaseModel):
 
     @property
     def backout_layer(self) -> int:
-        """The block after which backout looks at the stream."""
+        """The block after which backout reads the stream."""
         return 2 * self.n_layers // 3
 
     @property
     def value_table_of(self) -> dict[int, int]:
-        """Which value table each block uses, of those that use one."""
+        """The value table of each block that uses one."""
         if self.value_embeddings == "published":
             return dict.fromkeys(self.attention_layers, 0)
         if self.value_embeddings == "none":
@@ -121,19 +121,19 @@ class GPT2Shape(BaseModel):
         first = {layer: layer for layer in range(tables)}
         last = {self.n_layers - tables + table: table for table in range(tables)}
         used = {layer: table for layer, table in (first | last).items() if layer in self.attention_layers}
-        # Numbered without gaps, so that there is no table that nobody uses.
+        # Numbered without gaps, so that no table is unused.
         number = {table: index for index, table in enumerate(sorted(set(used.values())))}
         return {layer: number[table] for layer, table in used.items()}
 
     @property
     def value_tables(self) -> int:
-        """How many value tables there are; of the published three, two are used by no block."""
+        """Number of value tables; of the published three, two are unused."""
         if self.value_embeddings == "published":
             return VALUE_TABLES
         return len(set(self.value_table_of.values()))
 
     def parameter_table(self) -> dict[str, int]:
-        """Return the exact number of unique parameters by component, of those that have any."""
+        """Return the exact number of unique parameters by component; empty components are left out."""
         d, layers, heads = self.d_model, self.n_layers, self.n_heads
         attention, mlp = len(self.attention_layers), layers - len(self.without_mlp)
         norm = (d + self.bias * d) if self.norm == "layernorm" else 0
@@ -163,7 +163,7 @@ class GPT2Shape(BaseModel):
 
     @property
     def active_parameters(self) -> int:
-        """Parameters that a token is multiplied with: those of matrix products."""
+        """Parameters in matrix products."""
         d = self.d_model
         gates = self.attention_gates * self.n_heads * self.gate_width
         return (
@@ -197,7 +197,7 @@ class GPT2Shape(BaseModel):
                 )
         if not self.attention_layers:
             raise ValueError(
-                "one block at least must have attention, but got "
+                "at least one block must have attention, but got "
                 f"without_attention={list(self.without_attention)}"
             )
         return self
@@ -207,7 +207,7 @@ class GPT2Shape(BaseModel):
         for name, is_on, least in (
             ("unet_skips", self.unet_skips, 2),
             ("value_embeddings corrected", self.value_embeddings == "corrected", 2),
-            # With fewer the stream after two thirds of the blocks is that at the end.
+            # With fewer blocks, the stream after two thirds of them is that at the end.
             ("backout", self.backout, 4),
         ):
             if is_on and self.n_layers < least:

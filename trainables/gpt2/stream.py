@@ -12,10 +12,10 @@ from trainables.text.dataset import Dataset, Split
 
 
 class TextBatch(NamedTuple):
-    """Sequences with the window in which they are attended to."""
+    """Sequences with their attention window."""
 
     tokens: Tensor
-    """int64 of shape (B, context + 1): inputs, and after each its target."""
+    """int64 of shape (B, context + 1): inputs, each followed by its target."""
     window: Tensor
     """int64 of shape (B,): tokens that attention reaches back."""
 
@@ -23,7 +23,7 @@ class TextBatch(NamedTuple):
 class TextStream:
     """Batches of training text; call it with a step counted from 1.
 
-    Nothing is remembered between steps, so a run that resumes at any step reads exactly what the
+    There is no state between steps, so a run that resumes at any step reads exactly what the
     uninterrupted run would have read.
     """
 
@@ -41,7 +41,7 @@ class TextStream:
         return batch
 
     def sample(self, count: int) -> TextBatch:
-        """Return ``count`` sequences of training text, drawn as no step draws its own."""
+        """Return ``count`` sequences of training text, drawn independently of all steps."""
         return self._read(self._drawn(count, 0), self._config.window_at(self._config.steps))
 
     def _begins(self, step: int) -> list[int]:
@@ -56,7 +56,7 @@ class TextStream:
         return [(done + index) % sequences * length for index in range(count)]
 
     def _drawn(self, count: int, step: int) -> list[int]:
-        # Not the device's generator: the same seed reads the same text on a CPU and on a GPU.
+        # A CPU generator: the same seed reads the same text on a CPU and on a GPU.
         generator = torch.Generator().manual_seed((self._config.seed * 1_000_003 + step) % 2**63)
         places = self._data.length("train") - self._config.context
         begins: list[int] = torch.randint(places, (count,), generator=generator).tolist()
@@ -75,10 +75,10 @@ def read_tokens(data: Dataset, split: Split, begin: int, count: int) -> Tensor:
     """Return tokens of a split as int64, of shape (count,).
 
     Raises:
-        DataError: one of them is none of the tokenizer's.
+        DataError: a token is outside the vocabulary.
     """
     tokens = data.read(split, begin, count)
-    # A token outside the table would end a GPU's process with a message about indices.
+    # A token outside the table would crash a GPU process with a message about indices.
     if int(tokens.max()) >= data.vocabulary:
         data.check(data.vocabulary)
     return torch.from_numpy(tokens).long()

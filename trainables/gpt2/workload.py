@@ -26,11 +26,11 @@ from trainables.text.dataset import Dataset
 log = logging.getLogger(__name__)
 
 _LOGITS_TOGETHER = 2**24
-"""Logits of the sequences that are validated together; of longer sequences it is one."""
+"""Logits per validation batch; at least one sequence."""
 
 
 class GPT2Workload:
-    """What the training loop needs of the GPT-2 task; see :class:`trainables.contract.Workload`."""
+    """The GPT-2 task as the training loop sees it; see :class:`trainables.contract.Workload`."""
 
     def __init__(self, config: GPT2Config, device: torch.device) -> None:
         self._config = config
@@ -38,7 +38,7 @@ class GPT2Workload:
 
     @cached_property
     def data(self) -> Dataset:
-        """The text. Opened when it is needed: a trained model can be asked where it is not."""
+        """The text, opened on first use: a trained model can be used without it."""
         found = locate(self._config.data)
         require_text(self._config, found)
         return found
@@ -58,8 +58,8 @@ class GPT2Workload:
     def flops_per_token(self, step: int) -> float:
         """Return operations per token as PaLM counts them: 6 per weight, 12 per attended feature.
 
-        Attention is taken to reach back as far as the step's window for every token: what the causal
-        mask and documents hide counts too.
+        Every token is assumed to attend to the step's whole window: positions hidden by the causal mask
+        and documents count too.
         """
         config = self._config
         reach = min(config.context, config.window_at(step))
@@ -67,7 +67,7 @@ class GPT2Workload:
 
     @property
     def notes(self) -> Mapping[str, Any]:
-        """The tokenizer and the document mark, for a model that is asked where its data set is not."""
+        """The tokenizer and the document mark, for using a model without its data set."""
         description = self.data.description
         return {"tokenizer": description.tokenizer, "document_start": description.document_start}
 
@@ -85,7 +85,7 @@ class GPT2Workload:
         return self._stream(step)
 
     def large_batch(self, samples: int) -> TextBatch:
-        """Return training sequences that no step draws."""
+        """Return training sequences drawn independently of all steps."""
         return self._stream.sample(samples)
 
     def loss(self, model: nn.Module, batch: TextBatch) -> Tensor:
@@ -95,7 +95,7 @@ class GPT2Workload:
         return loss
 
     def mask(self, tokens: Tensor, window: Tensor) -> Mask:
-        """Return the mask of ``tokens``, (B, T), whose attention reaches ``window`` tokens back, (B,)."""
+        """Return the mask of ``tokens``, (B, T), with attention windows ``window``, (B,)."""
         documents = None
         if self._config.document_mask:
             documents = documents_of(tokens, self.data.document_start)
@@ -116,9 +116,9 @@ class GPT2Workload:
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module, *, problems: int, seed: int) -> Evaluation:
-        """Measure the loss on the part of the validation text that no trial was chosen by.
+        """Measure the loss on the part of the validation text that was not used for selection.
 
-        Windows are drawn without overlap; the standard error is one over documents.
+        Windows are drawn without overlap; the standard error is taken over documents.
         """
         model.eval()
         length = self._config.context
@@ -135,7 +135,7 @@ class GPT2Workload:
 
     @cached_property
     def _attend(self) -> Attend:
-        """How to attend. Found out when it is needed: on a GPU kernels are compiled for it."""
+        """The attention function, chosen on first use: on a GPU, kernels are compiled for it."""
         config, on_gpu = self._config, self._device.type == "cuda"
         has_mask = config.document_mask or config.window is not None
         if config.attention == "sdpa" or (config.attention == "auto" and not (on_gpu and has_mask)):
@@ -146,7 +146,7 @@ class GPT2Workload:
         if reason is None:
             return attend_in_blocks(self._device, kernels)
         if config.attention == "flex":
-            raise RuntimeError(f"FlexAttention does not run on this GPU, state attention: sdpa; {reason}")
+            raise RuntimeError(f"FlexAttention does not run on this GPU, set attention: sdpa; {reason}")
         log.warning("FlexAttention does not run on this GPU and is not used: %s", reason)
         return attend_dense
 
@@ -155,7 +155,7 @@ class GPT2Workload:
         return TextStream(self._config, self.data, self._device)
 
     def _bytes_of_targets(self, begins: list[int]) -> int:
-        """Return the bytes of UTF-8 that the targets of validation sequences stand for."""
+        """Return the UTF-8 bytes of the targets of validation sequences."""
         length = self._config.context
         return sum(
             int(self._token_bytes[read_tokens(self.data, "val", begin + 1, length)].sum()) for begin in begins
@@ -166,7 +166,7 @@ class GPT2Workload:
         return torch.from_numpy(self.data.token_bytes.astype("int64"))
 
     def _losses(self, model: nn.Module, begins: list[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (B, T) losses of validation text, and whether the likeliest token was right, in order."""
+        """Yield (B, T) losses of validation text, and whether the most likely token was correct, in order."""
         config = self._config
         together = max(1, _LOGITS_TOGETHER // (config.context * config.vocabulary))
         window = config.context if config.window is None else config.window[1]

@@ -1,4 +1,4 @@
-"""Building a data set from documents: split, encode, write, and put in place whole or not at all."""
+"""Building a data set from documents: split, encode, write, and rename into place when complete."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from trainables.text.shards import Tokens, write_shard
 from trainables.text.tokenizers import Tokenizer, utf8
 
 SHARD_TOKENS = 100_000_000
-"""Tokens of a shard, as the GPT-2 speedruns have it: 200 MB."""
+"""Tokens of a shard, as in the GPT-2 speedruns: 200 MB."""
 
 Progress = Callable[[int, int], None]
-"""Is told, now and then, how much of how much is done."""
+"""Called now and then with the amount done and the total."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text that has nothing to do with what comes before and after it; ``name`` is for messages."""
+    """A text that is independent of those before and after it; ``name`` is for messages."""
 
     name: str
     text: str
@@ -43,7 +43,7 @@ class Document:
 class DocumentSplit:
     """Which documents are for training and which for validation.
 
-    ``is_cut`` says that there was but one document, whose end is validation.
+    ``is_cut``: there was only one document, whose end is validation.
     """
 
     train: Sequence[Document]
@@ -62,20 +62,20 @@ def build_dataset(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Make a data set and return it. All of its text is in memory meanwhile.
+    """Make a data set and return it. All of its text is in memory during that.
 
-    It is built beside ``folder`` and put there when it is complete; whatever goes wrong, or Ctrl-C, leaves
-    nothing behind and an existing data set as it was.
+    It is built beside ``folder`` and renamed when complete; an error or Ctrl-C leaves nothing behind, and an
+    existing data set unchanged.
 
     Args:
-        folder: where it shall be; its last part is the data set's name.
+        folder: its path; the last part is the data set's name.
         documents: in the order in which they are written. Those without text are left out.
         tokenizer: encodes them. Before each comes the tokenizer's mark.
-        source: says in words where the text comes from.
-        val_share: share of the text's bytes that is for validation, more than 0 and less than 1.
+        source: the origin of the text, in words.
+        val_share: share of the text's bytes for validation, more than 0 and less than 1.
         shard_tokens: most tokens in a shard.
-        overwrite: an existing data set may be replaced.
-        progress: is told the bytes of text that are done, and how many there are.
+        overwrite: whether an existing data set may be replaced.
+        progress: called with the bytes of text done and their total.
 
     Raises:
         DataError: there is no text, it cannot be encoded, or ``folder`` is taken.
@@ -102,11 +102,11 @@ def build_dataset(
 
 
 def split_documents(documents: Iterable[Document], val_share: float) -> DocumentSplit:
-    """Divide documents into training and validation, in their order, depending on nothing but their texts.
+    """Divide documents into training and validation, depending only on their texts; their order is kept.
 
     In the order of the sha256 of their texts, documents go to validation until it has ``val_share`` of the
-    bytes. One that is larger than the share by itself stays in training, unless there is nothing smaller, and
-    equal texts stay together. Of a single text, the last ``val_share`` becomes validation.
+    bytes. One that is larger than the share stays in training, unless all are, and equal texts stay
+    together. Of a single text, the last ``val_share`` becomes validation.
 
     Raises:
         DataError: there is no text, or the share is not between 0 and 1.
@@ -118,7 +118,7 @@ def split_documents(documents: Iterable[Document], val_share: float) -> Document
     if not kept:
         place = f"{given[0].name}: " if given else ""
         others = " or in any other" if len(given) > 1 else ""
-        raise DataError(f"{place}there is no text in it{others}; name files that have some")
+        raise DataError(f"{place}there is no text in it{others}; name files with text")
     texts = {hashlib.sha256(utf8(document.text)).digest(): document.text for document in kept}
     if len(texts) == 1:
         return _cut(kept, val_share)
@@ -141,18 +141,18 @@ def check_free(folder: Path, *, overwrite: bool) -> None:
     """Make sure that a data set may be put into ``folder``.
 
     Raises:
-        DataError: something is there that is no data set, or there is one and it may not be replaced.
+        DataError: it holds something else than a data set, or one that may not be replaced.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / DESCRIPTION_FILE).is_file():
         raise DataError(
-            f"{folder}: is there already and is no data set, so nothing is written to it; choose another "
+            f"{folder}: exists and is not a data set, so nothing is written to it; choose another "
             "folder with --folder, or remove it"
         )
     if not overwrite:
         raise DataError(
-            f"{folder}: is a data set already; replace it with --overwrite, or choose another folder with "
+            f"{folder}: is already a data set; replace it with --overwrite, or choose another folder with "
             "--folder"
         )
 
@@ -171,12 +171,12 @@ class _Writer:
         self._done, self._total = 0, total
 
     def write(self, split: Split, documents: Sequence[Document], *, first_number: int) -> Contents:
-        """Write the shards of one split and return what they hold."""
+        """Write the shards of one split and return its description."""
         files: list[str] = []
         waiting: list[Tokens] = []
 
         def write_first(count: int) -> None:
-            """Write the first ``count`` of the tokens that wait."""
+            """Write the first ``count`` of the waiting tokens."""
             joined = np.concatenate(waiting)
             files.append(f"{split}_{first_number + len(files):06d}.bin")
             write_shard(self._folder / files[-1], joined[:count])
@@ -207,10 +207,10 @@ class _Writer:
 
 
 def _cut(documents: Sequence[Document], val_share: float) -> DocumentSplit:
-    """Make the end of a text validation; its copies are cut at the same place."""
+    """Use the end of a text for validation; copies of it are cut at the same place."""
     text = documents[0].text
     if len(text) < 2:
-        raise DataError(f"{documents[0].name}: one character is no text to train and to validate on")
+        raise DataError(f"{documents[0].name}: one character is not enough text to train and to validate on")
     place = min(max(1, round(len(text) * (1 - val_share))), len(text) - 1)
     train = [Document(document.name, text[:place]) for document in documents]
     return DocumentSplit(

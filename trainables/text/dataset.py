@@ -1,7 +1,7 @@
-"""A data set: a folder of token shards with a file that says what is in them.
+"""A data set: a folder of token shards with a description.
 
 The folder holds ``dataset.json`` (:class:`Description`), ``token_bytes.npy`` (bytes of UTF-8 for each token)
-and the shards that ``dataset.json`` names. Nothing in it is code, and nothing in it is run.
+and the shards that ``dataset.json`` names. Nothing in it is code, and nothing is executed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TOKEN_BYTES_FILE = "token_bytes.npy"
 
 
 class Contents(BaseModel):
-    """What one split holds.
+    """The description of a split.
 
     ``bytes`` is the text's length in UTF-8, without marks; ``sha256`` is that of all tokens, as little-endian
     uint16, shard after shard.
@@ -47,7 +47,7 @@ class Contents(BaseModel):
 
 
 class Description(BaseModel):
-    """The content of ``dataset.json``. ``source`` says in words where the text comes from."""
+    """The content of ``dataset.json``. ``source`` is the origin of the text, in words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -66,7 +66,7 @@ class Description(BaseModel):
 class Dataset:
     """A data set on disk. Shards are opened, and their headers checked, when they are first read.
 
-    It can be sent to another process, which then opens the same folder.
+    It can be pickled; the other process opens the same folder.
     """
 
     folder: Path
@@ -77,12 +77,12 @@ class Dataset:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
         return self.description.name
 
     @property
     def vocabulary(self) -> int:
-        """Number of tokens that its tokenizer has: 0 to ``vocabulary - 1``."""
+        """Number of tokens of its tokenizer: 0 to ``vocabulary - 1``."""
         return self.description.vocabulary
 
     @property
@@ -92,10 +92,10 @@ class Dataset:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """What turns its tokens into text.
+        """Its tokenizer.
 
         Raises:
-            DataError: what the tokenizer needs is not on this machine, or it is not the one described.
+            DataError: the tokenizer needs files that this machine lacks, or differs from the description.
         """
         made = tokenizer_from_json(self.description.tokenizer)
         if (made.vocabulary, made.document_start) != (self.vocabulary, self.document_start):
@@ -108,10 +108,10 @@ class Dataset:
 
     @cached_property
     def token_bytes(self) -> NDArray[np.unsignedinteger[Any]]:
-        """Bytes of UTF-8 that each token stands for, of shape (vocabulary,); 0 for the mark.
+        """UTF-8 bytes of each token, shape (vocabulary,); 0 for the mark.
 
         Raises:
-            DataError: the file is missing, or holds something else.
+            DataError: the file is missing or invalid.
         """
         path = self.folder / TOKEN_BYTES_FILE
         try:
@@ -129,7 +129,7 @@ class Dataset:
         return lengths
 
     def contents(self, split: Split) -> Contents:
-        """Return what ``dataset.json`` says of a split."""
+        """Return the description of a split in ``dataset.json``."""
         return self.description.train if split == "train" else self.description.val
 
     def length(self, split: Split) -> int:
@@ -140,8 +140,8 @@ class Dataset:
         """Return tokens ``begin`` to ``begin + count`` of a split, of shape (count,), across shards.
 
         Raises:
-            IndexError: the split does not have all of them.
-            DataError: a shard is missing, or is not what ``dataset.json`` promises.
+            IndexError: the split has fewer tokens.
+            DataError: a shard is missing, or differs from ``dataset.json``.
         """
         if begin < 0 or count < 0 or begin + count > self.length(split):
             raise IndexError(
@@ -156,19 +156,19 @@ class Dataset:
         return read
 
     def advise(self, split: Split, begin: int, count: int) -> None:
-        """Ask the system to read tokens from disk ahead of their use; what lies outside is left out."""
+        """Ask the system to read tokens from disk ahead of use; tokens outside the split are ignored."""
         for shard, first in self._shards(split):
             if first < begin + count and begin < first + len(shard):
                 shard.advise(begin - first, count)
 
     def check(self, vocabulary: int) -> None:
-        """Look at all headers and all tokens, as before a search.
+        """Check all headers and all tokens, as before a search.
 
         Args:
-            vocabulary: number of tokens of the model that shall read it.
+            vocabulary: number of tokens of the model.
 
         Raises:
-            DataError: a file is missing or not whole, or a token is not below ``vocabulary``.
+            DataError: a file is missing or damaged, or a token is not below ``vocabulary``.
         """
         assert self.token_bytes.shape == (self.vocabulary,)
         for split in SPLITS:
@@ -176,10 +176,10 @@ class Dataset:
                 check_tokens(shard, min(vocabulary, self.vocabulary))
 
     def verify(self) -> None:
-        """Look at everything, and compare it with what ``dataset.json`` says: counts, and the sha256.
+        """Check everything, and compare it with ``dataset.json``: counts, and the sha256.
 
         Raises:
-            DataError: as :meth:`check`, or something is not as ``dataset.json`` says.
+            DataError: as :meth:`check`, or something differs from ``dataset.json``.
         """
         self.check(self.vocabulary)
         for split in SPLITS:
@@ -223,7 +223,7 @@ def open_dataset(folder: Path) -> Dataset:
 
     Raises:
         MissingDataError: there is no such folder.
-        DataError: it is no data set, or ``dataset.json`` is not right.
+        DataError: it is not a data set, or ``dataset.json`` is invalid.
     """
     path = folder / DESCRIPTION_FILE
     try:
@@ -235,7 +235,7 @@ def open_dataset(folder: Path) -> Dataset:
         place = ".".join(map(str, first["loc"])) or "the whole"
         raise DataError(f"{path}: {place}: {first['msg']}; build the data set again") from error
     except ValueError as error:
-        raise DataError(f"{path}: is no JSON in UTF-8: {error}; build the data set again") from error
+        raise DataError(f"{path}: is not JSON in UTF-8: {error}; build the data set again") from error
     for name in (*description.train.files, *description.val.files):
         if Path(name).name != name:
             raise DataError(f"{path}: {name!r} names no file in this folder; build the data set again")
@@ -250,13 +250,13 @@ def open_dataset(folder: Path) -> Dataset:
 def write_description(folder: Path, description: Description, lengths: NDArray[np.uint8]) -> None:
     """Write ``token_bytes.npy``, from ``lengths`` of shape (vocabulary,), then ``dataset.json``.
 
-    Each is written whole or not at all: trials may be reading them.
+    Writes are atomic: trials can be reading the files.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; an older file stays as it was.
+        OSError: the disk is full or the folder cannot be written; an older file is unchanged.
     """
     assert lengths.shape == (description.vocabulary,)
-    # In memory first: of a full disk, what writes an array does not say the system's error.
+    # In memory first: on a full disk, numpy's writer hides the system's error.
     array = io.BytesIO()
     np.save(array, lengths, allow_pickle=False)
     with replacing(folder / TOKEN_BYTES_FILE) as file:
@@ -268,13 +268,13 @@ def write_description(folder: Path, description: Description, lengths: NDArray[n
 def count_contents(
     folder: Path, files: tuple[str, ...], token_bytes: NDArray[Any], document_start: int
 ) -> Contents:
-    """Return what shards hold, from looking at every token.
+    """Return the description of shards, from reading every token.
 
     Args:
-        token_bytes: bytes of UTF-8 for each token, of shape (vocabulary,).
+        token_bytes: UTF-8 bytes of each token, shape (vocabulary,).
 
     Raises:
-        DataError: a shard is missing or not whole, or a token is outside the vocabulary.
+        DataError: a shard is missing or damaged, or a token is outside the vocabulary.
     """
     tokens = size = documents = 0
     digest = hashlib.sha256()
@@ -299,6 +299,6 @@ def _refuse_missing(folder: Path) -> NoReturn:
         command = f"paretune data text FILE... --tokenizer bytes --folder {folder}"
     if folder.is_dir():
         raise DataError(
-            f"{folder}: has no {DESCRIPTION_FILE}, so it is no data set; make one with `{command}`"
+            f"{folder}: has no {DESCRIPTION_FILE}, so it is not a data set; make one with `{command}`"
         )
     raise MissingDataError(f"{folder}: there is no data set; make one with `{command}`", command)

@@ -6,11 +6,11 @@ from paretune.errors import Error
 
 
 class DataError(Error, ValueError):
-    """A text, a shard, a tokenizer or a data set that cannot be used; the message says what to do."""
+    """An unusable text, shard, tokenizer or data set; the message says what to do."""
 
 
 class MissingDataError(DataError):
-    """There is no data set where one is named; ``command`` makes one there."""
+    """A named data set does not exist; ``command`` makes it."""
 
     def __init__(self, message: str, command: str) -> None:
         super().__init__(message)

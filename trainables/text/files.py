@@ -1,4 +1,4 @@
-"""Documents from files of text, packed or not."""
+"""Documents from text files, compressed or not."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from trainables.text.building import Document
 from trainables.text.errors import DataError
 
 DOCUMENT_SEPARATOR = "<|endoftext|>"
-"""What stands between documents in a file, as published collections of small stories have it."""
+"""Separator of documents in a file, as in published collections of short stories."""
 
 
 def documents_in(paths: Iterable[Path]) -> Iterator[Document]:
-    """Yield the documents of files in UTF-8; ``.xz`` and ``.gz`` are unpacked.
+    """Yield the documents of files in UTF-8; ``.xz`` and ``.gz`` are decompressed.
 
     Raises:
-        DataError: a file is not there, is packed badly, or is no UTF-8.
+        DataError: a file is missing, cannot be decompressed, or is not UTF-8.
     """
     for path in paths:
         pieces = _text(path).split(DOCUMENT_SEPARATOR)
@@ -35,13 +35,13 @@ def _text(path: Path) -> str:
     except IsADirectoryError as error:
         raise DataError(f"{path}: is a folder; name the files in it") from error
     except (lzma.LZMAError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{path}: cannot be unpacked: {error}; get the file again") from error
+        raise DataError(f"{path}: cannot be decompressed: {error}; get the file again") from error
     try:
-        # Files from Windows may begin with a mark of their own, which is no part of the text.
+        # Files from Windows can begin with a byte order mark, which is not part of the text.
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path}: byte {error.start:,} is no UTF-8; convert the file, for example with "
+            f"{path}: byte {error.start:,} is not UTF-8; convert the file, for example with "
             f"`iconv -f latin1 -t utf-8 {path}`"
         ) from error
 

@@ -1,6 +1,6 @@
-"""The default data set: what this machine's Python brings along as text, so that no network is needed.
+"""The default data set: text that comes with Python, so that no network is needed.
 
-Sources of the standard library and the topics of ``help()``: real text in quantity on every machine.
+Sources of the standard library and the topics of ``help()``: plenty of real text on every machine.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from trainables.text.errors import DataError
 from trainables.text.tokenizers import BytesTokenizer
 
 DEFAULT = "python"
-"""What the default data set is called where a data set is named."""
+"""The name of the default data set."""
 
 MAX_BYTES = 12_000_000
-"""Text that is taken at most: enough that a small model does not learn it by heart, and built in seconds."""
+"""Most bytes of text: enough that a small model cannot memorise it, and built in seconds."""
 
 _LEFT_OUT = frozenset(
     {
@@ -29,17 +29,17 @@ _LEFT_OUT = frozenset(
         *("test", "tests", "idle_test", "lib2to3"),
         # Mostly tables of character sets.
         "encodings",
-        # Its topics are taken as text, below.
+        # Its topics are included as text, below.
         "pydoc_data",
     }
 )
-"""Folders that are not of the standard library, or are no text that somebody wrote to be read."""
+"""Folders outside the standard library, or with files that are not written by hand."""
 
 
 def documents() -> list[Document]:
     """Return the texts, in the order of their names, of at most ``MAX_BYTES`` bytes of UTF-8.
 
-    Where there is more, documents are taken in the order of the sha256 of their texts.
+    If there is more, documents are taken in the order of the sha256 of their texts.
 
     Raises:
         DataError: this Python came without sources.
@@ -70,12 +70,12 @@ def build_python_dataset(
 
 
 def python_dataset(progress: Progress | None = None) -> Path:
-    """Return the folder of the default data set in the cache, where it is built if it is not there.
+    """Return the folder of the default data set in the cache, where it is built on first use.
 
-    Several processes may do so at once: the first to be done puts it in place, and the others take that.
+    Several processes can do so at once: the first to finish puts it in place, and the others use it.
 
     Raises:
-        DataError: there is no place for it, or what lies there is no data set.
+        DataError: there is no cache folder, or its place holds something else.
     """
     try:
         folder = _cached()
@@ -94,7 +94,7 @@ def python_dataset(progress: Progress | None = None) -> Path:
 
 
 def is_built() -> bool:
-    """Say whether the default data set is in the cache already."""
+    """Return whether the default data set is already in the cache."""
     try:
         return (_cached() / DESCRIPTION_FILE).is_file()
     except NoCacheError:
@@ -118,7 +118,7 @@ def _sources() -> Iterator[Document]:
     root = Path(sysconfig.get_path("stdlib"))
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).parts
-        # The way this Python was compiled is in _sysconfigdata..., and differs from machine to machine.
+        # _sysconfigdata... describes how this Python was compiled, which differs between machines.
         if _LEFT_OUT.intersection(parts) or path.name.startswith("_sysconfigdata"):
             continue
         try:

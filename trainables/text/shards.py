@@ -1,7 +1,7 @@
-"""Tokens on disk, in the format of the GPT-2 speedruns, and read from there without being copied.
+"""Tokens on disk in the format of the GPT-2 speedruns, memory-mapped.
 
 A shard is a header of 256 little-endian int32, ``[20240520, 1, number of tokens, 0, ...]``, and then the
-tokens as little-endian uint16. Whatever does not look like that is refused with the place where it does not.
+tokens as little-endian uint16. Anything else is refused, with the position of the difference.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ VERSION = 1
 HEADER_BYTES = 256 * 4
 TOKEN_BYTES = 2
 MAX_TOKENS = 2**31 - 1
-"""What the header's int32 can say."""
+"""The largest int32, the limit of the header."""
 
 _CHUNK_TOKENS = 2**22
-"""Tokens that are looked at together: 8 MiB, so that scanning a shard does not need its size in memory."""
+"""Tokens per block when scanning: 8 MiB, so that a scan needs little memory."""
 
 
 class Shard:
     """An open shard.
 
-    ``tokens`` is a read-only view, of shape (number of tokens,), of the mapped file: what is not read is not
-    in memory, and what is read is shared by all processes of the machine.
+    ``tokens`` is a read-only view, of shape (number of tokens,), of the mapped file: only pages that are read
+    are in memory, shared by all processes of the machine.
     """
 
     def __init__(self, path: Path, mapped: mmap.mmap, count: int) -> None:
@@ -52,14 +52,14 @@ class Shard:
     def advise(self, begin: int, count: int) -> None:
         """Ask the system to read tokens ``begin`` to ``begin + count`` from disk ahead of their use.
 
-        What lies outside the shard is left out. Where the system knows no such advice, nothing happens.
+        Tokens outside the shard are ignored. Without system support, nothing happens.
         """
         begin, end = max(begin, 0), min(begin + count, len(self))
         if begin >= end or not hasattr(mmap, "MADV_WILLNEED"):
             return
         first = HEADER_BYTES + TOKEN_BYTES * begin
         start = first - first % mmap.PAGESIZE
-        # Advice is never worth an error.
+        # Read-ahead is only a hint.
         with suppress(OSError):
             self._mapped.madvise(mmap.MADV_WILLNEED, start, HEADER_BYTES + TOKEN_BYTES * end - start)
 
@@ -74,7 +74,7 @@ def open_shard(path: Path) -> Shard:
     """Map a shard into memory.
 
     Raises:
-        DataError: there is no such file, or its header and its size are not those of a shard.
+        DataError: there is no such file, or its header or size is invalid.
     """
     try:
         with path.open("rb") as file:
@@ -89,7 +89,7 @@ def open_shard(path: Path) -> Shard:
 
 
 def write_shard(path: Path, tokens: Tokens) -> None:
-    """Write tokens, of shape (number of tokens,), as a shard; the file is there whole or not at all.
+    """Write tokens, of shape (number of tokens,), as a shard, atomically.
 
     Raises:
         OSError: the disk is full or cannot be written to; then nothing is left behind.
@@ -105,7 +105,7 @@ def write_shard(path: Path, tokens: Tokens) -> None:
 
 
 def check_tokens(shard: Shard, vocabulary: int) -> None:
-    """Look at every token of a shard.
+    """Check every token of a shard.
 
     Raises:
         DataError: a token is not below ``vocabulary``.
@@ -126,27 +126,27 @@ def _tokens_promised(path: Path, header: bytes, size: int) -> int:
     """Return the header's number of tokens, which the file of ``size`` bytes is known to hold."""
     if len(header) < HEADER_BYTES:
         raise DataError(
-            f"{path}: ends at byte {size:,}, within the header of {HEADER_BYTES:,} bytes; it is no shard of "
-            "tokens, or was cut off: build or download it again"
+            f"{path}: ends at byte {size:,}, within the header of {HEADER_BYTES:,} bytes; it is not a shard "
+            "of tokens, or was truncated: build or download it again"
         )
     magic, version, count = (int(value) for value in np.frombuffer(header, dtype="<i4", count=3))
     if magic != MAGIC:
         raise DataError(
-            f"{path}: byte 0: magic number {magic}, expected {MAGIC}; this is no shard of tokens: `paretune "
-            "data text` makes some from text"
+            f"{path}: byte 0: magic number {magic}, expected {MAGIC}; this is not a shard of tokens: "
+            "`paretune data text` makes shards from text"
         )
     if version != VERSION:
         raise DataError(
-            f"{path}: byte 4: version {version}, expected {VERSION} (tokens as uint16); make the shard anew "
+            f"{path}: byte 4: version {version}, expected {VERSION} (tokens as uint16); make the shard again "
             "in that version"
         )
     if count < 0:
         raise DataError(f"{path}: byte 8: {count:,} tokens, expected 0 or more; build or download it again")
     expected = HEADER_BYTES + TOKEN_BYTES * count
     if size != expected:
-        what = "cut off" if size < expected else "too long"
+        what = "truncated" if size < expected else "too long"
         raise DataError(
-            f"{path}: byte 8: the header promises {count:,} tokens, which make a file of {expected:,} "
+            f"{path}: byte 8: header promises {count:,} tokens, which make a file of {expected:,} "
             f"bytes, but it has {size:,}: it is {what}; build or download it again"
         )
     return count

@@ -1,7 +1,7 @@
-"""What turns text into tokens and back: one byte to a token, one character, or GPT-2's pieces of words.
+"""Tokenizers: one token per byte, one per character, or GPT-2's byte-pair encoding.
 
-Every document begins with a mark, a token of its own, which no text can contain: it says that what stood
-before has nothing to do with what comes.
+Every document begins with a mark, a separate token that no text can contain: it separates independent
+documents.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ TOKENIZERS = ("bytes", "chars", "gpt2")
 """The names of all tokenizers."""
 
 MAX_VOCABULARY = 65_535
-"""Most characters and mark together: tokens are kept in 16 bits."""
+"""Most tokens, mark included: tokens are stored in 16 bits."""
 
 REPLACEMENT = "\ufffd"
-"""Stands for what is no text: broken UTF-8, and tokens outside the vocabulary."""
+"""Replaces invalid UTF-8, and tokens outside the vocabulary."""
 
 
 class Tokenizer(Protocol):
-    """What encodes and decodes text."""
+    """Encodes and decodes text."""
 
     name: str
     vocabulary: int
-    """Number of tokens: they are 0 to ``vocabulary - 1``, the mark among them."""
+    """Number of tokens, 0 to ``vocabulary - 1``, mark included."""
     document_start: int
     """The mark that begins every document."""
 
@@ -40,29 +40,29 @@ class Tokenizer(Protocol):
         """Return the tokens of a text, of shape (number of tokens,), without the mark of a document.
 
         Raises:
-            DataError: the text has something that cannot be encoded.
+            DataError: the text cannot be encoded.
         """
         ...
 
     def decode(self, ids: Ids) -> str:
         """Return the text of tokens. Marks become empty.
 
-        Broken UTF-8, and each token outside the vocabulary, as a model with a padded one may say it,
+        Invalid UTF-8, and each token outside the vocabulary, which a model with a padded one can produce,
         become U+FFFD.
         """
         ...
 
     def token_bytes(self) -> NDArray[np.uint8]:
-        """Return how many bytes of UTF-8 each token stands for, of shape (vocabulary,); 0 for the mark."""
+        """Return the UTF-8 bytes of each token, shape (vocabulary,); 0 for the mark."""
         ...
 
     def as_json(self) -> dict[str, Any]:
-        """Return what :func:`tokenizer_from_json` makes the same tokenizer of."""
+        """Return plain values from which :func:`tokenizer_from_json` makes the same tokenizer."""
         ...
 
 
 class BytesTokenizer:
-    """One token for each byte of UTF-8. The mark is 0: text has no NUL, and where it has, that is dropped."""
+    """One token for each byte of UTF-8. The mark is 0; NUL bytes of a text are dropped."""
 
     name = "bytes"
     vocabulary = 256
@@ -86,15 +86,15 @@ class BytesTokenizer:
         return lengths
 
     def as_json(self) -> dict[str, Any]:
-        """Return its name: there is but one."""
+        """Return its name; it has no parameters."""
         return {"kind": self.name}
 
 
 class CharsTokenizer:
-    """One token for each of the characters it was made with, in their order, from 1 on. The mark is 0.
+    """One token per character of the vocabulary, in order, from 1 on. The mark is 0.
 
     Raises:
-        DataError: ``characters`` are none, too many, not sorted, or not distinct.
+        DataError: ``characters`` are empty, too many, not sorted, or not distinct.
     """
 
     name = "chars"
@@ -155,15 +155,15 @@ class CharsTokenizer:
 
 
 def make_tokenizer(kind: str, texts: Iterable[str], *, download: bool = False) -> Tokenizer:
-    """Return the tokenizer with a name for a body of texts.
+    """Return the tokenizer of a name for a collection of texts.
 
     Args:
         kind: one of ``TOKENIZERS``.
-        texts: all of the text; only a vocabulary of characters looks at it.
-        download: fetch GPT-2's vocabulary from the network where it is not on this machine.
+        texts: the complete text; used only by a vocabulary of characters.
+        download: download GPT-2's vocabulary if it is not on this machine.
 
     Raises:
-        DataError: there is no such tokenizer, or what it needs is not there.
+        DataError: there is no such tokenizer, or its files are missing.
     """
     if kind == "chars":
         return CharsTokenizer.of(texts)
@@ -174,7 +174,7 @@ def tokenizer_from_json(content: object, *, download: bool = False) -> Tokenizer
     """Return the tokenizer that ``as_json`` described.
 
     Raises:
-        DataError: it describes none, or what the tokenizer needs is not on this machine.
+        DataError: the description is invalid, or the tokenizer's files are missing.
     """
     if not isinstance(content, Mapping):
         raise DataError(f"a tokenizer is described by a mapping with `kind`, but this is {content!r}")
@@ -205,8 +205,8 @@ def utf8(text: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise DataError(
-            f"character {error.start:,} of the text, {text[error.start]!a}, is half of a character and no "
-            "UTF-8; leave it out"
+            f"character {error.start:,} of the text, {text[error.start]!a}, is half of a surrogate "
+            "pair, which UTF-8 cannot encode; remove it"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Causal self-attention, with projections of its own or derived from one another."""
+"""Causal self-attention, with separate projections or derived ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from trainables.transformer.shape import TransformerShape
 class Attention(nn.Module):
     """Self-attention of a shape, for sequences of at most ``positions`` tokens.
 
-    A derived key, value or output has no matrix of its own: it is computed from that of the queries. What
-    is derived is so before the norm and the rotation of queries and keys.
+    A derived key, value or output has no matrix: it is computed from that of the queries, before the norm
+    and the rotation of queries and keys.
     """
 
     hidden: Tensor
@@ -45,7 +45,7 @@ class Attention(nn.Module):
             cos, sin = rotary_tables(positions, shape.turning_features, shape.rope_theta)
             self.register_buffer("cos", cos, persistent=False)
             self.register_buffer("sin", sin, persistent=False)
-        # True above the diagonal: what a query may not see.
+        # True above the diagonal: positions that a query may not attend to.
         hidden = torch.ones(positions, positions, dtype=torch.bool).triu(1)
         self.register_buffer("hidden", hidden, persistent=False)
 
@@ -70,7 +70,7 @@ class Attention(nn.Module):
         """
         length = x.shape[1]
         of_query, of_key, of_value = self.input_matrices()
-        # Queries for those positions only that are asked for; keys and values in one product.
+        # Queries only for the wanted positions; keys and values in one product.
         query = self._split(F.linear(x[:, -wanted:], of_query))
         key, value = map(self._split, F.linear(x, torch.cat([of_key, of_value])).chunk(2, dim=-1))
         if self.query_norm is not None and self.key_norm is not None:
@@ -88,7 +88,7 @@ class Attention(nn.Module):
         wanted, length = query.shape[1], key.shape[1]
         query, key, value = (part.transpose(1, 2) for part in (query, key, value))  # (B, H, T, width)
         scores = query @ key.transpose(-1, -2) * self.width**-0.5
-        # Widths here are far below what fused attention kernels are made for.
+        # Widths here are far too small for fused attention kernels.
         weights = scores.masked_fill(self.hidden[length - wanted : length, :length], -torch.inf).softmax(-1)
         read = (self.dropout(weights) @ value).transpose(1, 2).flatten(2)  # (B, wanted, H * width)
         return F.linear(read, self.output_matrix())

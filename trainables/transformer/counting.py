@@ -3,10 +3,10 @@
 The families of the published adder records are special cases. With V the vocabulary, T the positions,
 d the width, f the feed-forward width, L the layers, n the parameters of one norm and r a rank:
 
-- stored whole: ``V*d + T*d + L*(2n + 4*d*d + 2*d*f + bias*(f + d)) + n_final + untied*V*d``;
+- full matrices: ``V*d + T*d + L*(2n + 4*d*d + 2*d*f + bias*(f + d)) + n_final + untied*V*d``;
 - low rank: ``V*d + r_pos*(T + d) + 3n + 4*r*d + 2*r_o*d + 2*r_f*(d + f)``;
-- rotary, keys, values, output, gate and way down derived: the embedding, the queries, and a number or
-  nothing for each derived part.
+- rotary, keys, values, output, gate and down projection derived: the embedding, the queries, and one number
+  or none for each derived part.
 """
 
 from __future__ import annotations

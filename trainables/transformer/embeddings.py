@@ -1,4 +1,4 @@
-"""Token embeddings and positions: what the first block reads."""
+"""Token embeddings and positions: the input of the first block."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ArcEmbedding(nn.Module):
     """Tokens at equal distances on an arc of a circle in the first two features, zeros in the others.
 
     Three parameters: the circle's radius, the angle of token 0, and the angle between neighbours.
-    They begin near half a circle, on which all tokens are apart and in order.
+    They start near half a circle, on which all tokens are separate and in order.
     """
 
     def __init__(self, vocabulary: int, width: int) -> None:
@@ -46,7 +46,7 @@ class ArcEmbedding(nn.Module):
 
 
 class LearnedPositions(nn.Module):
-    """A learned table of shape (positions, d), stored whole or as two factors."""
+    """A learned table of shape (positions, d), full or as two factors."""
 
     def __init__(self, positions: int, width: int, rank: int | None) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def make_embedding(shape: TransformerShape, vocabulary: int) -> TableEmbedding |
 
 
 def make_positions(shape: TransformerShape, positions: int) -> LearnedPositions | FixedPositions | None:
-    """Return what is added to the token embeddings, or None: rotary positions turn queries and keys."""
+    """Return the positions added to token embeddings, or None: rotary positions rotate queries and keys."""
     if shape.position == "learned":
         return LearnedPositions(positions, shape.d_model, shape.position_rank)
     return FixedPositions(positions, shape.d_model) if shape.position == "sinusoidal" else None
@@ -95,7 +95,7 @@ def make_positions(shape: TransformerShape, positions: int) -> LearnedPositions 
 def sinusoids(positions: int, width: int) -> Tensor:
     """Return fixed positions of shape (positions, width): sines in even columns, cosines in odd.
 
-    Column pairs turn with wavelengths from 2 pi to 10,000 * 2 pi (Vaswani et al., 2017). For an
+    Column pairs have wavelengths from 2 pi to 10,000 * 2 pi (Vaswani et al., 2017). For an
     odd width the last cosine is left out.
     """
     angle = torch.arange(positions)[:, None] * torch.exp(

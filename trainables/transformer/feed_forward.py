@@ -1,4 +1,4 @@
-"""The feed-forward layer, plain or gated, with matrices of its own or derived from one another."""
+"""The feed-forward layer, plain or gated, with separate matrices or derived ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class FeedForwardMatrices(NamedTuple):
-    """What a feed-forward layer multiplies with and adds; a gate only where the layer is gated."""
+    """Matrices and biases of a feed-forward layer; a gate only where the layer is gated."""
 
     up: Tensor  # (f, d)
     up_bias: Tensor | None  # (f,)
@@ -62,7 +62,7 @@ class FeedForward(nn.Module):
         self.down_bias = nn.Parameter(torch.zeros(d)) if has_bias else None
 
     def matrices(self) -> FeedForwardMatrices:
-        """Return the matrices and biases; derived ones are computed from the way up."""
+        """Return the matrices and biases; derived ones are computed from the up projection."""
         up, up_bias = self.up(), self.up_bias
         gate: Tensor | None = None
         gate_bias: Tensor | None = None
@@ -74,7 +74,7 @@ class FeedForward(nn.Module):
         if self.down is not None:
             down = self.down()
         else:
-            # Turning what goes down is turning the rows of the way up.
+            # Rotating the output of the down projection rotates the rows of the up projection.
             down = (turn_by(up, self.down_angle) if self.down_from == "rotated_up" else up).T
         return FeedForwardMatrices(up, up_bias, gate, gate_bias, down, self.down_bias)
 

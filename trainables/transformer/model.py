@@ -42,7 +42,7 @@ class Transformer(nn.Module):
 
         Args:
             tokens: int64 tensor of shape (batch, seq), seq at most the number of positions.
-            last: how many positions to answer for, counted from the end; all of them by default.
+            last: number of positions, counted from the end; all by default.
                 The last block computes queries and feed-forward for those only.
 
         Returns:
@@ -50,7 +50,7 @@ class Transformer(nn.Module):
         """
         length, table = tokens.shape[1], self.embedding()
         first, *others = [cast("Block", block) for block in self.blocks]
-        # Of how many positions each block is asked.
+        # The number of positions that each block computes.
         wanted = [length] * len(others) + [length if last is None else last]
         x = first(self._first_inputs(first, tokens, table, wanted[0]))
         for block, count in zip(others, wanted[1:], strict=True):
@@ -58,13 +58,13 @@ class Transformer(nn.Module):
         return F.linear(self.final_norm(x), table if self.head is None else self.head)
 
     def _first_inputs(self, first: Block, tokens: Tensor, table: Tensor, wanted: int) -> BlockInputs:
-        """Return what the first block reads, which depends on position and token alone.
+        """Return the input of the first block, which depends only on position and token.
 
-        Where there are more sequences than tokens it is computed once for every token at every position,
-        and looked up.
+        With more sequences than tokens it is computed once for every token at every position, and looked
+        up.
         """
         length = tokens.shape[1]
-        # Dropout is not the same for equal tokens.
+        # Dropout differs between equal tokens.
         looks_up = len(table) < len(tokens) and not (self.training and self.dropout.p > 0)
         read = torch.arange(len(table), device=tokens.device).expand(length, -1).T if looks_up else tokens
         x = F.embedding(read, table)  # (B, T, d), or with every token for a sequence (V, T, d)
@@ -75,7 +75,7 @@ class Transformer(nn.Module):
 
 
 class BlockInputs(NamedTuple):
-    """What a block reads: of the wanted positions the stream and the queries, of all keys and values."""
+    """Inputs of a block: stream and queries of the wanted positions, keys and values of all."""
 
     x: Tensor  # (B, wanted, d)
     query: Tensor  # (B, wanted, H, width)
@@ -83,7 +83,7 @@ class BlockInputs(NamedTuple):
     value: Tensor  # (B, T, H, width)
 
     def looked_up(self, tokens: Tensor) -> BlockInputs:
-        """Return the inputs of sequences, (B, T), if these are those of every token at every position."""
+        """Return the inputs of sequences, (B, T), looked up in those of every token at every position."""
         d, (wanted, heads, width) = self.x.shape[-1], self.query.shape[1:]
         asked = _look_up(torch.cat([self.x, self.query.flatten(2)], dim=-1), tokens[:, -wanted:])
         read = _look_up(torch.cat([self.key.flatten(2), self.value.flatten(2)], dim=-1), tokens)
@@ -93,7 +93,7 @@ class BlockInputs(NamedTuple):
 
 
 def _look_up(every: Tensor, tokens: Tensor) -> Tensor:
-    """Return what tokens, (B, T), have in a table of every token at every position, (V, T, features)."""
+    """Look up tokens, (B, T), in a table of every token at every position, (V, T, features)."""
     length = tokens.shape[1]
     return F.embedding(tokens * length + torch.arange(length, device=tokens.device), every.flatten(0, 1))
 
@@ -111,7 +111,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(shape.dropout)
 
     def inputs(self, x: Tensor, wanted: int) -> BlockInputs:
-        """Return what the block reads of the stream, (B, T, d), for the last ``wanted`` positions."""
+        """Return the block's inputs from the stream, (B, T, d), for the last ``wanted`` positions."""
         return BlockInputs(x[:, -wanted:], *self.attention.project(self.attention_norm(x), wanted))
 
     def forward(self, inputs: BlockInputs) -> Tensor:

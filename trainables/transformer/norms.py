@@ -1,4 +1,4 @@
-"""The norms of the residual stream, each with a vector of its own or sharing one."""
+"""The norms of the residual stream, each with its own vector or a shared one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NORM_EPS = 1e-6
 
 
 class NormSupply:
-    """Hands out the norms of one model, as far as its shape lets them share their vectors."""
+    """Creates the norms of one model, with vectors shared as its shape says."""
 
     def __init__(self, shape: TransformerShape) -> None:
         self._shape = shape

@@ -1,4 +1,4 @@
-"""Weight matrices as the attention and feed-forward layers hold them: whole, or as two factors."""
+"""Weight matrices of the attention and feed-forward layers: full, or as two factors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 TRUNCATED_STD = 0.87962566103423978
-"""Standard deviation of a unit normal cut at two standard deviations, as LeCun normal draws it."""
+"""Standard deviation of a unit normal truncated at two standard deviations, as in LeCun normal."""
 
 
 class Matrix(nn.Module):
@@ -20,7 +20,7 @@ class Matrix(nn.Module):
     Args:
         inputs: columns.
         outputs: rows.
-        rank: inner size of the two factors, or None for a whole matrix.
+        rank: inner size of the two factors, or None for a full matrix.
         first: a first factor, of shape (rank, inputs), to be shared with other matrices.
     """
 
@@ -39,7 +39,7 @@ class Matrix(nn.Module):
 
 
 def lecun_normal(outputs: int, inputs: int) -> nn.Parameter:
-    """Return a new matrix of shape (outputs, inputs), normal cut at two deviations, variance 1 / inputs."""
+    """Return a new matrix of shape (outputs, inputs), truncated normal, variance 1 / inputs."""
     weight = nn.Parameter(torch.empty(outputs, inputs))
     std = inputs**-0.5 / TRUNCATED_STD
     nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
@@ -47,7 +47,7 @@ def lecun_normal(outputs: int, inputs: int) -> nn.Parameter:
 
 
 def turn_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn pairs of features: feature i with feature i + pairs, for i below pairs.
+    """Rotate pairs of features: feature i with feature i + pairs, for i below pairs.
 
     Args:
         x: float tensor of shape (..., width).
@@ -55,7 +55,7 @@ def turn_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         sin: sines, the same.
 
     Returns:
-        Tensor like ``x``; features from 2 * pairs on are as before.
+        Tensor like ``x``; features from 2 * pairs on are unchanged.
     """
     pairs = cos.shape[-1]
     first, second, rest = x[..., :pairs], x[..., pairs : 2 * pairs], x[..., 2 * pairs :]
@@ -63,7 +63,7 @@ def turn_pairs(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def turn_by(x: Tensor, angle: Tensor) -> Tensor:
-    """Turn every pair of features of ``x``, shape (..., width), by one angle, a scalar tensor."""
+    """Rotate every pair of features of ``x``, shape (..., width), by one angle, a scalar tensor."""
     angles = angle.expand(x.shape[-1] // 2)
     return turn_pairs(x, angles.cos(), angles.sin())
 
@@ -71,7 +71,7 @@ def turn_by(x: Tensor, angle: Tensor) -> Tensor:
 def rotary_tables(positions: int, turning: int, theta: float) -> tuple[Tensor, Tensor]:
     """Return cosines and sines of shape (positions, turning / 2) for rotary positions.
 
-    Pair i turns by ``theta ** (-2 i / turning)`` from one position to the next (Su et al., 2021).
+    Pair i rotates by ``theta ** (-2 i / turning)`` from one position to the next (Su et al., 2021).
     """
     frequency = torch.exp(torch.arange(0, turning, 2) * (-math.log(theta) / turning))
     angle = torch.arange(positions)[:, None] * frequency

@@ -1,4 +1,4 @@
-"""The shape of the decoder-only transformer: every part that can be chosen, and which go together."""
+"""The shape of the decoder-only transformer: every choice, and the valid combinations."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field, model_validator
 
 
 class TransformerShape(BaseModel):
-    """Everything that decides how many parameters the transformer has and how they are used.
+    """Everything that determines the transformer's parameters and their use.
 
-    A part without parameters of its own is derived from another one: keys from queries, values from
-    keys, and so on. Ranks are None where a matrix is stored whole.
+    A part without its own parameters is derived from another one: keys from queries, values from
+    keys, and so on. Ranks are None for full matrices.
     """
 
     n_layers: int = Field(1, ge=1, description="Transformer blocks.")
@@ -31,12 +31,14 @@ class TransformerShape(BaseModel):
         None, ge=1, description="Rank of a learned table of positions, stored as two factors."
     )
     rope_theta: float = Field(
-        10_000.0, gt=1, description="Rotary positions: the slowest feature pair turns about so much slower."
+        10_000.0,
+        gt=1,
+        description="Rotary positions: about how much slower the slowest feature pair rotates.",
     )
     rotary_width: int | None = Field(
         None,
         ge=2,
-        description="Rotary positions: how many features of a head turn, an even number; by default all, or "
+        description="Rotary positions: features of a head that rotate, an even number; by default all, or "
         "all but one where the head's width is odd.",
     )
 
@@ -57,20 +59,20 @@ class TransformerShape(BaseModel):
     )
     key_projection: Literal["full", "scaled_query", "rotated_query", "query"] = Field(
         "full",
-        description="Keys by a matrix of their own, or queries scaled by one number, turned by one angle, or "
-        "as they are.",
+        description="Keys by their own matrix, or queries scaled by one number, rotated by one angle, or "
+        "unchanged.",
     )
     value_projection: Literal["full", "key", "query"] = Field(
-        "full", description="Values by a matrix of their own, or the keys, or the queries."
+        "full", description="Values by their own matrix, or equal to the keys or the queries."
     )
     output_projection: Literal["full", "query_transposed"] = Field(
-        "full", description="What heads have read, by a matrix of its own or by the queries' one transposed."
+        "full", description="Output projection by its own matrix or by the transposed query matrix."
     )
     qkv_rank: int | None = Field(
         None, ge=1, description="Rank of the matrices of queries, keys and values, stored as two factors."
     )
     qkv_shared_factor: bool = Field(
-        False, description="One first factor for queries, keys and values; needs `qkv_rank`."
+        False, description="One shared first factor for queries, keys and values; needs `qkv_rank`."
     )
     output_rank: int | None = Field(
         None, ge=1, description="Rank of the output projection, stored as two factors."
@@ -79,26 +81,25 @@ class TransformerShape(BaseModel):
     d_ff: int = Field(32, ge=1, description="Width of the feed-forward layer.")
     activation: Literal["gelu", "relu", "squared_relu", "swiglu"] = Field(
         "gelu",
-        description="Of the feed-forward layer; with swiglu a gate, through the SiLU, multiplies what goes "
-        "up.",
+        description="Of the feed-forward layer; with swiglu a gate, through the SiLU, multiplies the up "
+        "projection.",
     )
     ffn_bias: bool = Field(False, description="Biases in the feed-forward matrices.")
     ffn_rank: int | None = Field(
         None, ge=1, description="Rank of the feed-forward matrices, each stored as two factors."
     )
     gate_projection: Literal["full", "scaled_up", "up"] = Field(
-        "full", description="The gate of swiglu by a matrix of its own, or the way up scaled, or as it is."
+        "full",
+        description="The gate of swiglu by its own matrix, or equal to the up projection, scaled or not.",
     )
     down_projection: Literal["full", "up_transposed", "rotated_up"] = Field(
         "full",
-        description="The way down by a matrix of its own, or by that of the way up transposed, as it is or "
-        "with its output turned by one angle.",
+        description="The down projection by its own matrix, or by the transposed up projection, unchanged or "
+        "with its output rotated by one angle.",
     )
 
     tied_embeddings: bool = Field(True, description="The output head is the transposed token embedding.")
-    dropout: float = Field(
-        0.0, ge=0, lt=1, description="Share of features that training drops after each part; none is counted."
-    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout in training, after each part.")
 
     @property
     def width_of_head(self) -> int:
@@ -112,7 +113,7 @@ class TransformerShape(BaseModel):
 
     @property
     def turning_features(self) -> int:
-        """Features of a head that rotary positions turn, an even number."""
+        """Features of a head that rotary positions rotate, an even number."""
         return self.rotary_width or self.width_of_head // 2 * 2
 
     @model_validator(mode="after")
@@ -139,7 +140,7 @@ class TransformerShape(BaseModel):
         width, turning = self.width_of_head, self.turning_features
         if width < 2:
             raise ValueError(
-                "rotary positions turn pairs of a head's features, so heads must have width 2 or more, but "
+                "rotary positions rotate pairs of a head's features, so heads must have width 2 or more, but "
                 f"got width {width}"
             )
         if turning % 2 or turning > width:
@@ -183,7 +184,7 @@ class TransformerShape(BaseModel):
 
 
 def _only_default(shape: BaseModel, *names: str, needs: str) -> None:
-    """Refuse values that would have no effect: a search over them would compare equals."""
+    """Refuse values without effect: a search over them would compare equal models."""
     for name in names:
         value = getattr(shape, name)
         if value != type(shape).model_fields[name].default:

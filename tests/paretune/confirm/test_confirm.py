@@ -297,7 +297,7 @@ def test_held_out_text_has_its_error_over_documents_beside_that_over_seeds(tmp_p
 def test_where_all_fresh_seeds_diverged_that_is_said(tmp_path: Path) -> None:
     said = said_of(losses(tmp_path, [2.4], [{"ending": "diverged"}] * 2))
     assert said[0] == "No fresh seed has a val loss at its end: all diverged."
-    assert "cannot be told" in said[1]
+    assert "cannot be determined" in said[1]
 
 
 # Which points

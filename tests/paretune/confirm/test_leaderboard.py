@@ -21,7 +21,7 @@ from paretune.confirm.report import write_report
 from paretune.confirm.retraining import Chosen, SeedRun
 from paretune.plan.binding import BoundPlan, bind
 from search_spaces.plan import Plan
-from trainables.contract import Ending
+from trainables.contract import Ending, Evaluation, Report, Table
 
 SPACE = """
 name: tiny-text
@@ -202,6 +202,34 @@ def test_the_report_names_the_gpu_that_trained(tmp_path: Path, monkeypatch: pyte
     assert "; trained on The Second\n" in report
 
 
+def test_the_report_holds_a_test_evaluation_letter_by_letter(tmp_path: Path) -> None:
+    """Whatever a task calls its problems means nothing to Markdown, and no cell ends a row of a table."""
+    run = run_of(3.2)
+    run.best = Report(step=40, metrics={"val_loss": 3.2, "bits_per_byte": 1.1})
+    carries = Table(title="By <carry>", columns=("carries", "share"), rows=[("a|b", 0.5), ("*c*", 0.75)])
+    run.evaluation = Evaluation(
+        metric="exact_match",
+        problems=100,
+        successes=90,
+        called="pairs",
+        drawn_from="all <pairs>",
+        tables=(carries, Table(title="Errors", columns=("problem",), rows=[])),
+    )
+    chosen = Chosen(number=0, values={"lr": 0.01}, why="it was asked for")
+    write_report(tmp_path, "x", plan_of(target=None), chosen, [run], torch.device("cpu"))
+    report = (tmp_path / "report.md").read_text()
+    assert "full budget of 2,000 steps on 1 fresh seed.\n" in report
+    assert (
+        "Test evaluation of the checkpoint that is best by validation (seed 1): **exact match 90.00 %"
+        in report
+    )
+    assert "drawn uniformly from all &lt;pairs&gt;. No trial" in report
+    table = "| carries | share |\n| --- | ---: |\n| a\\|b | 0.50000 |\n| \\*c\\* | 0.75000 |\n"
+    assert f"\n## By &lt;carry&gt;\n\n{table}\n## Errors\n\nNone.\n\n## Parameters" in report
+    assert report.endswith("`\n")
+    assert "\n\n\n" not in report
+
+
 # A real retraining
 
 
@@ -257,7 +285,7 @@ def test_what_learns_on_a_gpu_only_is_neither_retrained_nor_resumed_without_one(
         file = tmp_path / "tiny-text" / path
         file.write_text(file.read_text().replace(key, f'{key}"attention": "flex", '))
     before = sorted(tmp_path.rglob("*"))
-    flex = "attention: flex learns on a GPU only, auto and sdpa everywhere"
+    flex = "attention: flex trains on a GPU only, auto and sdpa everywhere"
     done = run_cli("retrain", "tiny-text", "--results", tmp_path, "--device", "cpu")
     assert done.code == 2
     assert f"configuration 0 cannot be trained on a processor ({flex})" in done.err

@@ -82,7 +82,7 @@ def test_a_token_that_is_none_is_found_before_any_trial(place: Path) -> None:
 
 def test_a_vocabulary_that_is_too_small_is_refused_with_the_right_one(place: Path) -> None:
     (place / "space.yaml").write_text(SPACE.replace("steps: 3", "steps: 3, vocabulary: 100"))
-    refused(place, "state vocabulary: 256 or more")
+    refused(place, "set vocabulary: 256 or more")
 
 
 def test_a_search_that_goes_on_is_refused_too_and_loses_no_row(place: Path) -> None:
@@ -127,7 +127,7 @@ def test_check_says_which_data_are_elsewhere_and_that_the_file_is_right(place: P
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ("vocabulary: 100", "state vocabulary: 256 or more"),
+        ("vocabulary: 100", "set vocabulary: 256 or more"),
         ("val_tokens: 1000000", "leaves none to evaluate trained models on"),
     ],
 )

@@ -588,7 +588,7 @@ def test_a_file_that_does_not_run_leaves_nothing_behind(
         )
 
     monkeypatch.setattr(submission_module, "make_submission", broken)
-    with pytest.raises(RuntimeError, match="does not run: broken"):
+    with pytest.raises(RuntimeError, match="fails: broken"):
         export(checkpoint, adderboard=tmp_path / "adder.py")
     assert list(tmp_path.iterdir()) == []
 

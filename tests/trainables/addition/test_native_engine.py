@@ -117,7 +117,7 @@ def test_without_a_compiler_it_is_said_what_to_install(no_compiler: None) -> Non
 def test_a_compiler_named_wrongly_is_named(no_compiler: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert choose_engine(small(engine="auto"), CPU)[1].endswith(
-        "the variable CXX is 'no-such-compiler', which is no C++ compiler"
+        "the variable CXX is 'no-such-compiler', which is not a C++ compiler"
     )
 
 

@@ -287,4 +287,4 @@ def test_a_checkpoint_without_a_tokenizer_is_refused(checkpoints: dict[str, Path
     torch.save({**content, "notes": {}}, tmp_path / "old.pt")
     done = run_cli("generate", tmp_path / "old.pt")
     assert done.code == 2
-    assert "says nothing of its tokenizer; train the model again" in done.err
+    assert "has no tokenizer; train the model again" in done.err

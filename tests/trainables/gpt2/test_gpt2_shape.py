@@ -133,7 +133,7 @@ def test_every_field_of_a_shape_is_a_size_field_and_has_another_value_in_these_t
         ({"without_attention": [4]}, r"without_attention must name different blocks below n_layers=4.*\[4\]"),
         ({"without_mlp": [1, 1]}, r"without_mlp must name different blocks.*\[1, 1\]"),
         ({"without_mlp": [-1]}, r"without_mlp"),
-        ({"without_attention": [0, 1, 2, 3]}, r"one block at least must have attention.*\[0, 1, 2, 3\]"),
+        ({"without_attention": [0, 1, 2, 3]}, r"at least one block must have attention.*\[0, 1, 2, 3\]"),
         ({"n_layers": 1, "unet_skips": True}, r"unet_skips needs n_layers of 2 or more, but got 1"),
         ({"n_layers": 1, "value_embeddings": "corrected"}, r"corrected needs n_layers of 2 or more"),
         ({"n_layers": 3, "backout": True}, r"backout needs n_layers of 4 or more, but got 3"),

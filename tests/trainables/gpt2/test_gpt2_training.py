@@ -429,10 +429,10 @@ def test_a_token_beyond_the_vocabulary_is_refused_with_its_file_and_place(
         ({"vocabulary": 255}, r"has 256 tokens, but the configuration's vocabulary is 255"),
         (
             {"val_tokens": 900, "context": 100, "val_range": "first"},
-            r"has 9\d\d validation tokens.*state at most 8\d\d",
+            r"has 9\d\d validation tokens.*set at most 8\d\d",
         ),
-        ({"val_tokens": 600}, r"has 9\d\d validation tokens.*state at most 4\d\d"),
-        ({"context": 900, "val_tokens": 900}, r"state context and val_tokens of at most 4\d\d, or build"),
+        ({"val_tokens": 600}, r"has 9\d\d validation tokens.*set at most 4\d\d"),
+        ({"context": 900, "val_tokens": 900}, r"set context and val_tokens to at most 4\d\d, or build"),
     ],
     ids=str,
 )
@@ -451,7 +451,7 @@ def test_the_most_validation_tokens_that_a_refusal_names_are_accepted(tmp_path: 
     config = config_of(data=str(data.folder), val_tokens=most, val_range="first")
     get_task("gpt2").prepare(config)
     assert GPT2Workload(config, CPU).evaluate(Watching(256), problems=99, seed=0).problems >= 1
-    with pytest.raises(DataError, match=f"state at most {most:,}"):
+    with pytest.raises(DataError, match=f"set at most {most:,}"):
         get_task("gpt2").prepare(config.model_copy(update={"val_tokens": data.length("val")}))
     half = (data.length("val") - 1) // 2
     get_task("gpt2").prepare(config_of(data=str(data.folder), context=half, val_tokens=half))

@@ -80,10 +80,10 @@ def test_packed_files_are_unpacked(tmp_path: Path, ending: str, pack: object) ->
     packed.write_bytes(packed.read_bytes()[:-20])
     refused = run_cli("data", "text", packed, "--tokenizer", "bytes", "--overwrite", cwd=tmp_path)
     assert refused.code == 2
-    assert f"error: {packed}: cannot be unpacked" in refused.err
+    assert f"error: {packed}: cannot be decompressed" in refused.err
     packed.write_bytes(b"no such thing")
     again = run_cli("data", "text", packed, "--tokenizer", "bytes", "--overwrite", cwd=tmp_path)
-    assert "cannot be unpacked" in again.err
+    assert "cannot be decompressed" in again.err
 
 
 def test_a_mark_of_windows_is_no_text(tmp_path: Path) -> None:
@@ -96,11 +96,11 @@ def test_a_mark_of_windows_is_no_text(tmp_path: Path) -> None:
     ("content", "options", "words"),
     [
         (None, (), "there is no such file"),
-        (b"caf\xe9 au lait", (), "byte 3 is no UTF-8; convert the file, for example with `iconv"),
+        (b"caf\xe9 au lait", (), "byte 3 is not UTF-8; convert the file, for example with `iconv"),
         (b" \n\n", (), "error: some.txt: there is no text in it; name files that have some"),
         (b"", ("--tokenizer", "chars"), "needs at least one; the text is empty"),
         (b"some text", ("--val-share", "1.5"), "more than 0 and less than 1, but is 1.5"),
-        (b"some text", ("--folder", "."), "is no data set, so nothing is written to it"),
+        (b"some text", ("--folder", "."), "is not a data set, so nothing is written to it"),
         (b"some text", ("--tokenizer", "words"), "'gpt2', 'bytes', 'chars'"),
     ],
 )
@@ -177,7 +177,7 @@ def test_show_tells_what_is_there_and_what_is_wrong(poem: Path, tmp_path: Path) 
     for options in ((), ("--json",)):
         refused = run_cli("data", "show", folder, *options)
         assert refused.code == 2
-        assert f"error: {shard}: byte 8: the header promises" in refused.err
+        assert f"error: {shard}: byte 8: header promises" in refused.err
         if options:
             assert json.loads(refused.out)["error"]["message"].startswith(f"{shard}: byte 8: ")
         else:

@@ -207,8 +207,8 @@ def test_a_shard_that_is_not_whole_is_said_and_fetched_again(hub: Hub, tmp_path:
     said: list[str] = []
     fetch(hub, folder, 2, said).verify()
     assert hub.fetched == [cut.name]
-    assert "it is cut off" in said[0]
-    assert "fetched again" in said[0]
+    assert "it is truncated" in said[0]
+    assert "downloaded again" in said[0]
 
 
 @needs_gpt2
@@ -277,7 +277,7 @@ def test_there_are_so_many_shards_and_no_more(hub: Hub, tmp_path: Path, shards: 
 def test_two_processes_do_not_fetch_into_one_folder(hub: Hub, tmp_path: Path) -> None:
     def say(line: str) -> None:
         if line.startswith("Fetching fineweb_train"):
-            with pytest.raises(DataError, match="another process is fetching into it"):
+            with pytest.raises(DataError, match="another process is downloading into it"):
                 fetch(hub, tmp_path / "fineweb", 1)
             met.append(line)
 

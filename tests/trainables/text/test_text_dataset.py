@@ -139,7 +139,7 @@ def test_of_a_single_document_the_end_is_validation_and_that_is_said(tmp_path: P
         (["ab", "cd"], 0.0, "more than 0 and less than 1, but is 0"),
         (["ab", "cd"], 1.0, "more than 0 and less than 1"),
         (["ab", "cd"], float("nan"), "more than 0 and less than 1"),
-        (["ab", "c\ud83d"], 0.1, "half of a character"),
+        (["ab", "c\ud83d"], 0.1, "half of a surrogate pair"),
     ],
 )
 def test_what_cannot_be_built_is_refused_and_leaves_nothing(
@@ -261,7 +261,7 @@ def test_a_folder_that_is_no_data_set_is_never_written_to(tmp_path: Path, overwr
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     (tmp_path / "file").write_text("")
     for name in ("mine", "file"):
-        with pytest.raises(DataError, match="is no data set, so nothing is written to it"):
+        with pytest.raises(DataError, match="is not a data set, so nothing is written to it"):
             build(tmp_path / name, overwrite=overwrite)
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
 
@@ -414,7 +414,7 @@ def test_a_missing_one_is_refused_with_the_command_that_makes_it(
     with pytest.raises(DataError, match=f"there is no data set; make one with `{command} {tmp_path / name}`"):
         open_dataset(tmp_path / name)
     (tmp_path / name).mkdir()
-    with pytest.raises(DataError, match=r"has no dataset\.json, so it is no data set"):
+    with pytest.raises(DataError, match=r"has no dataset\.json, so it is not a data set"):
         open_dataset(tmp_path / name)
 
 

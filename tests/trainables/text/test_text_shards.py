@@ -1,4 +1,4 @@
-"""Shards: what is written is read, and whatever is no shard is refused with the place where it shows."""
+"""Shards: what is written is read, and anything else is refused with its position."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def test_tokens_cannot_be_changed_by_their_reader(path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "content", "words"),
     [
-        (0, b"\1\0\0\0", "byte 0: magic number 1, expected 20240520; this is no shard of tokens"),
+        (0, b"\1\0\0\0", "byte 0: magic number 1, expected 20240520; this is not a shard of tokens"),
         (4, b"\2\0\0\0", "byte 4: version 2, expected 1"),
         (8, b"\xff\xff\xff\xff", "byte 8: -1 tokens, expected 0 or more"),
-        (8, b"\xe9\3\0\0", "byte 8: the header promises 1,001 tokens, .* 3,026 bytes, .* 3,024: .* cut off"),
-        (8, b"\xe7\3\0\0", "byte 8: the header promises 999 tokens, .* 3,022 bytes, .* 3,024: .* too long"),
+        (8, b"\xe9\3\0\0", "byte 8: header promises 1,001 tokens, .* 3,026 bytes, .* 3,024: .* truncated"),
+        (8, b"\xe7\3\0\0", "byte 8: header promises 999 tokens, .* 3,022 bytes, .* 3,024: .* too long"),
     ],
 )  # fmt: skip
 def test_a_header_that_is_not_right_is_refused(path: Path, place: int, content: bytes, words: str) -> None:
@@ -81,7 +81,7 @@ def test_a_header_that_is_not_right_is_refused(path: Path, place: int, content: 
 def test_a_file_of_another_size_is_refused(path: Path, size: int) -> None:
     content = path.read_bytes() + b"\0"
     path.write_bytes(content[:size])
-    with pytest.raises(DataError, match=r"cut off|too long"):
+    with pytest.raises(DataError, match=r"truncated|too long"):
         open_shard(path)
 
 

@@ -1,1 +1,1 @@
-"""A trained adder as one self-contained Python file, as the public challenge AdderBoard wants it."""
+"""A trained adder as one self-contained Python file, as the public challenge AdderBoard requires."""

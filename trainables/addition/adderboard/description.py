@@ -1,4 +1,4 @@
-"""What a model is, in words: a sentence for its shape, and a line for everything unusual about it."""
+"""A model in words: a sentence about its shape, and a line for each unusual feature."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def architecture(shape: TransformerShape) -> str:
 
 
 def tricks(config: AdditionConfig, notation: str) -> list[str]:
-    """Return what is unusual about a model and its training, beginning with how problems are written."""
+    """Return the unusual features of a model and its training, starting with the format of problems."""
     return [
         notation,
         *_of_embeddings(config),
@@ -67,7 +67,7 @@ def _of_attention(shape: TransformerShape) -> Iterator[str]:
     if shape.value_projection != "full":
         yield f"values are the {'keys' if shape.value_projection == 'key' else 'queries'}"
     if shape.output_projection != "full":
-        yield "output projection is the queries' one transposed"
+        yield "output projection is the transposed query projection"
     if shape.qkv_rank is not None:
         own = ["queries"]
         own += ["keys"] if shape.key_projection == "full" else []
@@ -82,10 +82,10 @@ def _of_feed_forward(shape: TransformerShape) -> Iterator[str]:
     if shape.activation != "gelu":
         yield _ACTIVATIONS[shape.activation]
     if shape.gate_projection != "full":
-        yield f"the gate is the way up{' scaled by one number' * (shape.gate_projection == 'scaled_up')}"
+        yield f"the gate is the up projection{', scaled' * (shape.gate_projection == 'scaled_up')}"
     if shape.down_projection != "full":
         turned = " and turned by one angle" * (shape.down_projection == "rotated_up")
-        yield f"the way down is the way up transposed{turned}"
+        yield f"the down projection is the transposed up projection{turned}"
     if shape.ffn_rank is not None:
         yield f"feed-forward matrices of rank {shape.ffn_rank}"
     if shape.ffn_bias:
@@ -104,7 +104,7 @@ def _of_norms(shape: TransformerShape) -> Iterator[str]:
 
 
 def _of_training(config: AdditionConfig) -> Iterator[str]:
-    """Tell the recipe; what it makes depend on success may not have happened."""
+    """Describe the recipe; parts that depend on success could be absent from the run."""
     if config.curriculum:
         yield "curriculum of operand lengths"
     if config.carries == "balanced":
@@ -112,14 +112,14 @@ def _of_training(config: AdditionConfig) -> Iterator[str]:
     if config.chain_share > 0:
         yield f"long carry chains in training, at first {_percent(config.chain_share)}"
     if config.grokfast_lamb > 0:
-        yield "slow part of the gradient amplified"
+        yield "slow part of the gradient amplified (Grokfast)"
     if config.second_pass is not None:
         yield f"second pass with a fresh schedule, the last {_percent(config.second_pass.share)} of the steps"
     if config.start_from is not None:
         yield "trained on from an earlier model"
     if config.finish != "none":
         finish = {"lbfgs": "L-BFGS", "cma_es": "CMA-ES"}[config.finish]
-        yield f"{finish} in the end, once {_percent(config.finish_above)} of answers are right"
+        yield f"{finish} in the end, once {_percent(config.finish_above)} of answers are correct"
 
 
 def _count(number: int, thing: str) -> str:

@@ -29,7 +29,7 @@ def export(model: nn.Module, config: AdditionConfig, path: Path, *, name: str | 
         config: its configuration, for operands of ten digits.
         path: the file; an older one is replaced.
         name: what the file calls the model; by default after its number of parameters.
-        author: whom the file names.
+        author: the author named in the file.
 
     Raises:
         InputError: the model is for operands of other digits.

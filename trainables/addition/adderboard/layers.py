@@ -1,7 +1,7 @@
-"""The code of attention and of the feed-forward layer: only what a shape has, in the order it happens.
+"""The code of attention and the feed-forward layer: only the parts of a shape, in order of computation.
 
-The modules written here do what :mod:`trainables.transformer.attention` and
-:mod:`trainables.transformer.feed_forward` do, with every choice already made.
+The modules written here compute the same as :mod:`trainables.transformer.attention` and
+:mod:`trainables.transformer.feed_forward`, with every choice already made.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _QK_NORMS = {
     "separate": {"query_norm": "query_norm", "key_norm": "key_norm"},
 }
 _DERIVED_GATES = {
-    "scaled_up": "gate = self.gate_scale * up  # the gate is the way up scaled",
-    "up": "gate = up  # the gate is the way up",
+    "scaled_up": "gate = self.gate_scale * up  # the gate is the up projection scaled",
+    "up": "gate = up  # the gate is the up projection",
 }
 _INNER = {
     "gelu": 'inner = F.gelu(up, approximate="tanh")',
@@ -88,18 +88,18 @@ def feed_forward(shape: TransformerShape) -> Part:
     if down is not None:
         part.forward.append(f"return F.linear(inner, {down.value}{bias})")
     elif shape.down_projection == "up_transposed":
-        part.forward.append(f"return F.linear(inner, {up.transposed}{bias})  # the way up transposed")
+        part.forward.append(f"return F.linear(inner, {up.transposed}{bias})  # the transposed up projection")
     else:
         turned = f"turn(down, self.down_angle.expand({d // 2})){' + self.down_bias' * biases}"
         part.forward += [
-            f"down = F.linear(inner, {up.transposed})  # the way up transposed",
+            f"down = F.linear(inner, {up.transposed})  # the transposed up projection",
             f"return {turned}  # and turned",
         ]
     return part
 
 
 def _queries_keys_values(shape: TransformerShape, own: _AttentionMatrices) -> list[str]:
-    """Return how queries, keys and values come from the features, and what is done with them."""
+    """Return the computation of queries, keys and values from the features, norms and rotation included."""
 
     def projected(matrix: Matrix) -> str:
         product = f"F.linear(x, {matrix.value})"
@@ -123,14 +123,14 @@ def _queries_keys_values(shape: TransformerShape, own: _AttentionMatrices) -> li
 
 
 def _reading(shape: TransformerShape, own: _AttentionMatrices) -> list[str]:
-    """Return how each token reads the values of itself and those before it."""
+    """Return the weighted sum of values of each token and those before it."""
     joined = "weights @ v" if shape.n_heads == 1 else "(weights @ v).transpose(1, 2).flatten(2)"
-    output = f"F.linear(read, {own.query.transposed})  # the queries' matrix transposed"
+    output = f"F.linear(read, {own.query.transposed})  # the transposed query projection"
     if own.output is not None:
         output = f"F.linear(read, {own.output.value})"
     return [
         f"scores = q @ k.transpose(-1, -2) * {shape.width_of_head}**-0.5  # {_of_heads(shape, 'T', 'T')}",
-        "later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)  # what a token may not see",
+        "later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)  # later tokens are masked",
         'weights = scores.masked_fill(later, float("-inf")).softmax(-1)',
         f"read = {joined}  # (B, T, {shape.attention_width})",
         f"return {output}",
@@ -138,7 +138,7 @@ def _reading(shape: TransformerShape, own: _AttentionMatrices) -> list[str]:
 
 
 def _of_heads(shape: TransformerShape, *inner: str) -> str:
-    """Return the shape of what every head has."""
+    """Return the shape of a tensor with features per head."""
     heads = [] if shape.n_heads == 1 else [str(shape.n_heads)]
     return f"({', '.join(['B', *heads, *inner])})"
 

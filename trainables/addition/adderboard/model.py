@@ -12,10 +12,10 @@ from trainables.transformer.shape import TransformerShape
 
 @dataclass(frozen=True)
 class ModelCode:
-    """The code of a model, and where the numbers of its parameters come from."""
+    """The code of a model, and the source of each parameter."""
 
     functions: list[str]
-    """Functions and classes, in the order in which they stand in the file."""
+    """Functions and classes, in their order in the file."""
     weights: dict[str, str]
     """Names of the model's parameters, and of the same tensors in the trained model's state."""
     needs_math: bool
@@ -79,7 +79,7 @@ def _transformer(shape: TransformerShape, vocabulary: int, positions: int, layer
 
 
 def _add_positions(part: Part, shape: TransformerShape, positions: int) -> None:
-    """Add what is added to the token embeddings, if anything is."""
+    """Add the positions that are added to token embeddings, if any."""
     if shape.position == "sinusoidal":
         part.forward.append("x = x + sinusoids(tokens.shape[1])")
     if shape.position != "learned":
@@ -98,7 +98,7 @@ def _add_positions(part: Part, shape: TransformerShape, positions: int) -> None:
 
 
 def _add_block(part: Part, shape: TransformerShape, layers: tuple[Part, Part], *, source: str) -> None:
-    """Add one block's layers and norms, and how they follow one another."""
+    """Add one block's layers and norms, in their order."""
     first, second = {
         "none": ("self.attention_norm", "self.ffn_norm"),
         "block": ("self.block_norm", "self.block_norm"),
@@ -198,7 +198,7 @@ def split(x):
 
 _TURN = '''\
 def turn(x, angle):
-    """Turn feature i of x with feature i + n, by the i-th of n angles; features from 2 n on stay."""
+    """Rotate features i and i + n of x by the i-th of n angles; features from 2 n on are unchanged."""
     n = angle.shape[-1]
     cos, sin = angle.cos(), angle.sin()
     first, second, rest = x[..., :n], x[..., n : 2 * n], x[..., 2 * n :]
@@ -206,7 +206,7 @@ def turn(x, angle):
 
 _ROTARY = '''\
 def rotary(x):
-    """Turn the features (..., T, width) of each token by angles that grow with its position."""
+    """Rotate the features (..., T, width) of each token by angles that grow with its position."""
     frequency = torch.exp(torch.arange(0, {turning}, 2) * (-math.log({theta}) / {turning}))
     return turn(x, torch.arange(x.shape[-2])[:, None] * frequency)'''
 

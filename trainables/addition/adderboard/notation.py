@@ -1,6 +1,6 @@
 """The code that writes a problem as tokens and reads an answer, for operands of ten digits.
 
-The functions written here do what :mod:`trainables.addition.formats` does, for one problem at a time
+The functions written here do the same as :mod:`trainables.addition.formats`, for one problem at a time
 and without any arithmetic: digits are characters of a number's decimal text.
 """
 
@@ -21,11 +21,11 @@ class Notation:
     code: list[str]
     """Constants and functions, ``prompt(a, b)`` and ``read(tokens)`` among them."""
     prompt: str
-    """The problem 42 + 7, as a person would write its tokens down."""
+    """The problem 42 + 7 as text, token by token."""
     answer: str
-    """Its right answer."""
+    """Its correct answer."""
     trick: str
-    """What is special about it."""
+    """Its special features."""
 
 
 def notation(layout: Layout) -> Notation:

@@ -1,4 +1,4 @@
-"""What the code of a model is put together from: a module's lines, and the weights that it names."""
+"""Building blocks of a model's code: the lines of a module, and its weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Part:
     """Names of the parameters in the file, and of the same tensors in the trained model's state."""
 
     def parameter(self, name: str, *shape: int, source: str) -> None:
-        """Add a parameter that is written out by its name."""
+        """Add a parameter under its name."""
         self.init.append(f"self.{name} = parameter({', '.join(map(str, shape))})")
         self.weights[name] = source
 
@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """A matrix as the file holds it: whole, or as the product of two factors, left and right."""
+    """A matrix as stored in the file: full, or as the product of two factors, left and right."""
 
     name: str
     rows: int
@@ -50,7 +50,7 @@ class Matrix:
     """The trained tensor: the matrix, or its left factor."""
     right_source: str
     shared_right: str | None = None
-    """The right factor's name, if several matrices have it."""
+    """The right factor's name, if several matrices share it."""
 
     @property
     def right_name(self) -> str:

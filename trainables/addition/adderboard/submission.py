@@ -24,7 +24,7 @@ _WIDTH = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """A file for the challenge, and what it says of its model."""
+    """A file for the challenge, and its description of the model."""
 
     name: str
     author: str
@@ -42,8 +42,8 @@ def make_submission(
     Args:
         config: its configuration, for operands of ten digits.
         model: the model with its trained weights, as the configuration's workload builds it.
-        name: what the file calls it; by default after its number of parameters.
-        author: whom the file names.
+        name: the model's name in the file; by default from its number of parameters.
+        author: the author named in the file.
 
     Raises:
         CheckpointError: a weight is not finite.
@@ -84,7 +84,7 @@ def make_submission(
 
 
 def _check(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Refuse weights that no number stands for, and make sure that none is missing or there twice."""
+    """Refuse non-finite weights, and assert that each weight is written exactly once."""
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
             raise CheckpointError(f"the model has weights that are not finite numbers, in {name}")
@@ -122,11 +122,11 @@ _HEAD = '''\
 
 {architecture}
 
-It reads a problem as tokens and continues them one by one, each time with the likeliest token:
+It reads a problem as tokens and continues them one by one, each time with the most likely token:
     {prompt}
-goes on with
+continues with
     {answer}
-if it adds 42 and 7 right. In comments, B is the number of sequences and T that of their tokens.
+if it adds 42 and 7 correctly. In comments, B is the number of sequences and T that of their tokens.
 
 This file needs Python and torch 2.4 or newer. paretune wrote it, with the weights that were trained.
 """
@@ -137,7 +137,7 @@ from torch import nn'''
 
 _BUILD_MODEL = '''\
 def build_model():
-    """Return the model with its trained weights, and what is to be known about it."""
+    """Return the model with its trained weights, and its metadata."""
     model = Transformer()
     model.load_state_dict({name: torch.tensor(values) for name, values in WEIGHTS.items()})
     return model.eval(), METADATA'''
@@ -145,7 +145,7 @@ def build_model():
 _DECODING = '''\
 @torch.no_grad()
 def continued(model, tokens, count):
-    """Return what a model says after some tokens: count times the likeliest next one."""
+    """Return the greedy continuation of some tokens: count times the most likely next one."""
     said = []
     for _ in range(count):
         logits = model(torch.tensor([tokens + said]))
@@ -154,6 +154,6 @@ def continued(model, tokens, count):
 
 
 def add(model, a: int, b: int) -> int:
-    """Return what the model says a + b is, or -1 if that is no number."""
+    """Return the model's answer to a + b, or -1 if it is not a number."""
     return read(continued(model, prompt(a, b), {answer_length}))
 '''

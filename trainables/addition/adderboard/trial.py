@@ -1,4 +1,4 @@
-"""Trying a submission: in a process of its own, where only Python and torch help it."""
+"""Running a submission: in a separate process, with only Python and torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EDGE_CASES: tuple[Problem, ...] = tuple(edge_cases(DIGITS))
 
 @dataclass(frozen=True)
 class Trial:
-    """What a submission's ``add`` returned, beside what the trained model says; -1 is no number."""
+    """Results of a submission's ``add``, beside those of the trained model; -1 is not a number."""
 
     problems: Sequence[Problem]
     returned: Sequence[int]
@@ -45,22 +45,22 @@ class Trial:
 
 
 def random_problems(count: int) -> list[Problem]:
-    """Return problems drawn uniformly: always the same ones, and not the challenge's own."""
+    """Return problems drawn uniformly: always the same ones, not those of the challenge."""
     draw = random.Random(0)
     return [(draw.randrange(10**DIGITS), draw.randrange(10**DIGITS)) for _ in range(count)]
 
 
 def try_out(path: Path, problems: Sequence[Problem], model: nn.Module, form: Format) -> Trial:
-    """Run a submission in a fresh interpreter and an empty folder, and ask the trained model the same.
+    """Run a submission in a fresh interpreter and an empty folder, and a trained model on the same problems.
 
     Args:
         path: the submission.
-        problems: what to ask.
+        problems: the problems to solve.
         model: the model that it was made from, in evaluation mode.
         form: the format of the model's problems.
 
     Raises:
-        RuntimeError: the submission did not run to its end.
+        RuntimeError: the submission failed.
     """
     with tempfile.TemporaryDirectory() as empty:
         done = subprocess.run(
@@ -72,7 +72,7 @@ def try_out(path: Path, problems: Sequence[Problem], model: nn.Module, form: For
             check=False,
         )
     if done.returncode:
-        raise RuntimeError(f"the submission does not run: {done.stderr.strip()}")
+        raise RuntimeError(f"the submission fails: {done.stderr.strip()}")
     said = json.loads(done.stdout)
     expected = [add(model, a, b, form) for a, b in problems]
     return Trial(
@@ -83,7 +83,7 @@ def try_out(path: Path, problems: Sequence[Problem], model: nn.Module, form: For
     )
 
 
-# Two threads that wait for one another on a busy machine take a hundred times as long for models this small.
+# With models this small, two threads on a busy machine can take a hundred times as long as one.
 _RUNNER = """
 import json, runpy, sys, torch
 torch.set_num_threads(1)

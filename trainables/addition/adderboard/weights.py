@@ -1,4 +1,4 @@
-"""Weights as numbers in Python's notation, from which float32 comes back bit for bit."""
+"""Weights as numbers in Python's notation, which restore float32 bit for bit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 _WIDTH = 100
-"""Columns of the lines that numbers fill."""
+"""Columns of lines of numbers."""
 
 
 def weights_code(weights: Mapping[str, Tensor]) -> str:
@@ -26,7 +26,7 @@ def weights_code(weights: Mapping[str, Tensor]) -> str:
 
 
 def number(value: float) -> str:
-    """Return the shortest decimal from which a float32 comes back exactly, as Python writes it.
+    """Return the shortest decimal that restores a float32 exactly, in Python's notation.
 
     Python reads it as a double, which is then rounded to float32.
     """

@@ -12,14 +12,14 @@ from trainables.addition.native.engine import NativeEngine
 
 MAX_AUTO_PARAMETERS = 200_000
 """Measured on one core: twice as fast as PyTorch at 103,616 parameters, as fast at 2.7 million; but PyTorch
-can use several cores, and a large model's matrices fill their vectors by themselves."""
+can use several cores, and a large model's matrices fill vector registers anyway."""
 
 
 def choose_engine(config: AdditionConfig, device: torch.device) -> tuple[NativeEngine | None, str]:
-    """Return the native engine, or None for PyTorch, and which it is and why in one line.
+    """Return the native engine, or None for PyTorch, and one line with the engine and the reason.
 
     Raises:
-        ValueError: the configuration asks for the native engine, and this machine cannot have it.
+        ValueError: the configuration requires the native engine, and this machine does not support it.
     """
     if config.engine == "torch":
         return None, "PyTorch, as asked"
@@ -49,11 +49,11 @@ def _why_not_auto(config: AdditionConfig) -> str | None:
 
 
 def why_not_here(device: torch.device) -> str | None:
-    """Return why no configuration has the native engine on this machine and device; None if it can."""
+    """Return why the native engine is unavailable on this machine and device; None if it is available."""
     if device.type != "cpu":
         return "training is on a GPU"
     if find_compiler() is not None:
         return None
     if wanted := os.environ.get("CXX"):
-        return f"the variable CXX is {wanted!r}, which is no C++ compiler"
+        return f"the variable CXX is {wanted!r}, which is not a C++ compiler"
     return "there is no C++ compiler, with which it would be much faster: install g++ or clang, or set CXX"

@@ -14,7 +14,7 @@ from paretune.errors import Error
 
 KERNEL = Path(__file__).parent / "kernel"
 
-# One by one, and none of -ffast-math's others: with -ffinite-math-only tests for NaN are compiled away,
+# Listed one by one, instead of -ffast-math: -ffinite-math-only removes tests for NaN,
 # and a library that GCC before 13 links with -ffast-math makes the whole process flush small numbers to 0.
 FLAGS = (
     "-std=c++20",
@@ -43,11 +43,11 @@ class Compiler:
     """A C++ compiler and the processor that it compiles for."""
 
     path: str
-    """Where it is, as a shell would be told; with CXX="ccache g++" more than one word."""
+    """Its command, as in a shell; more than one word with CXX="ccache g++"."""
     version: str
-    """The first line that it says of itself."""
+    """The first line of its version output."""
     processor: str = "native"
-    """What -march is given: ``native``, or the name of an instruction set such as ``x86-64-v3``."""
+    """The value of -march: ``native``, or the name of an instruction set such as ``x86-64-v3``."""
 
     def compile(self, sources: Path, target: Path, *, scalar: str = "float") -> None:
         """Compile the kernel in ``sources``, its ``shape.hpp`` included, to the shared library ``target``.
@@ -66,13 +66,13 @@ class Compiler:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CompilerError(f"{self.path} could not compile the kernel: {error}") from error
         if done.returncode != 0:
-            lines = [line for line in done.stderr.splitlines() if "error" in line] or ["it said nothing"]
+            lines = [line for line in done.stderr.splitlines() if "error" in line] or ["it printed nothing"]
             raise CompilerError(f"{self.path} ({self.version}) could not compile the kernel: {lines[0]}")
 
 
 @lru_cache(maxsize=1)
 def find_compiler() -> Compiler | None:
-    """Return the machine's C++ compiler: that of the variable CXX, else the first one there is."""
+    """Return the machine's C++ compiler: that of the variable CXX, else the first one found."""
     wanted = os.environ.get("CXX")
     for name in (wanted,) if wanted else CANDIDATES:
         program, *arguments = shlex.split(name)
@@ -93,7 +93,7 @@ def _version_of(command: list[str]) -> str | None:
 
 @lru_cache(maxsize=1)
 def processor_description() -> str:
-    """Return what a build for ``native`` depends on: the processor's name and what it can do."""
+    """Return what a build for ``native`` depends on: the processor's name and features."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Whether the native engine works on this machine, found out by using it."""
+"""Whether the native engine works on this machine, tested by using it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CPU = torch.device("cpu")
 
 
 def diagnose() -> list[Diagnosis]:
-    """Return what there is to say of engine, compiler and cache, in an order that explains itself."""
+    """Return the state of compiler, engine and cache, in this order."""
     return [_compiler(), _engine(), _cache()]
 
 
@@ -55,12 +55,12 @@ def _engine() -> Diagnosis:
     in_torch = AdditionWorkload(config.model_copy(update={"engine": "torch"}), _CPU)
     found = _loss_and_gradients(engine.loss(model, batch), model)
     right = _loss_and_gradients(in_torch.loss(model, batch), model)
-    # NaN is close to nothing.
+    # NaN is never close.
     if not torch.allclose(found, right, rtol=1e-3, atol=1e-5):
         off = (found - right).abs().max().item()
         return Diagnosis(
             name=name,
-            state=f"wrong: loss or gradients of a small model are off by up to {off:.3g}",
+            state=f"incorrect: loss or gradients of a small model differ by up to {off:.3g}",
             advice="train with engine: torch, and report this with the compiler's version",
         )
     return Diagnosis(name=name, state=f"works: agrees with PyTorch on a small model, ready in {spent:.1f} s")
@@ -77,7 +77,7 @@ def _cache() -> Diagnosis:
     try:
         libraries = cached_libraries()
     except CompilerError as error:
-        return Diagnosis(name=name, state="none can be kept", advice=str(error))
+        return Diagnosis(name=name, state="none can be stored", advice=str(error))
     size = sum(libraries.values()) / 2**20
     return Diagnosis(
         name=name,

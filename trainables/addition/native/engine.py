@@ -16,13 +16,13 @@ from trainables.transformer.model import Transformer
 
 
 class NativeEngine:
-    """Computes what a :class:`Transformer` of one shape would, on a CPU.
+    """Computes the same as a :class:`Transformer` of one shape, on a CPU.
 
-    The model stays PyTorch's, and its parameters and gradients are where an optimizer looks for them.
+    The model stays a PyTorch model, with parameters and gradients where an optimizer expects them.
 
     Args:
-        config: the configuration whose models it serves.
-        compiler: compiles the kernel, unless that was done before.
+        config: the configuration of the models.
+        compiler: compiles the kernel on first use.
         dtype: float32, or float64 to compare with PyTorch.
 
     Raises:
@@ -41,7 +41,7 @@ class NativeEngine:
         self._flat = torch.empty(self._library.weight_count, dtype=dtype)
 
     def loss(self, model: Transformer, sequences: Tensor) -> Tensor:
-        """Return the mean cross-entropy of the answer tokens, a scalar that autograd can start from.
+        """Return the mean cross-entropy of the answer tokens, a scalar with a backward pass.
 
         Args:
             model: a model of the engine's shape.
@@ -64,14 +64,14 @@ class NativeEngine:
     def loss_and_gradient(
         self, weights: list[Tensor], sequences: Tensor, *, needs_gradient: bool
     ) -> tuple[float, Tensor | None]:
-        """Return the loss, and its gradient by all weights as one flat tensor."""
+        """Return the loss, and its gradient for all weights as one flat tensor."""
         flattened(weights, out=self._flat)
         gradient = torch.empty_like(self._flat) if needs_gradient else None
         return self._library.loss(self._flat, sequences.contiguous(), gradient), gradient
 
 
 class _KernelLoss(torch.autograd.Function):
-    """The kernel computes gradients with the loss, so going backward only hands them out."""
+    """The kernel computes gradients together with the loss, so the backward pass only returns them."""
 
     @staticmethod
     def forward(ctx, engine: NativeEngine, sequences: Tensor, *weights: Tensor) -> Tensor:  # type: ignore[no-untyped-def]

@@ -17,7 +17,7 @@ _ALIGNMENT = 64
 class KernelLibrary:
     """The functions of ``kernel/kernel.cpp``, compiled for one shape and one scalar type.
 
-    Its workspace is its own, so one object serves one thread.
+    Each object has its own workspace, so use one per thread.
 
     Raises:
         CompilerError: the file cannot be loaded.
@@ -29,7 +29,7 @@ class KernelLibrary:
         except OSError as error:
             raise CompilerError(
                 f"a compiled kernel cannot be loaded: {error}; remove {path}, or set PARETUNE_CACHE to a "
-                "folder that programs may run from"
+                "folder from which programs can run"
             ) from error
         scalar = ctypes.c_float if dtype == torch.float32 else ctypes.c_double
         pointer, count = ctypes.c_void_p, ctypes.c_int64
@@ -45,7 +45,7 @@ class KernelLibrary:
         self._workspace = -(-memory.data_ptr() // _ALIGNMENT) * _ALIGNMENT
 
     def loss(self, weights: Tensor, sequences: Tensor, gradient: Tensor | None) -> float:
-        """Return the mean loss of the answer tokens, and write its gradient by the weights.
+        """Return the mean loss of the answer tokens, and write its gradient for the weights.
 
         Args:
             weights: flat, of ``weight_count`` numbers.

@@ -1,7 +1,7 @@
 """What the kernel computes with: every matrix and vector of a model, derived ones included, in order.
 
-Low ranks, ties and derived projections are PyTorch's business: the kernel sees whole matrices, and autograd
-takes its gradients from there to the parameters.
+Low ranks, ties and derived projections stay in PyTorch: the kernel sees full matrices, and autograd
+propagates its gradients from there to the parameters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from trainables.transformer.model import Block, Transformer
 
 
 def weights_of(model: Transformer, length: int) -> list[Tensor]:
-    """Return what the kernel reads, in the order of ``kernel/parameters.hpp``, without what the shape lacks.
+    """Return the kernel's inputs in the order of ``kernel/parameters.hpp``, without missing parts.
 
     Args:
         model: the model.

@@ -10,7 +10,7 @@ template <int n>
 struct FeedForward {
     // What the activation made of its argument; gated, of the gate's.
     Vector value[n][d_ff], slope[n][d_ff];
-    // Gated: what goes up, and its product with the activation's value.
+    // Gated: the up projection, and its product with the activation's value.
     Vector up[is_gated ? n : 1][d_ff], product[is_gated ? n : 1][d_ff];
     Vector d_inner[n][d_ff], d_up[is_gated ? n : 1][d_ff];
 
