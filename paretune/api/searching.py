@@ -212,7 +212,7 @@ def _require_free(folder: RunFolder) -> None:
     Raises:
         InputError: one of the two does not hold.
     """
-    if not os.access(folder.path, os.W_OK | os.X_OK):
+    if not os.access(folder.path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise InputError(
             f"{folder.path} is read-only, so its search cannot be resumed; copy the folder to a place "
             "that you may write, and resume the copy"

@@ -112,7 +112,7 @@ class PlanInHand:
             SpaceFileError: with every mistake in their form.
         """
         try:
-            return draft_of(self._plan.model_dump(exclude_unset=True), overrides or {})
+            return draft_of(self._plan.stated(), overrides or {})
         except FormError as error:
             raise self.error(error.mistakes) from None
 
@@ -138,7 +138,7 @@ def changed(plan: Plan, values: Mapping[KeyPath, Any], *, source: str) -> Plan:
     """
     given = {path: value for path, value in values.items() if value is not None}
     try:
-        draft = draft_of(plan.model_dump(exclude_unset=True), given)
+        draft = draft_of(plan.stated(), given)
     except FormError as error:
         raise SpaceFileError(source, error.mistakes) from None
     mistakes = contradictions_in(draft)

@@ -126,7 +126,8 @@ def _run() -> int:
     except ConnectionError as error:
         return _failed(error, f"error: {error}", WRONG_INPUT)
     except OSError as error:
-        return _failed(error, f"error: {_of_the_system(error)}", OUR_FAILURE)
+        told = [f"error: {_of_the_system(error)}", *getattr(error, "__notes__", [])]
+        return _failed(error, "\n".join(told), OUR_FAILURE)
     except Exception as error:
         traceback.print_exc()
         return _failed(
