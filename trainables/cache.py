@@ -1,9 +1,11 @@
-"""Where paretune keeps what it can make again: compiled kernels, and data sets that it builds by itself."""
+"""The cache: compiled kernels and built-in data sets, which paretune can make again."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from paretune.errors import Error
 
@@ -13,17 +15,16 @@ class NoCacheError(Error, ValueError):
 
 
 def cache_folder(kind: str) -> Path:
-    """Return ``$PARETUNE_CACHE``, or ``paretune/<kind>`` in the user's cache; it may not exist yet.
+    """Return ``$PARETUNE_CACHE``, or ``paretune/<kind>`` in the user's cache, which may not exist yet.
 
     Raises:
-        NoCacheError: there is no home for it.
+        NoCacheError: the user has no home folder.
     """
     own = os.environ.get("PARETUNE_CACHE")
     if own:
         return Path(own).expanduser().absolute()
-    general = os.environ.get("XDG_CACHE_HOME")
     try:
-        folder = Path(general) if general else Path.home() / ".cache"
-    except RuntimeError as error:  # nobody's home: a container with a user that it does not know
-        raise NoCacheError(f"there is no place for {kind}: {error}; set PARETUNE_CACHE") from error
-    return folder.absolute() / "paretune" / kind
+        folder = user_cache_path("paretune", appauthor=False)
+    except RuntimeError as error:  # no home folder: a container with an unknown user
+        raise NoCacheError(f"there is no place for {kind}: {error}; or set PARETUNE_CACHE") from error
+    return folder.absolute() / kind

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from analysis.layout import PLAN_FILE, SPACE_FILE, TRIALS_FILE
 from analysis.names import shown_name
@@ -105,14 +107,13 @@ class RunFolder:
         Raises:
             InputError: another process is searching in it.
         """
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"{self.name} is in use by another process, a search or a confirmation; wait for it"
-                ) from None
-            yield
+        try:
+            with self._lock:
+                yield
+        except Timeout:
+            raise InputError(
+                f"{self.name} is in use by another process, a search or a confirmation; wait for it"
+            ) from None
 
     @property
     def has_rows(self) -> bool:
@@ -122,15 +123,19 @@ class RunFolder:
     @property
     def in_use(self) -> bool:
         """Whether another process works in the folder now: a search, or a confirmation."""
-        try:
-            # Open for reading, so that it can be asked of a folder that cannot be written.
-            with (self.path / ".lock").open() as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
+        if not os.access(self.path / ".lock", os.W_OK):
+            # Nobody ever worked in it, or nobody can: an unlocked folder, or one that cannot be written.
             return False
-        return False
+        try:
+            with self._lock:
+                return False
+        except Timeout:
+            return True
+
+    @property
+    def _lock(self) -> FileLock:
+        """A lock of its own at each call, so that this process can be refused by itself too."""
+        return FileLock(self.path / ".lock", blocking=False)
 
     def require_rows(self) -> None:
         """Check that at least one trial was started.

@@ -1,17 +1,17 @@
-"""FineWeb in GPT-2 tokens, as the speedruns of GPT-2 use it: shards that others made.
+"""FineWeb in GPT-2 tokens, in the published shards that the GPT-2 speedruns use.
 
-10 billion tokens of web pages on the Hugging Face hub: one shard for validation and 103 for training. A shard
-is fetched whole or not at all, so a download that was interrupted goes on with the shard that it was at.
+10 billion tokens of web pages on the Hugging Face hub: one shard for validation and 103 for training.
+Complete shards are kept, so an interrupted download resumes with the shard that it had reached.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from trainables.text.dataset import (
     DESCRIPTION_FILE,
@@ -27,13 +27,14 @@ from trainables.text.shards import HEADER_BYTES, check_tokens, open_shard
 
 REPOSITORY = "kjj0/fineweb10B-gpt2"
 MOST_SHARDS = 103
-"""Training shards that there are; the last may be shorter than the others."""
+"""Number of training shards; the last can be shorter than the others."""
 
 SHARD_TOKENS = 100_000_000
 
 _VALIDATION = "fineweb_val_000000.bin"
+_LOCK = ".lock"
 _BOOKKEEPING = ".cache"
-"""Where the hub's client keeps half a file and its notes."""
+"""Folder of the hub's client for partial files."""
 
 
 def download_fineweb(
@@ -46,17 +47,17 @@ def download_fineweb(
 ) -> Dataset:
     """Fetch the validation shard and the first ``shards`` training shards, and return the data set.
 
-    Shards that are there and whole are not fetched again.
+    Complete shards are not downloaded again.
 
     Args:
-        folder: where they shall be.
+        folder: their folder.
         shards: training shards, 1 to ``MOST_SHARDS``.
-        say: is told in lines what happens.
-        shard_tokens: tokens that a shard is expected to have.
+        say: called with lines about the progress.
+        shard_tokens: expected tokens of a shard.
         endpoint: address of a hub; that of Hugging Face, or ``$HF_ENDPOINT``, by default.
 
     Raises:
-        DataError: there is no connection, not enough room on the disk, or what was fetched is not right.
+        DataError: there is no connection, not enough disk space, or the downloaded file is invalid.
     """
     if not 1 <= shards <= MOST_SHARDS:
         raise DataError(f"there are 1 to {MOST_SHARDS} training shards, but {shards} were asked for")
@@ -89,50 +90,47 @@ def download_fineweb(
 
 
 def _check_ours(folder: Path) -> None:
-    """Refuse to mix shards with something else."""
+    """Refuse to mix shards with other files."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise DataError(f"{folder}: is a file; choose another folder with --folder")
     names = {path.name for path in folder.iterdir()}
-    if names - {_BOOKKEEPING} and not any(name.startswith("fineweb_") for name in names):
+    if names - {_BOOKKEEPING, _LOCK} and not any(name.startswith("fineweb_") for name in names):
         what = "another data set" if DESCRIPTION_FILE in names else "other files"
         raise DataError(f"{folder}: holds {what}; choose another folder with --folder")
 
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold a lock on the folder, which ends with this process; before and after, keep no half of a file.
+    """Hold a lock on the folder, which ends with this process; remove partial files before and after.
 
-    The hub's client cannot go on with the half of a file that another process left.
+    The hub's client cannot resume a partial file of another process.
     """
-    lock = os.open(folder, os.O_RDONLY)
+    lock = FileLock(folder / _LOCK, blocking=False)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(
-                f"{folder}: another process is fetching into it; wait until it is done"
-            ) from error
+        lock.acquire()
+    except Timeout as error:
+        raise DataError(f"{folder}: another process is downloading into it; wait until it is done") from error
+    try:
         shutil.rmtree(folder / _BOOKKEEPING, ignore_errors=True)
-        try:
-            yield
-        finally:
-            shutil.rmtree(folder / _BOOKKEEPING, ignore_errors=True)
-            with suppress(OSError):
-                folder.rmdir()  # if nothing came of it
+        yield
     finally:
-        os.close(lock)
+        shutil.rmtree(folder / _BOOKKEEPING, ignore_errors=True)
+        (folder / _LOCK).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()  # if nothing came of it
+        lock.release()
 
 
 def _is_whole(path: Path, shard_tokens: int, say: Callable[[str], None]) -> bool:
-    """Tell whether a shard is there; one that is not whole is said and will be fetched again."""
+    """Return whether a valid shard exists; an invalid one is reported and will be downloaded again."""
     if not path.exists():
         return False
     try:
         _check_length(path, shard_tokens)
     except DataError as error:
-        say(f"{error}. It is fetched again.")
+        say(f"{error}. It is downloaded again.")
         path.unlink()
         return False
     return True
@@ -157,12 +155,12 @@ def _check_room(folder: Path, files: int, shard_tokens: int, say: Callable[[str]
 
 
 def _fetch(folder: Path, name: str, endpoint: str | None) -> None:
-    """Fetch one file; a connection that breaks off is taken up again where it broke."""
+    """Download one file; an interrupted connection resumes where it stopped."""
     import httpx2
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
-    again = "the shards that are there are kept, so run the same command again"
+    again = "complete shards are kept, so run the same command again"
     try:
         hf_hub_download(REPOSITORY, name, repo_type="dataset", local_dir=folder, endpoint=endpoint)
     except (LocalEntryNotFoundError, httpx2.TransportError) as error:
@@ -191,5 +189,5 @@ def _check_fetched(path: Path, shard_tokens: int, vocabulary: int) -> None:
     except DataError as error:
         path.unlink()
         raise DataError(
-            f"what was fetched is not right and was removed: {error}; run the same command again"
+            f"the downloaded file was invalid and has been removed: {error}; run the same command again"
         ) from error

@@ -1,12 +1,11 @@
 """Compiled kernels on disk, so that each shape is compiled once on a machine.
 
 The folder is ``$PARETUNE_CACHE``, or ``paretune/kernels`` in the user's cache folder. A library is code that
-will run, so folder and files belong to their user alone, and what belongs to anyone else is not loaded.
+will run, so folder and files belong to their user alone, and nothing owned by anyone else is loaded.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -16,6 +15,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
 
 from trainables.addition.native.compiler import (
     FLAGS,
@@ -29,7 +30,7 @@ from trainables.cache import NoCacheError
 from trainables.cache import cache_folder as general_cache_folder
 
 MAX_BYTES = 64 * 1024 * 1024
-"""What all libraries together may take; beyond, those that were not used for longest go."""
+"""Total size of all libraries; beyond it the least recently used are removed."""
 
 
 _BUILD_PREFIX = "build-"
@@ -48,11 +49,11 @@ def cache_folder() -> Path:
 
 
 def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float") -> Path:
-    """Return the kernel's shared library for a shape, compiled if that was not done before.
+    """Return the kernel's shared library for a shape, compiled on first use.
 
     Args:
         shape_header: the text of ``shape.hpp``.
-        compiler: compiles it if need be.
+        compiler: compiles it on first use.
         scalar: ``float`` or ``double``.
 
     Raises:
@@ -69,7 +70,7 @@ def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float")
             with _locked(library.with_suffix(".lock")):
                 if not library.exists():
                     _build(shape_header, compiler, scalar, library)
-                    # Other processes tidy up too, and what is not there any more is what was wanted.
+                    # Other processes clean up too; a file that is already gone is fine.
                     with suppress(OSError):
                         _tidy(folder, keep=library)
         os.utime(library)
@@ -101,7 +102,7 @@ def _key(shape_header: str, compiler: Compiler, scalar: str) -> str:
 
 
 def _build(shape_header: str, compiler: Compiler, scalar: str, library: Path) -> None:
-    """Compile next to where the library shall be and rename it, so that it is there whole or not at all."""
+    """Compile next to the library's path and rename, so that the library appears atomically."""
     with tempfile.TemporaryDirectory(prefix=_BUILD_PREFIX, dir=library.parent) as folder:
         sources, built = Path(folder) / "kernel", Path(folder) / library.name
         shutil.copytree(KERNEL, sources)
@@ -115,11 +116,9 @@ def _build(shape_header: str, compiler: Compiler, scalar: str, library: Path) ->
 def _locked(path: Path) -> Iterator[None]:
     """Hold a lock that ends with the process, whatever happens to it.
 
-    The file goes with the lock, so a third process may hold another one while the second has just got
-    this: then both compile, and the same library is put in place twice.
+    The file goes with the lock; whoever waited for it locks a new one.
     """
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(path, mode=0o600):
         try:
             yield
         finally:
@@ -129,7 +128,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _check_owned(path: Path) -> None:
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
-        raise UnsafeCacheError(f"{path} is a link, which is not followed; remove it")
+        raise UnsafeCacheError(f"{path} is a symbolic link, which is not followed; remove it")
     if status.st_uid != os.getuid():
         raise UnsafeCacheError(
             f"{path} belongs to another user, so it is not loaded; remove it, or set PARETUNE_CACHE to a "
@@ -142,7 +141,7 @@ def _check_owned(path: Path) -> None:
 
 
 def _tidy(folder: Path, *, keep: Path) -> None:
-    """Remove what killed compilations left behind, and what was not used for longest if it is too much."""
+    """Remove the remains of killed compilations, and the least recently used libraries beyond the limit."""
     for left in (*folder.glob(f"{_BUILD_PREFIX}*"), *folder.glob("*.lock")):
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > 2 * TIMEOUT_SECONDS:
