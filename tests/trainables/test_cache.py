@@ -31,5 +31,5 @@ def test_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(pwd, "getpwuid", nobody)
-    with pytest.raises(NoCacheError, match="no place for kernels: .*home.* or set PARETUNE_CACHE"):
+    with pytest.raises(NoCacheError, match=r"no place for kernels: .*home.* or set PARETUNE_CACHE"):
         cache_folder("kernels")
