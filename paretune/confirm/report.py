@@ -8,13 +8,15 @@ from typing import Any
 
 import pandas as pd
 import torch
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from analysis.intervals import wilson
+from analysis.markdown import coded_text, plain_text, table_lines
 from analysis.pictures.curves import curves_figure
 from analysis.pictures.painting import save_figure
-from analysis.text import between
+from analysis.text import between, cell_text, is_numeric
 from paretune.confirm import leaderboard
-from paretune.confirm.evaluation import as_json, estimate, headline, markdown_table
+from paretune.confirm.evaluation import as_json, estimate, headline
 from paretune.confirm.retraining import Chosen, SeedRun, best_run, config_of
 from paretune.devices import gpu_name
 from paretune.plan.binding import BoundPlan
@@ -75,55 +77,43 @@ def _content(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun]) -> dict[str,
 
 def _markdown(bound: BoundPlan, chosen: Chosen, runs: list[SeedRun], content: dict[str, Any]) -> str:
     best = best_run(bound.task, runs)
-    parts = [
-        f"# {content['search']}: configuration {chosen.number}, {content['params']:,} parameters\n",
-        f"Chosen because {chosen.why}. Trained at its full budget of "
-        f"{content['config']['steps']:,} steps on {len(runs)} fresh seeds, one after the other.\n",
-    ]
+    evaluation = None if best is None else best.evaluation
     success = content["success"]
-    if bound.plan.target is not None:
-        ((name, value),) = bound.plan.target.items()
-        parts.append(
-            f"**{success['solved']} of {success['seeds']} seeds** held {name} {value:g} "
-            f"{_hold(bound.plan.target_hold)} "
-            f"(success rate's 95 % interval {between(success['low'], success['high'], 'share')}).\n"
-        )
-    if (said := leaderboard.sentence(content)) is not None:
-        parts += [
-            f"{said}\n",
-            "## Leaderboard row\n",
-            markdown_table(leaderboard.table(content, content["params"])),
-            "The clock stands still during validation and compilation; times, tokens and loss are means over "
-            "the seeds.\n",
-        ]
-    if best is not None and best.evaluation is not None:
-        parts.append(
-            f"The checkpoint that is best by validation (seed {best.seed}): "
-            f"**{headline(best.evaluation)}**, drawn uniformly from {best.evaluation.drawn_from}. "
-            "No trial was trained on them or chosen by them.\n"
-        )
-    else:
-        parts.append("Every seed diverged; there is no checkpoint.\n")
-    parts += ["## Seeds\n", markdown_table(_seeds_table(bound, runs))]
-    parts += ["## Training curves\n", "![training curves](curves.png)\n"]
-    if best is not None and best.evaluation is not None:
-        for table in best.evaluation.tables:
-            parts.append(f"## {table.title}\n")
-            parts.append(markdown_table(table) if table.rows else "None.\n")
+    final = leaderboard.sentence(content)
     parameters = [*content["parameter_table"].items(), ("all", content["params"])]
-    parts += [
-        "## Parameters by component\n",
-        markdown_table(Table(title="", columns=("component", "parameters"), rows=parameters)),
-        "## Configuration\n",
-        "```json\n" + json.dumps(content["config"], indent=2) + "\n```\n",
-        "## Where it was made\n",
-        _where(content, runs),
-    ]
-    return "\n".join(parts)
+    return _template().render(
+        content=content,
+        seeds=len(runs),
+        seconds=sum(run.seconds for run in runs),
+        target=bound.target,
+        interval=between(success["low"], success["high"], "share"),
+        final=final,
+        leaderboard=None if final is None else leaderboard.table(content, content["params"]),
+        evaluation=evaluation,
+        headline=None if evaluation is None else headline(evaluation),
+        seeds_table=_seeds_table(bound, runs),
+        parameters=Table(title="", columns=("component", "parameters"), rows=parameters),
+        configuration=json.dumps(content["config"], indent=2),
+    )
 
 
-def _hold(evaluations: int) -> str:
-    return "at one evaluation" if evaluations == 1 else f"at {evaluations} evaluations in a row"
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # it is Markdown; texts go through the filter plain
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"plain": plain_text, "table": _table}
+    return environment.get_template("report.md.j2")
+
+
+def _table(table: Table) -> str:
+    rows = [[cell_text(value) for value in row] for row in table.rows]
+    to_right = [is_numeric([row[index] for row in rows]) for index in range(len(table.columns))]
+    return "\n".join(table_lines(table.columns, rows, to_right, written=coded_text))
 
 
 def _seeds_table(bound: BoundPlan, runs: list[SeedRun]) -> Table:
@@ -158,18 +148,3 @@ def _seeds_table(bound: BoundPlan, runs: list[SeedRun]) -> Table:
         "elapsed (s)",
     )
     return Table(title="Seeds", columns=columns, rows=rows)
-
-
-def _where(content: dict[str, Any], runs: list[SeedRun]) -> str:
-    machine = content["hardware"]
-    gpus = ", ".join(machine["gpus"]) or "no GPU"
-    used = f"trained on {content['gpu'] or content['device']}"
-    packages = ", ".join(f"{name} {version}" for name, version in content["packages"].items())
-    return (
-        f"- {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {gpus}; "
-        f"{machine['system']}; {used}\n"
-        f"- paretune {content['paretune']}, commit {content['commit'] or 'unknown'}, "
-        f"Python {content['python']}, {packages}\n"
-        f"- {sum(run.seconds for run in runs):.0f} s for all seeds, validation included\n"
-        f"- `{content['command']}`\n"
-    )

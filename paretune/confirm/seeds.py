@@ -116,15 +116,15 @@ def row_of(bench: Bench, number: int, values: Values, index: int, run: SeedRun) 
     }
 
 
-def _evaluated(exam: dict[str, Any]) -> dict[str, Any]:
+def _evaluated(found: dict[str, Any]) -> dict[str, Any]:
     return {
-        "test_metric": exam["metric"],
-        "test_value": exam.get("share", exam.get("mean")),
+        "test_metric": found["metric"],
+        "test_value": found.get("share", found.get("mean")),
         **{
-            f"test_{name}": exam.get(name)
+            f"test_{name}": found.get(name)
             for name in ("low", "high", "standard_error", "problems", "units", "called", "drawn_from")
         },
-        "tables": exam["tables"],
+        "tables": found["tables"],
     }
 
 

@@ -7,10 +7,8 @@ input does, that is with whoever started it, however that ends.
 
 from __future__ import annotations
 
-import html
 import io
 import os
-import re
 import select
 import sys
 import time
@@ -23,6 +21,7 @@ from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from analysis.layout import TENSORBOARD_FOLDER, TRIALS_FILE
+from analysis.markdown import coded_text
 from paretune.record.run_folder import RunFolder
 from paretune.record.tensorboard_view import CARD, FINDINGS_RUN, FINDINGS_TEXT, PICTURE
 
@@ -91,14 +90,14 @@ def markdown_of(found: Answer, shown: str) -> str:
         found: the answer.
         shown: what to type for its search.
     """
-    first, *others = [_escaped(sentence) for sentence in found.sentences]
+    first, *others = [coded_text(sentence) for sentence in found.sentences]
     command = f"`paretune answer {shown}` says the same on a terminal."
     return "\n\n".join(
         [
-            f"### {_escaped(found.name)}",
+            f"### {coded_text(found.name)}",
             f"**{first}**",
             *(f"- {sentence}" for sentence in others),
-            *([_escaped(found.tried)] if found.tried not in found.sentences else []),
+            *([coded_text(found.tried)] if found.tried not in found.sentences else []),
             command,
         ]
     )
@@ -160,15 +159,6 @@ def _small(picture: Picture) -> Figure:
     figure = Figure(figsize=(4.32, 3.0), layout="constrained")
     paint(figure.subplots(), picture)
     return figure
-
-
-def _escaped(text: str) -> str:
-    """Return a text of which Markdown takes nothing as its own but commands between backticks."""
-    parts = text.split("`")
-    return "`".join(
-        part if index % 2 else re.sub(r"([\\*_\[\]])", r"\\\1", html.escape(part, quote=False))
-        for index, part in enumerate(parts)
-    )
 
 
 if __name__ == "__main__":

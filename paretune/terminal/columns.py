@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from analysis.text import is_numeric
+
 GAP = 2
 """Blanks between columns."""
-
-_NUMBER = re.compile(
-    r"-?\d[\d,]*(\.\d+)?(e[+-]?\d+)?"  # 1,053  0.25  1e-05
-    r"( of \d[\d,]*| %| s| min( \d\d s)?| h( \d\d min)?)?"  # 2 of 3  20 %  3 min 20 s
-)
-
-
-def is_numeric(cells: Sequence[str]) -> bool:
-    """Tell whether a column holds numbers, with or without units, and nothing else but what is missing."""
-    return bool(cells) and all(cell in ("", "-") or _NUMBER.fullmatch(cell) for cell in cells)
 
 
 def width_of(headers: Sequence[str], rows: Sequence[Sequence[str]], *, folds_headers: bool = False) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from analysis.text import cell_text
-from paretune.terminal.columns import aligned, is_numeric, width_of
+from analysis.text import cell_text, is_numeric
+from paretune.terminal.columns import aligned, width_of
 
 _WIDTH_OF_FILES = 1000
 """Wide enough that nothing is folded in a file or a pipe."""

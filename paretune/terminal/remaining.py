@@ -60,7 +60,7 @@ class Lengths:
         now = Counter(running)
         counts = [ended[percent] + now[percent] for percent in range(_BINS + 1)]
         at_risk = list(accumulate(reversed(counts)))[::-1]
-        # Of those that come as far as a percent, the share that goes on from there.
+        # Of those that come as far as a percent, the share that is not ended there.
         self._kept = [
             1 - ended[percent] / at_risk[percent] if ended[percent] else 1.0 for percent in range(_BINS)
         ]

@@ -218,7 +218,7 @@ def test_the_report_holds_a_test_evaluation_letter_by_letter(tmp_path: Path) -> 
     chosen = Chosen(number=0, values={"lr": 0.01}, why="it was asked for")
     write_report(tmp_path, "x", plan_of(target=None), chosen, [run], torch.device("cpu"))
     report = (tmp_path / "report.md").read_text()
-    assert "full budget of 2,000 steps on 1 fresh seed.\n" in report
+    assert "full budget of 500 steps on 1 fresh seed.\n" in report
     assert (
         "Test evaluation of the checkpoint that is best by validation (seed 1): **exact match 90.00 %"
         in report

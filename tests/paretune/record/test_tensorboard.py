@@ -317,9 +317,9 @@ def test_sentences_stay_as_they_are_in_markdown():
     sentences = ["With d_model < 5, 2*3 [a](b).", "Type `paretune cliff a_b`."]
     found = Answer(name="a_b", tried="3 trials.", sentences=sentences, findings=())
     told = markdown_of(found, "a_b")
-    assert told.startswith("### a\\_b\n\n")
+    assert told.startswith("### a_b\n\n")
     assert "\n\n3 trials.\n\n`paretune answer a_b`" in told
-    assert "**With d\\_model &lt; 5, 2\\*3 \\[a\\](b).**" in told
+    assert "**With d_model &lt; 5, 2\\*3 \\[a\\](b).**" in told
     assert "- Type `paretune cliff a_b`." in told
 
 
