@@ -42,11 +42,14 @@ def _reports(folder: Path) -> list[dict[str, Any]]:
 
 
 def _badness(rows: SearchRows, validation: dict[str, float]) -> tuple[float, ...]:
-    """Return what checkpoints of one configuration are compared by, smaller being better."""
+    """Return what checkpoints of one configuration are compared by, the task's own metrics first.
+
+    Smaller is better.
+    """
     return tuple(
-        (-1 if rows.metrics[name]["direction"] == "max" else 1) * value
-        for name, value in validation.items()
-        if name in rows.metrics
+        (-1 if metric["direction"] == "max" else 1) * validation[name]
+        for name, metric in rows.metrics.items()
+        if name in validation
     )
 
 
