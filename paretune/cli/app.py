@@ -28,7 +28,9 @@ which you need them.
   paretune check search_spaces/quickstart.yaml
   paretune data python
   paretune search search_spaces/quickstart.yaml
+  paretune resume quickstart --trials 60
   paretune watch quickstart
+  paretune list
   paretune answer quickstart
   paretune cliff quickstart --by n_heads
   paretune regimes quickstart
@@ -41,9 +43,10 @@ which you need them.
   paretune compare quickstart quickstart-2
   paretune retrain quickstart
   paretune evaluate CHECKPOINT
-  paretune add CHECKPOINT 123 456
+  paretune add quickstart 123 456
   paretune generate CHECKPOINT --prompt "def main("
   paretune export CHECKPOINT --adderboard adder.py
+  paretune task new parity
   paretune doctor
 
 \b
@@ -54,8 +57,11 @@ Exit codes:
   130  interrupted by Ctrl-C
   141  the reader of the output went away, as `head` does
 
-With --json, an error is printed as JSON on standard output too. Completion of commands, options and names of
-searches in your shell: paretune --install-completion, once.
+With --json, an error is printed as JSON on standard output too.
+
+\b
+Let your shell complete commands, options and names of searches:
+  paretune --install-completion
 """
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import typer
@@ -37,7 +36,8 @@ MODULES = {
     "schema": "paretune.cli.searches.schema",
 }
 """The module of each command. It has an attribute named as itself or as the command: a function whose
-docstring is the help, with its first line in the list of commands, or a ``typer.Typer`` with subcommands."""
+docstring is the help, with its first line in the list of commands, or a ``typer.Typer`` with subcommands. A
+module's ``CommandClass``, if there is one, reads the arguments in typer's place."""
 
 OPTIONS: dict[str, Any] = {
     "rich_markup_mode": None,
@@ -52,35 +52,28 @@ class Commands(Mapping[str, Any]):
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
-        self._modules = {name: module for name, module in MODULES.items() if find_spec(module)}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            self._made[name] = _command(name, import_module(self._modules[name]))
+            self._made[name] = _command(name, import_module(MODULES[name]))
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+        return iter(MODULES)
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(MODULES)
 
 
 def _command(name: str, module: Any) -> Any:
     app = typer.Typer(**OPTIONS)
-    if hasattr(module, "register"):
-        module.register(app)
-        return _first(typer.main.get_command(app), name)
     found = getattr(module, name, None) or getattr(module, module.__name__.rpartition(".")[2])
     if isinstance(found, typer.Typer):
         app.add_typer(found, name=name)
-        return _first(typer.main.get_command(app), name)
+        group: Any = typer.main.get_command(app)
+        return group.commands[name]
     help_text = inspect.getdoc(found)
     assert help_text, f"{name} has no docstring"
-    app.command(name, short_help=help_text.partition("\n")[0])(found)
+    own_class = getattr(module, "CommandClass", None)
+    app.command(name, cls=own_class, short_help=help_text.partition("\n")[0])(found)
     return typer.main.get_command(app)
-
-
-def _first(command: Any, name: str) -> Any:
-    """Return a command of this name out of the group that typer made around it, if it made one."""
-    return getattr(command, "commands", {}).get(name, command)

@@ -17,9 +17,10 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "results" / "README.md").read_text()
 COMMANDS = (
-    *("check", "data", "search", "watch", "answer", "cliff", "regimes", "times", "effects"),
+    *("check", "data", "search", "resume", "watch", "list"),
+    *("answer", "cliff", "regimes", "times", "effects"),
     *("rank", "frontier", "confirm", "report", "compare", "retrain"),
-    *("evaluate", "add", "generate", "export", "doctor", "schema"),
+    *("evaluate", "add", "generate", "export", "task", "doctor", "schema"),
 )
 
 

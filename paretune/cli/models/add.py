@@ -14,19 +14,19 @@ from paretune.cli.options import DEFAULT_RESULTS, AllowTaskCode, AsJson, Results
 from paretune.errors import InputError
 
 
-class _ForNumbers(TyperCommand):
-    """Says that a number is negative, which would pass for an unknown option."""
+class CommandClass(TyperCommand):
+    """Reads the arguments, and says so where a number is negative, which would pass for an unknown option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse negative numbers, and read the rest as typer does.
+
+        Raises:
+            InputError: an argument is a negative whole number.
+        """
         for argument in args:
             if re.fullmatch(r"-\d+", argument):
                 raise InputError(f"{argument} is negative; models add numbers from 0 up")
         return super().parse_args(ctx, args)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command, with its own way to read numbers."""
-    app.command("add", cls=_ForNumbers)(add)
 
 
 def add(
