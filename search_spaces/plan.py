@@ -234,6 +234,14 @@ class PlanDraft(BaseModel):
             }
         return content
 
+    def stated(self) -> dict[str, Any]:
+        """Return what is stated, in plain values: keys that were left out stay out."""
+        content = self.model_dump(exclude_unset=True)
+        for name, dimension in content.get("space", {}).items():
+            # Of a dimension that was made in Python its class says the type.
+            dimension["type"] = self.space[name].type
+        return content
+
     @property
     def configurations(self) -> int:
         """How many configurations the search trains, each with all of its seeds."""
@@ -279,7 +287,7 @@ class Plan(PlanDraft):
         Raises:
             ValidationError: with every contradiction.
         """
-        return cls.model_validate(draft.model_dump(exclude_unset=True))
+        return cls.model_validate(draft.stated())
 
     def to_yaml(self) -> str:
         """Return the space file that says the same; what is as by default is left out."""

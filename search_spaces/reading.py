@@ -79,12 +79,13 @@ def _from_file(descriptor: int) -> bytes:
 def _from_pipe(descriptor: int, path: Path) -> bytes:
     raw, until = b"", time.monotonic() + PIPE_SECONDS
     while len(raw) <= MAX_BYTES:
-        ready, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
-        if not ready:
-            raise unreadable(path, f"is a pipe that has not ended after {PIPE_SECONDS:g} s")
         try:
+            # Read before it is waited for: a pipe that nobody writes to ends here, and never wakes up.
             part = os.read(descriptor, MAX_BYTES + 1 - len(raw))
         except BlockingIOError:
+            ready, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
+            if not ready:
+                raise unreadable(path, f"is a pipe that has not ended after {PIPE_SECONDS:g} s") from None
             continue
         if not part:
             break

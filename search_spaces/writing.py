@@ -34,6 +34,7 @@ def _stated(value: Any) -> Any:
             name: _stated(getattr(value, name))
             for name, field in fields.items()
             if field.is_required()
+            or name == "type"  # of a dimension, which a file must state
             or name == "type"  # a space file has no class that tells the kind of a dimension
             or getattr(value, name) != field.get_default(call_default_factory=True, validated_data={})
         }

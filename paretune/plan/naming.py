@@ -39,7 +39,7 @@ def by_own_names(draft: PlanDraft, config_class: type[TrainingConfig]) -> Named:
         alias: name for alias, name in config_class.aliases.items() if alias not in fields and name in fields
     }
     renaming = _Renaming(own)
-    content = draft.model_dump(exclude_unset=True)
+    content = draft.stated()
     for key in ("fixed", "space"):
         if key in content:
             content[key] = renaming.of(content[key], (key,))

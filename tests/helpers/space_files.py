@@ -48,7 +48,9 @@ WITHOUT_TRY_FIRST = changed("try_first:\n  - {d_model: 8, lr: 0.01}\n", "")
 def with_only(configurations: str) -> str:
     """Return the right file with explicit configurations instead of a space."""
     before, after = RIGHT.index("space:"), RIGHT.index("constraints:")
-    return f"{RIGHT[:before]}only:\n{configurations}\n{RIGHT[after:]}"
+    # All of them, however many there are.
+    rest = changed("{trials: 6, seeds: 2}", "{seeds: 2}", RIGHT[after:])
+    return f"{RIGHT[:before]}only:\n{configurations}\n{rest}"
 
 
 def load(path: Path, budget: int | None = None, **options: Any) -> BoundPlan:

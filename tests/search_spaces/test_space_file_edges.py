@@ -119,10 +119,13 @@ def test_rare_space_is_not_empty(file):
 
 def test_feasible_share_counts_curricula(file):
     t = changed(
-        "space:\n", "space:\n  curriculum: {type: choice, values: [[], [{digits: [1, 4], share: 1}]]}\n"
+        "space:\n",
+        "space:\n  digits: {type: choice, values: [3, 4]}\n"
+        "  curriculum: {type: choice, values: [[], [{digits: [1, 4], share: 1}]]}\n",
+        changed("  digits: 3\n", ""),
     )
     file.write_text(t)
-    assert sizes_of(load(file)).feasible_share == pytest.approx(0.5)
+    assert sizes_of(load(file)).feasible_share == pytest.approx(0.75)
 
 
 def test_messages_inside_values(file):

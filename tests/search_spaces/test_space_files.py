@@ -12,13 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretune.cli.searches.check import sentences
 from paretune.confirm.retraining import fresh_seed
 from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.loading import load_bound, search_overrides
 from paretune.plan.rungs import rungs_of
 from paretune.plan.summary import sizes_of, summarise
-from search_spaces.loader import SpaceFile, load_space
+from search_spaces.loader import SpaceFile
 from search_spaces.plan import MAX_SEEDS, Plan
 from search_spaces.sampling import draw
 
@@ -74,7 +73,7 @@ def test_shipped_file_is_right_and_its_sizes_are_within_its_constraints(path: Pa
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_file_is_named_like_its_search(path: Path):
-    assert load_space(path).name == path.stem.replace("_", "-")
+    assert SpaceFile(path).draft().name == path.stem.replace("_", "-")
 
 
 def test_parameter_cliff_begins_with_the_published_sizes():
@@ -121,7 +120,7 @@ def test_what_editors_add_to_a_file_changes_nothing(tmp_path: Path, rewrite: Cal
     plain, other = tmp_path / "plain.yaml", tmp_path / "other.yaml"
     plain.write_text(HEAD + SPACE)
     other.write_bytes(rewrite(HEAD + SPACE))
-    assert load_space(other) == load_space(plain)
+    assert SpaceFile(other).draft() == SpaceFile(plain).draft()
 
 
 # Conditions
@@ -194,7 +193,7 @@ def test_curriculum_can_be_fixed_and_tried_first(load: Load):
     ("search", "configurations", "trials"),
     [
         ("{}", 20, 20),
-        ("{trials: 7}", 7, 7),
+        ("{trials: 4}", 4, 4),
         ("{trials: 6, seeds: 3}", 2, 6),
         # What is left over is not enough for all seeds of one more configuration.
         ("{trials: 8, seeds: 3}", 2, 6),
@@ -212,7 +211,7 @@ def test_trials_are_configurations_times_seeds(load: Load, search: str, configur
         ("{}", 3, 3),
         ("{seeds: 2}", 3, 6),
         ("{trials: 5, seeds: 2}", 2, 4),
-        ("{trials: 100, seeds: 2}", 3, 6),
+        ("{trials: 6, seeds: 2}", 3, 6),
     ],
 )
 def test_only_is_counted_by_its_configurations(load: Load, search: str, configurations: int, trials: int):
@@ -280,6 +279,7 @@ def test_budget_leaves_what_else_is_stated_in_steps(load: Load):
         "exact_match, direction: max", "val_loss, direction: min"
     )
     stated = {"steps": 400, "eval_every": 40, "finish_steps": 30, "momentum_warmup": 200}
+    stated |= {"finish": "lbfgs", "optimizer": "muon"}
     text = text.replace("{digits: 3, steps: 400}", str(stated))
     after = load(text + "space:\n  d_model: {type: choice, values: [16, 32]}\n", budget=100)
     assert after.plan.fixed == stated | {"steps": 100}
@@ -292,7 +292,7 @@ def test_rungs_at_shares_need_no_scaling_when_the_budget_changes(load: Load):
     assert rungs_of(after, after.plan.fixed) == [25, 50]
     summary = summarise(after)
     assert (summary.rungs, summary.rung_shares) == ([], [0.25, 0.5])
-    assert dict(sentences(summary))["early stopping"] == "at 25 %, 50 % of each trial's own steps"
+    assert dict(summary.sentences)["early stopping"] == "at 25 %, 50 % of each trial's own steps"
 
 
 def test_budget_replaces_the_default_of_the_task_too(load: Load):

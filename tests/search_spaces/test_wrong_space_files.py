@@ -215,7 +215,12 @@ FIXED = [
     case("word for a number", changed("400", "many"), "fixed.steps", "'many' ... a whole number"),
     case("fraction for a whole number", changed("400", "400.5"), "fixed.steps", "400.5 ... a whole number"),
     case("text for a number", changed("400", '"400"'), "fixed.steps", "'400' ... a whole number"),
-    case("no is a word", changed("  steps: 400", "  final_norm: no"), "fixed.final_norm", "'no' ... true or false"),
+    case(
+        "no is a word",
+        changed("  steps: 400", "  final_norm: no"),
+        "fixed.final_norm",
+        "'no' ... true or false",
+    ),
     case(
         "value above the task's bound",
         changed("digits: 3", "digits: 19"),
@@ -301,7 +306,10 @@ DIMENSIONS = [
     ),
     case("step of 0", changed("step: 4", "step: 0"), "space.d_model.step", "got 0 ... at least 1"),
     case(
-        "fraction in whole numbers", changed("low: 4", "low: 4.5"), "space.d_model.low", "got 4.5 ... a whole number"
+        "fraction in whole numbers",
+        changed("low: 4", "low: 4.5"),
+        "space.d_model.low",
+        "got 4.5 ... a whole number",
     ),
     case(
         "end below the task's bound",
@@ -875,6 +883,7 @@ def test_any_budget_scales_a_range_of_steps_into_one_that_is_right(file: Path, b
     for more in (", step: 100", ", step: 900", ", log: true", ""):
         steps = f"  steps: {{type: int, low: 100, high: 1000{more}}}\n"
         text = changed("  steps: 400\n", "").replace("space:\n", f"space:\n{steps}")
+        text = text.replace("target: {exact_match: 0.99}\n", "target: {exact_match: 0.99}\ntarget_hold: 1\n")
         file.write_text(text.replace("lr: 0.01}", "lr: 0.01, steps: 100}"))
         plan = load_bound(SpaceFile(file), {}, budget).plan
         found = plan.space["steps"].model_dump()
