@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("--configuration", type=int, help="another than the search's winner")
     parser.add_argument("--steps", type=int, help="another horizon than the winner's")
     parser.add_argument("--seeds", nargs="+", type=int, default=[500, 501, 502])
+    parser.add_argument("--baseline-steps", type=int, default=STEPS, help="take only the first of its steps")
+    parser.add_argument("--val-tokens", type=int, default=VAL_TOKENS, help="characters to validate on")
     parser.add_argument("--output", type=Path, help="where to write the curves as JSON")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -74,11 +76,11 @@ def main() -> None:
             CharsTokenizer.of([text]),
             source="file",
         )
-        config = winner_of(options.search, options.configuration, data, options.steps)
+        config = winner_of(options, data)
         print(json.dumps({"winner": config.model_dump(mode="json")}), flush=True)
         curves: dict[str, list[list[Point]]] = {"baseline": [], "winner": []}
         for seed in options.seeds:
-            curves["baseline"].append(list(baseline_curve(data, seed, config)))
+            curves["baseline"].append(list(baseline_curve(data, seed, config, options.baseline_steps)))
             say("baseline", seed, curves["baseline"][-1])
             curves["winner"].append(winner_curve(config.model_copy(update={"seed": seed})))
             say("winner", seed, curves["winner"][-1])
@@ -100,21 +102,21 @@ def fetched() -> str:
     return content.decode()
 
 
-def winner_of(search: Path, number: int | None, data: Dataset, steps: int | None) -> GPT2Config:
+def winner_of(options: argparse.Namespace, data: Dataset) -> GPT2Config:
     """Return the configuration that retrain would take, to read this text instead."""
-    rows = SearchRows(search)
-    chosen = choose(rows, number)
+    rows = SearchRows(options.search)
+    chosen = choose(rows, options.configuration)
     config = bind(rows.plan).config(chosen.values)
     assert isinstance(config, GPT2Config)
     changed: dict[str, Any] = {
         "data": str(data.folder),
         "vocabulary": data.vocabulary,
-        "val_tokens": VAL_TOKENS,
+        "val_tokens": options.val_tokens,
         "val_range": "first",
         "eval_every": max(1, round(EVERY * BATCH * BLOCK / (config.batch * config.context))),
     }
-    if steps is not None:
-        changed["steps"] = steps
+    if options.steps is not None:
+        changed["steps"] = options.steps
     return GPT2Config.model_validate(config.model_dump(mode="json") | changed)
 
 
@@ -130,7 +132,7 @@ def winner_curve(config: GPT2Config) -> list[Point]:
     return points
 
 
-def baseline_curve(data: Dataset, seed: int, config: GPT2Config) -> Iterator[Point]:
+def baseline_curve(data: Dataset, seed: int, config: GPT2Config, steps: int) -> Iterator[Point]:
     """Train the baseline as a script would, and yield its validations, on the winner's sequences."""
     torch.manual_seed(seed)
     model = NanoGPT(data.vocabulary)
@@ -138,7 +140,7 @@ def baseline_curve(data: Dataset, seed: int, config: GPT2Config) -> Iterator[Poi
     text = torch.from_numpy(data.read("train", 0, data.length("train"))).long()
     optimizer = model.optimizer()
     spent, began = 0.0, time.process_time()
-    for step in range(1, STEPS + 1):
+    for step in range(1, steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step)
         places = torch.randint(len(text) - BLOCK, (BATCH,)).tolist()

@@ -35,11 +35,12 @@ def main() -> None:
     """Run the search once for every seed and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--space", type=Path, default=SPACE, help="another space file")
     parser.add_argument("--output", type=Path, help="where to write the results as JSON")
     options = parser.parse_args()
     runs = []
     for seed in options.seeds:
-        runs.append(run(seed))
+        runs.append(run(options.space, seed))
         print(json.dumps(runs[-1]), flush=True)
         if options.output is not None:
             options.output.write_text(json.dumps(runs, indent=2) + "\n")
@@ -49,15 +50,16 @@ def main() -> None:
     print(f"{found} of {len(runs)} searches confirmed one; median {statistics.median(times):.0f} s")
 
 
-def run(seed: int) -> dict[str, Any]:
+def run(space: Path, seed: int) -> dict[str, Any]:
     """Search with one seed and confirm the best; the exact match is None if there was none to confirm."""
     with tempfile.TemporaryDirectory(prefix="paretune-777-") as folder:
         environment = {**os.environ, "PARETUNE_CACHE": str(Path(folder) / "kernels"), "NO_COLOR": "1"}
         results = Path(folder) / "results"
         began = time.monotonic()
-        _paretune(environment, "search", SPACE, "--seed", seed, "--results", results)
+        _paretune(environment, "search", space.resolve(), "--seed", seed, "--results", results)
         searched = time.monotonic() - began
-        rows = SearchRows(results / "under-777")
+        (searched_folder,) = results.iterdir()
+        rows = SearchRows(searched_folder)
         trials = rows.trials
         solved = trials[(trials["ending"] == "solved") & (trials["params"] <= LARGEST)]
         outcome: dict[str, Any] = {

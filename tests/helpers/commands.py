@@ -57,6 +57,12 @@ def run_cli(
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
+def run_script(script: Path, *arguments: str | Path, timeout: float = 300) -> Finished:
+    """Run a script of this repository, as ``python script`` would, and wait for it."""
+    environment = {**os.environ, "NO_COLOR": "1"}
+    return Finished(*_PARENT.run([str(each) for each in arguments], None, environment, timeout, script))
+
+
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
     """Let the system refuse every byte of a file after the first ``size`` ones, as on a full disk."""

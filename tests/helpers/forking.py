@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,9 +49,14 @@ class Parent:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(
-        self, arguments: Sequence[str], cwd: Path | None, environment: Mapping[str, str], timeout: float
+        self,
+        arguments: Sequence[str],
+        cwd: Path | None,
+        environment: Mapping[str, str],
+        timeout: float,
+        script: Path | None = None,
     ) -> tuple[int, str, str]:
-        """Run one command and return its exit code, output and errors.
+        """Run one command, or a script, and return its exit code, output and errors.
 
         Raises:
             subprocess.TimeoutExpired: it took longer, and has been killed.
@@ -61,6 +67,7 @@ class Parent:
                 "arguments": [*arguments],
                 "cwd": str(cwd or Path.cwd()),
                 "environment": {**environment},
+                "script": script and str(script),
             }
             socket.send_fds(connection, [json.dumps(request).encode()], [out.fileno(), err.fileno()])
             pid = int(connection.recv(100))
@@ -97,8 +104,8 @@ class Parent:
         self._process.wait(60)
 
 
-def _next_request(connection: socket.socket) -> None:
-    """Return in a forked process that is to run a command; end the parent when nobody asks any more."""
+def _next_request(connection: socket.socket) -> str | None:
+    """Return the script of a forked process, None for a command; the parent ends when nobody asks."""
     while True:
         text, descriptors, _, _ = socket.recv_fds(connection, _LONGEST_REQUEST, 2)
         if not text:
@@ -119,7 +126,9 @@ def _next_request(connection: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
-    sys.argv = ["paretune", *request["arguments"]]
+    script: str | None = request["script"]
+    sys.argv = [script or "paretune", *request["arguments"]]
+    return script
 
 
 def _serve(descriptor: int) -> None:
@@ -130,14 +139,23 @@ def _serve(descriptor: int) -> None:
     # What is there already is not looked at again by a command, which would copy it.
     gc.collect()
     gc.freeze()
-    _next_request(socket.socket(fileno=descriptor))
+    script = _next_request(socket.socket(fileno=descriptor))
     # As Python does it for `python -m paretune`, on which what is on the path of this process follows.
-    sys.path[:0] = [str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    first = Path.cwd() if script is None else Path(script).parent
+    sys.path[:0] = [str(first), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     code: int | str | None = 0
     try:
-        runpy.run_module("paretune", run_name="__main__", alter_sys=True)
+        if script is None:
+            runpy.run_module("paretune", run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(script, run_name="__main__")
     except SystemExit as ended:
         code = ended.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
     # As at the end of a process, but for taking every module apart.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()

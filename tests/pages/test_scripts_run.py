@@ -1,0 +1,111 @@
+"""Every script of benchmarks/ and examples/ runs, at its smallest size, and says what it is for it to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers.commands import run_cli, run_script
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TINY = """
+name: tiny
+task: addition
+objectives: [{metric: exact_match, direction: max}, {metric: params, direction: min}]
+target: {exact_match: 0.99}
+target_hold: 1
+fixed: {digits: 1, batch: 64, eval_every: 100, lr: 0.02, steps: 300, d_ff: 16}
+only: [{d_model: 8}]
+search: {concurrency: 1}
+"""
+
+SMALL_GPT2 = (
+    *("vocabulary=256", "n_layers=2", "d_model=16", "n_heads=2", "d_ff=16", "context=16", "batch=2"),
+    *("without_attention=[]", "without_mlp=[]", "window=8", "micro_batch=null"),
+)
+"""The published model's fields at their smallest, for texts in bytes."""
+
+
+def text_in(folder: Path) -> Path:
+    path = folder / "text.txt"
+    path.write_text("To be, or not to be, that is the question:\n" * 400)
+    return path
+
+
+def of_adder_step(folder: Path) -> list[str]:
+    return ["--models", "777", "--batches", "8", "--rounds", "1", "--seconds", "0.01", "--without-compile"]
+
+
+def of_char_lm(folder: Path) -> list[str]:
+    short = ("--seeds", "1", "--steps", "20", "--baseline-steps", "25", "--val-tokens", "512")
+    return ["--text", str(text_in(folder)), *short]
+
+
+def of_coverage(folder: Path) -> list[str]:
+    return ["--simulations", "1", "--finding", "comparison"]
+
+
+def of_early_stopping(folder: Path) -> list[str]:
+    return [str(ROOT / "results/published/quickstart"), "--grace", "500", "--factor", "2", "--orders", "2"]
+
+
+def of_gpt2_gpu(folder: Path) -> list[str]:
+    made = run_cli("data", "text", text_in(folder), "--tokenizer", "bytes", "--folder", folder / "data")
+    assert made.code == 0, made.err
+    short = ("--steps", "2", "--every", "1", "--val-tokens", "64", "--attention", "sdpa")
+    return ["--data", str(folder / "data"), *short, *(f"--set={field}" for field in SMALL_GPT2)]
+
+
+def of_many_trials(folder: Path) -> list[str]:
+    return ["--trials", "50", "--only", "reading"]
+
+
+def of_pages(folder: Path) -> list[str]:
+    return ["--help"]  # tests/pages/test_pages.py compares every block
+
+
+def of_time_to_777(folder: Path) -> list[str]:
+    (folder / "tiny.yaml").write_text(TINY)
+    return ["--space", str(folder / "tiny.yaml"), "--seeds", "0"]
+
+
+def of_quickstart(folder: Path) -> list[str]:
+    return ["--trials", "2", "--budget", "100", "--results", str(folder / "results")]
+
+
+SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
+    "benchmarks/adder_step.py": (of_adder_step, "777"),
+    "benchmarks/char_lm.py": (of_char_lm, "baseline"),
+    "benchmarks/coverage.py": (of_coverage, "comparison"),
+    "benchmarks/early_stopping.py": (of_early_stopping, "steps per solved trial"),
+    "benchmarks/gpt2_gpu.py": (of_gpt2_gpu, "| sdpa |"),
+    "benchmarks/many_trials.py": (of_many_trials, "reading"),
+    "benchmarks/pages.py": (of_pages, "--write"),
+    "benchmarks/time_to_777.py": (of_time_to_777, "searches confirmed one"),
+    "examples/quickstart.py": (of_quickstart, ""),
+}
+"""For each script the arguments of its smallest size, and words that it prints at its end."""
+
+
+def scripts() -> set[str]:
+    """Return what can be run in the two folders; the other files are modules of these."""
+    return {
+        str(path.relative_to(ROOT))
+        for folder in ("benchmarks", "examples")
+        for path in (ROOT / folder).glob("*.py")
+        if "add_argument(" in (text := path.read_text(encoding="utf-8")) or "__main__" in text
+    }
+
+
+def test_every_script_has_a_smallest_size() -> None:
+    assert scripts() == set(SMALLEST)
+
+
+@pytest.mark.parametrize("script", SMALLEST)
+def test_a_script_runs_at_its_smallest_size(script: str, tmp_path: Path) -> None:
+    arguments, words = SMALLEST[script]
+    done = run_script(ROOT / script, *arguments(tmp_path))
+    assert done.code == 0, done.out + done.err
+    assert words in done.out
