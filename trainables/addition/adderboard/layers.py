@@ -88,11 +88,11 @@ def feed_forward(shape: TransformerShape) -> Part:
     if down is not None:
         part.forward.append(f"return F.linear(inner, {down.value}{bias})")
     elif shape.down_projection == "up_transposed":
-        part.forward.append(f"return F.linear(inner, {up.transposed}{bias})  # the transposed up projection")
+        part.forward.append(f"return F.linear(inner, {up.transposed}{bias})  # up transposed")
     else:
         turned = f"turn(down, self.down_angle.expand({d // 2})){' + self.down_bias' * biases}"
         part.forward += [
-            f"down = F.linear(inner, {up.transposed})  # the transposed up projection",
+            f"down = F.linear(inner, {up.transposed})  # up transposed",
             f"return {turned}  # and turned",
         ]
     return part
@@ -125,7 +125,7 @@ def _queries_keys_values(shape: TransformerShape, own: _AttentionMatrices) -> li
 def _reading(shape: TransformerShape, own: _AttentionMatrices) -> list[str]:
     """Return the weighted sum of values of each token and those before it."""
     joined = "weights @ v" if shape.n_heads == 1 else "(weights @ v).transpose(1, 2).flatten(2)"
-    output = f"F.linear(read, {own.query.transposed})  # the transposed query projection"
+    output = f"F.linear(read, {own.query.transposed})  # queries transposed"
     if own.output is not None:
         output = f"F.linear(read, {own.output.value})"
     return [
