@@ -1,4 +1,4 @@
-"""Putting a folder in place whole or not at all, also when the process is killed or the disk is full."""
+"""Atomic creation of a folder, also when the process is killed or the disk is full."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pathlib import Path
 
 @contextmanager
 def placed(folder: Path, *, replace: bool) -> Iterator[Path]:
-    """Give an empty folder beside ``folder``, and rename it to that when the block has ended well.
+    """Yield an empty folder beside ``folder``, renamed to it when the block ends without an error.
 
-    If the block raises, the folder is removed. What a killed process left behind is removed by the next that
-    works at the same place: a lock, which ends with its process, tells it from what is being worked on.
+    If the block raises, the folder is removed. The remains of a killed process are removed by the next
+    at the same place: a lock, which ends with its process, distinguishes them from folders in use.
 
     Args:
-        folder: where the content shall be.
-        replace: what is there already goes; without it, an existing folder must be empty.
+        folder: the final path.
+        replace: whether an existing folder is replaced; otherwise it must be empty.
 
     Raises:
-        OSError: it cannot be written, or something is in place that may not be replaced.
+        OSError: it cannot be written, or the folder exists and may not be replaced.
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder, "partial")
     if folder.exists():
-        # Otherwise what was put away may be all that there is.
+        # Otherwise the old folder could be the only copy.
         _remove_abandoned(folder, "replaced")
     with _locked_folder(folder, "partial") as partial:
         yield partial
-        # Until here it belonged to its user alone, as mkdtemp makes it.
+        # mkdtemp makes it accessible to its user alone.
         partial.chmod(0o777 & ~_umask())
         if not replace or not folder.exists():
             partial.rename(folder)
@@ -49,10 +49,10 @@ def placed(folder: Path, *, replace: bool) -> Iterator[Path]:
 
 @contextmanager
 def _locked_folder(folder: Path, role: str) -> Iterator[Path]:
-    """Make a folder beside ``folder`` and hold its lock; in the end remove what is left of it."""
+    """Make a folder beside ``folder`` and hold its lock; remove its remains at the end."""
     while True:
         made = Path(tempfile.mkdtemp(prefix=_prefix(folder, role), dir=folder.parent))
-        # Between its making and its locking, another process may take it for abandoned and remove it.
+        # Before it is locked, another process can take it for abandoned and remove it.
         with suppress(FileNotFoundError):
             lock = os.open(made, os.O_RDONLY)
             fcntl.flock(lock, fcntl.LOCK_EX)
