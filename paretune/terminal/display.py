@@ -12,7 +12,7 @@ from rich.text import Text
 from analysis.text import duration, number, plural, roughly, values_text, values_within
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import ENDINGS, TrialEnding
-from paretune.record.events import Row
+from paretune.record.events import WARNINGS, Row
 from paretune.sampling.queue import TrialSpec
 from paretune.terminal.board import Best, Board, RunningTrial
 from paretune.terminal.columns import GAP, aligned, width_of
@@ -143,7 +143,7 @@ def headline(board: Board) -> str:
         f"{board.ended_count} of {board.trials} trials ended"
         + (f" ({counts})" if counts else "")
         + f", {duration(board.elapsed)} elapsed"
-        + ("" if left is None else f", about {roughly(left)} left")
+        + ("" if not left else f", about {roughly(left)} left")
     )
 
 
@@ -172,7 +172,7 @@ def print_news(console: Console, row: Row, said: set[str]) -> bool:
     """
     engine = row.get("engine")
     news = [] if engine is None else [(f"engine: {engine}", "dim")]
-    news += [(f"warning: {text.strip().partition(chr(10))[0]}", "yellow") for text in row.get("warnings", ())]
+    news += [(f"warning: {text.strip().partition(chr(10))[0]}", "yellow") for text in row.get(WARNINGS, ())]
     fresh = [(text, style) for text, style in dict(news).items() if text not in said]
     for text, style in fresh:
         console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
