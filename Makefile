@@ -6,14 +6,26 @@ BIN := $(VENV)/bin
 # pip's own chatter hides what matters; its errors still show.
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEPENDENCIES := pyproject.toml constraints.txt
+.DEFAULT_GOAL := demo
 
-.PHONY: demo test lint types clean
+.PHONY: help demo test quick lint types clean
+
+help:
+	@echo "make demo    set up .venv and run the quickstart's search"
+	@echo "make test    everything: ruff, mypy and all tests; at most 8 minutes on two quiet cores"
+	@echo "make quick   tests without Ray, compilers, browsers and long runs: within a minute"
+	@echo "make lint    ruff"
+	@echo "make types   mypy"
+	@echo "make clean   remove .venv and everything that tools have left"
 
 demo: $(VENV)/.installed
 	$(BIN)/paretune search search_spaces/quickstart.yaml
 
 test: $(VENV)/.installed-dev lint types
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal --no-header -m "not (ray or compiler or network or slow or gpu)"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

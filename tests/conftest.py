@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.commands import Search, run_cli
+from filelock import FileLock
+from helpers.commands import Finished, Search, run_cli
 
 ROOT = Path(__file__).resolve().parent.parent
 # Processes that tests start find the helpers too, and the rooms before folders of tests of the same names.
@@ -46,12 +51,22 @@ early_stopping:
 
 @pytest.fixture(scope="session")
 def every_ending(tmp_path_factory: pytest.TempPathFactory) -> Search:
-    """A search whose trials were solved, finished, stopped early, diverged, and failed."""
-    folder = tmp_path_factory.mktemp("every-ending")
-    space = folder / "space.yaml"
-    space.write_text(EVERY_ENDING)
+    """A search whose trials were solved, finished, stopped early, diverged, and failed.
+
+    It runs once for all processes of the tests: who writes into its folder makes a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "every-ending"
+    finished = folder / "finished.json"
     results = folder / "results"
-    return Search("every-ending", results, run_cli("search", space, "--results", results))
+    with FileLock(f"{folder}.lock"):
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            space = folder / "space.yaml"
+            space.write_text(EVERY_ENDING)
+            finished.write_text(json.dumps(asdict(run_cli("search", space, "--results", results))))
+    return Search("every-ending", results, Finished(**json.loads(finished.read_text())))
 
 
 @pytest.fixture(autouse=True)
@@ -63,15 +78,38 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-LONGEST = ("test_native_gradients.py", "test_search.py", "test_answers.py", "test_gpt2_training.py")
+LONGEST = ("test_search.py", "test_native_gradients.py", "test_confirm.py", "test_answers.py")
 """Files that take longest: they begin first, so that no process waits for them alone at the end."""
+
+SLOW = (
+    *("test_odd_searches.py", "test_rows_at_scale.py", "test_coverage_runs.py", "test_pages.py"),
+    *("test_scripts_run.py", "test_retraining.py", "test_gpt2_training.py", "test_gpt2_optimizers.py"),
+    *("test_addition_evaluation.py", "test_machine.py", "test_recipes.py", "test_task.py", "test_api.py"),
+    *("test_cliff.py", "test_regimes.py", "test_effects.py", "test_times.py", "test_task_contract.py"),
+)
+"""Files that take more than some four seconds of a processor without Ray or a compiler."""
+
+STARTS_RAY = re.compile(
+    r"""every_ending|["']search["'], (space|folder|tmp_path|"space|"--resume)|ray_cluster"""
+)
+COMPILES = re.compile(r"needs_compiler|g\+\+|nothing_compiled")
+LOOKS_OUTSIDE = re.compile(r"playwright|Gpt2Tokenizer\(download=True\)")
+"""What a file of tests says if it starts Ray, compiles, or needs a browser or a network."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, and skip tests marked ``gpu`` where torch finds none."""
+    """Begin with the longest files, mark what a file needs, and skip ``gpu`` where torch finds none."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
-    if torch.cuda.is_available():
-        return
+    needs = {path: _needs_of(path) for path in {item.path for item in items}}
     for item in items:
-        if item.get_closest_marker("gpu"):
+        for name in needs[item.path]:
+            item.add_marker(name)
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+def _needs_of(path: Path) -> set[str]:
+    source = path.read_text(encoding="utf-8")
+    kinds = {"ray": STARTS_RAY, "compiler": COMPILES, "network": LOOKS_OUTSIDE}
+    found = {name for name, pattern in kinds.items() if pattern.search(source)}
+    return found | ({"slow"} if path.name in SLOW else set())

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from helpers.commands import Finished, Search, run_cli
+
+
+@pytest.fixture(scope="module")
+def every_ending(every_ending: Search, tmp_path_factory: pytest.TempPathFactory) -> Search:
+    """The search in a folder of this file's own, which its commands write into."""
+    results = tmp_path_factory.mktemp("answers") / "results"
+    shutil.copytree(every_ending.results, results)
+    return replace(every_ending, results=results)
 
 
 def test_rank_lists_configurations_best_first(every_ending: Search):

@@ -22,8 +22,8 @@ search: {concurrency: 1}
 """
 
 SMALL_GPT2 = (
-    *("vocabulary=256", "n_layers=2", "d_model=16", "n_heads=2", "d_ff=16", "context=16", "batch=2"),
-    *("without_attention=[]", "without_mlp=[]", "window=8", "micro_batch=null"),
+    *("vocabulary=256", "n_layers=4", "d_model=16", "n_heads=2", "d_ff=16", "context=16", "batch=2"),
+    *("without_attention=[]", "without_mlp=[]", "window=[8, 8]", "micro_batch=null"),
 )
 """The published model's fields at their smallest, for texts in bytes."""
 
