@@ -23,9 +23,10 @@ def without_effect(bound: BoundPlan) -> Iterator[Mistake]:
     rng = random.Random(0)
     drawn = [{**plan.fixed, **values} for values in plan.only] or [draw(plan, rng) for _ in range(_DRAWS)]
     trained = [values for values in drawn if bound.refusal(values) is None]
-    if plan.only:
-        for index, values in enumerate(plan.only):
-            yield from _of(bound, [{**plan.fixed, **values}], list(values), ("only", index))
+    for index, values in enumerate(plan.only):
+        # One that the task refuses is a mistake of its own.
+        if drawn[index] in trained:
+            yield from _of(bound, [drawn[index]], list(values), ("only", index))
     yield from _of(bound, trained, list(plan.fixed), ("fixed",))
     yield from _of(bound, trained, list(plan.space), ("space",))
 
