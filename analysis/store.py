@@ -241,7 +241,7 @@ class RowStore:
             raise DamagedError(f"{path}: cannot be read: {error.strerror}") from None
         except json.JSONDecodeError as error:
             place = f":{error.lineno}"
-            raise self._damaged(name, f"is damaged: {error.msg} at column {error.colno}", place) from None
+            raise self._damaged(name, f"is damaged: {error.msg}, column {error.colno}", place) from None
         except (ValueError, RecursionError):
             raise self._damaged(name, "is damaged: it is not JSON") from None
         if not isinstance(content, dict) or _VERSION not in content:
