@@ -17,7 +17,13 @@ from search_spaces.plan import NAME_PATTERN
 
 task = typer.Typer(
     name="task",
-    help="Begin a task of your own, and list those there are.",
+    help="""Begin a task of your own, and list those there are.
+
+    \b
+    Examples:
+      paretune task new parity
+      paretune task list --json
+    """,
     short_help="Begin a task of your own, and list those there are.",
     no_args_is_help=True,
     rich_markup_mode=None,
