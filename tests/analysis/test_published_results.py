@@ -31,7 +31,7 @@ def test_there_are_published_searches_and_the_page_names_each() -> None:
 def test_a_published_search_can_be_ranked_and_is_of_its_space_file(folder: Path) -> None:
     rows = SearchRows(folder)
     assert len(ranking(rows)) == rows.trials["configuration"].nunique() > 0
-    asked = SpaceFile(folder / "space.yaml").plan()
+    asked = SpaceFile(folder / "space.yaml").draft()
     assert (asked.name, asked.space, asked.only) == (rows.plan.name, rows.plan.space, rows.plan.only)
 
 
