@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -12,9 +13,12 @@ from analysis.text import duration, number
 from paretune.confirm.evaluation import headline
 from paretune.confirm.retraining import SeedRun, config_of
 from paretune.plan.binding import BoundPlan
+from paretune.record.events import WARNINGS
 from paretune.terminal.display import print_news
 from search_spaces.plan import Values
 from trainables.contract import Report
+
+_LOGGER = "trainables"
 
 
 def evaluating_status(console: Console) -> AbstractContextManager[object]:
@@ -34,6 +38,7 @@ class SeedProgress:
         self._seeds = seeds
         self._ended = 0
         self._said: set[str] = set()
+        self._warnings = _Warnings(console, self._said)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -48,11 +53,13 @@ class SeedProgress:
         self._row = self._bar.add_task(self._title(), total=self._steps, value="")
 
     def __enter__(self) -> SeedProgress:
+        logging.getLogger(_LOGGER).addHandler(self._warnings)
         self._bar.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
+        logging.getLogger(_LOGGER).removeHandler(self._warnings)
 
     def report(self, report: Report) -> None:
         """Move the bar; say what is news to say once."""
@@ -83,6 +90,19 @@ class SeedProgress:
 
     def _title(self) -> str:
         return f"seed {self._ended + 1} of {self._seeds}"
+
+
+class _Warnings(logging.Handler):
+    """Shows what training here warns of as the warnings of a search's workers are shown: each text once."""
+
+    def __init__(self, console: Console, said: set[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a warning, unless it was shown."""
+        print_news(self._console, {WARNINGS: [record.getMessage()]}, self._said)
 
 
 def _time_to_target(run: SeedRun) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import io
+import logging
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import PastTrial, TrialQueue
 from paretune.terminal.board import Board, RunningTrial
 from paretune.terminal.display import LineDisplay, LiveDisplay, details, headline, running_lines
+from paretune.terminal.progress import SeedProgress
 
 
 class Clock:
@@ -268,6 +270,19 @@ def test_a_warning_of_any_trial_is_shown_once_in_yellow_without_its_trace(displa
         "warning: another one",
     ]
     assert "Traceback" not in stream.getvalue()
+
+
+def test_a_warning_of_retraining_is_shown_once_for_all_seeds(capsys: pytest.CaptureFixture[str]):
+    plan = bound(fixed={"steps": 100})
+    stream = io.StringIO()
+    log = logging.getLogger("trainables.loop")
+    with SeedProgress(Console(file=stream, width=200), plan, {"d_model": 8, "lr": 0.01}, seeds=2):
+        for _ in range(2):
+            log.warning("no compiler: %s", "g++")
+    assert stream.getvalue() == "warning: no compiler: g++\n"
+    assert capsys.readouterr().err == ""
+    log.warning("afterwards")
+    assert stream.getvalue().count("warning:") == 1
 
 
 def test_lines_for_pipes_hold_no_colour_and_everything_else():
