@@ -217,3 +217,16 @@ def test_no_folder_of_paretune_has_too_many_files() -> None:
     for folder in {path.parent for path in sources(ROOT / "paretune")}:
         files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(files) <= MOST_FILES, f"{folder.relative_to(ROOT)} has {len(files)} files"
+
+
+def test_no_test_file_imports_another() -> None:
+    """What they share lies in tests/helpers. A script of a process may import the file that starts it."""
+    files = [path for path in sources(ROOT / "tests") if path.name.startswith(("test_", "conftest"))]
+    assert len(files) > 90
+    for path in files:
+        others = {
+            name
+            for name in imports_in(path.read_text(encoding="utf-8"))
+            if any(part.startswith("test_") or part in ("conftest", "tests") for part in name.split("."))
+        }
+        assert not others, f"{path.relative_to(ROOT)} imports {sorted(others)}"
