@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
@@ -69,6 +70,7 @@ class CompiledModel:
             # GPU the model may have compiled parts of its own.
             torch.compiler.reset()
         if reason is None:
+            _silence_compilers()
             self._compiled = cast("nn.Module", torch.compile(model))
 
     @property
@@ -86,3 +88,13 @@ class CompiledModel:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
         log.warning("torch.compile failed and is not used: %s: %s", type(error).__name__, first_line)
         self._compiled = None
+
+
+def _silence_compilers() -> None:
+    """Let PyTorch's compilers log nothing: what fails is said in one line, and training goes on without.
+
+    Who sets ``TORCH_LOGS`` wants to read what they log.
+    """
+    if "TORCH_LOGS" not in os.environ:
+        for name in ("torch._dynamo", "torch._functorch", "torch._inductor"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -354,6 +355,27 @@ def test_validation_and_checkpoints_are_those_of_the_model_as_it_is(
     assert len(called) == 5, "once to be compiled, then in training, and nowhere else"
     expected = TASKS["addition"].workload(adder(), CPU).build_model().state_dict()
     assert snapshots[4]["model"].keys() == expected.keys()
+
+
+def test_what_a_compiler_logs_before_it_fails_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Inductor's dump of a whole failed compilation, on some machines; TORCH_LOGS asks for it."""
+
+    class Dumping(nn.Sequential):
+        def forward(self, *inputs: Any, **options: Any) -> Tensor:
+            logging.getLogger("torch._inductor.async_compile").error("Traceback\n  and the whole kernel")
+            raise RuntimeError("C++ compile error\nand the whole command")
+
+    dynamo = [logging.getLogger(name) for name in ("torch._dynamo", "torch._functorch", "torch._inductor")]
+    for logger in dynamo:
+        monkeypatch.setattr(logger, "level", logging.WARNING)
+    compiled_by(monkeypatch, Dumping)
+    monkeypatch.delenv("TORCH_LOGS", raising=False)
+    ending, _ = run(TASKS["addition"], adder(compile="on", steps=2))
+    assert ending == "finished"
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == "torch.compile failed and is not used: RuntimeError: C++ compile error"
 
 
 # Compiling for real
