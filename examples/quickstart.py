@@ -35,7 +35,18 @@ print(search.endings)
 print("\n".join(search.answer().sentences))
 
 # %% The best configurations
-columns = ["rank", "configuration", "params", "exact_match", "d_model", "n_heads", "d_ff", "lr"]
+columns = [
+    "rank",
+    "configuration",
+    "params",
+    "solved",
+    "seeds",
+    "exact_match_median",
+    "d_model",
+    "n_heads",
+    "d_ff",
+    "lr",
+]
 print(search.ranking()[columns].head(8).to_string(index=False))
 
 # %% The cliff: the sizes between which the success rate rises

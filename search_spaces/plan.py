@@ -295,13 +295,13 @@ class Plan(PlanDraft):
 
         return to_yaml(self)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write the plan as a space file.
 
         Raises:
             OSError: the file cannot be written.
         """
-        path.write_text(self.to_yaml(), encoding="utf-8")
+        Path(path).write_text(self.to_yaml(), encoding="utf-8")
 
     def searched(self, values: Values) -> Values:
         """Return the part of a configuration that differs between configurations."""
