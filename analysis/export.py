@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from analysis.layout import Column, ExportError
 from analysis.markdown import table_lines
@@ -77,6 +75,10 @@ def _write_json(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> l
 
 
 def _write_parquet(table: pd.DataFrame, columns: Sequence[Column], path: Path) -> list[Path]:
+    # Tables are written as Parquet seldom, and its import takes time.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     described = {column.name: column for column in columns}
     fields = []
