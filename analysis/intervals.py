@@ -39,8 +39,7 @@ def wilson_ends(
     """
     won, count = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
     low, high = wilson_of_rates(won / np.maximum(count, 1.0), count)
-    # At none and at all an end is 0 or 1, which rounding would miss.
-    return np.where(won == 0, 0.0, low), np.where(won == count, 1.0, high)
+    return low, np.where(count == 0, 1.0, high)
 
 
 def wilson_of_rates(
@@ -58,7 +57,9 @@ def wilson_of_rates(
     square = np.square(quantile)
     middle = (rates * trials + square / 2) / (trials + square)
     reach = quantile / (trials + square) * np.sqrt(trials * rates * (1 - rates) + square / 4)
-    return np.maximum(middle - reach, 0.0), np.minimum(middle + reach, 1.0)
+    # At a rate of 0 or 1 the interval ends there, which rounding would miss.
+    low, high = np.where(rates == 0, 0.0, middle - reach), np.where(rates == 1, 1.0, middle + reach)
+    return np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

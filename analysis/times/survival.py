@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.distributions import student
 from analysis.estimate import CONFIDENCE, Estimate
+from analysis.intervals import wilson_of_rates
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -224,12 +225,9 @@ def _band(reached: Array, error: Array, quantile: float, sample: Codes) -> tuple
         logarithm = -np.log(survives)
         stretch = np.exp(quantile * error / (survives * logarithm)) if math.isfinite(quantile) else math.inf
         low, high = 1 - np.exp(-logarithm / stretch), 1 - np.exp(-logarithm * stretch)
-    middle = (reached * sample + _Z**2 / 2) / (sample + _Z**2)
-    reach = _Z / (sample + _Z**2) * np.sqrt(sample * reached * survives + _Z**2 / 4)
-    return (
-        np.where(inside, low, np.maximum(middle - reach, 0.0)),
-        np.where(inside, high, np.minimum(middle + reach, 1.0)),
-    )
+    # Where the band says nothing, the interval of a share does.
+    least, most = wilson_of_rates(reached, np.asarray(sample, dtype=float))
+    return np.where(inside, low, least), np.where(inside, high, most)
 
 
 def _first(times: Array, shares: Array, share: float) -> float:
