@@ -38,7 +38,7 @@ ENDINGS: dict[TrialEnding, str] = {
     TrialEnding.STOPPED_EARLY: "ended by early stopping",
     TrialEnding.DIVERGED: "its loss became non-finite",
     TrialEnding.FAILED: "an error ended it; a resumed search tries it again",
-    TrialEnding.INTERRUPTED: "the search ended first; --resume goes on with it",
+    TrialEnding.INTERRUPTED: "the search ended first; it continues when the search is resumed",
 }
 """Every ending with its meaning, in the order in which they are counted on the terminal."""
 

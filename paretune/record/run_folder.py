@@ -144,6 +144,4 @@ class RunFolder:
             InputError: there is none.
         """
         if not self.has_rows:
-            raise InputError(
-                f"{self.name} has no trials yet; go on with `paretune search --resume {self.shown}`"
-            )
+            raise InputError(f"{self.name} has no trials yet; resume it with `paretune resume {self.shown}`")

@@ -6,6 +6,7 @@ from paretune.cli.answers.findings import Rows
 from paretune.cli.exits import OK
 from paretune.cli.grouping import grouped
 from paretune.cli.options import AsJson, RunName
+from paretune.cli.running import say_if_running
 
 
 @grouped
@@ -25,7 +26,9 @@ def answer(name: RunName, *, rows: Rows, as_json: AsJson = False) -> int:
     """
     from paretune.terminal.printing import make_console, print_json
 
-    found = rows.open(name).answer()
+    search = rows.open(name)
+    found = search.answer()
+    say_if_running(search)
     if as_json:
         print_json(found.as_json())
         return OK
