@@ -16,7 +16,7 @@ from search_spaces.plan import Plan, PlanDraft, Values
 from search_spaces.wording import accepted, finding
 from trainables.config import TrainingConfig
 from trainables.contract import LOOP_METRICS, Metric, Target, Task, parameter_count
-from trainables.tasks import TaskError, get_task, is_code, task_names
+from trainables.tasks import TASKS, TaskError, get_task, is_code, task_names
 
 PARAMS = Metric(
     name="params",
@@ -132,8 +132,8 @@ def bind(plan: Plan, *, allow_task_code: bool = False) -> BoundPlan:
 
 def unknown_task(plan: PlanDraft, *, allow_task_code: bool = False) -> Mistake | None:
     """Return the mistake that a plan names no task that there is, or that may run; None if it does."""
-    names = task_names()
-    if not is_code(plan.task) and plan.task not in names:
+    # Built-in tasks first: which others are installed takes a look at every package.
+    if plan.task not in TASKS and not is_code(plan.task) and plan.task not in (names := task_names()):
         # As every wrong word in a space file is told.
         return Mistake(("task",), f"got {plan.task!r}, not a task{accepted(plan.task, names)}")
     try:

@@ -88,7 +88,7 @@ def test_report_tells_what_a_reader_asks(retrained: Finished):
         "## Exact match per number of carries",
         "## Exact match per longest chain of carries",
         "## Edge cases",
-        "## Margin between the right token's logit and the next",
+        "## Margin between the correct token's logit and the next",
         "## Failures",
         "## Parameters by component",
         "## Where it was made",

@@ -241,7 +241,8 @@ def test_no_seed_of_a_search_is_ever_a_seed_of_a_retraining(seed: int, apart: in
     our_trials, their_trials = (
         {plan.trial_seed(index) for index in range(MAX_SEEDS)} for plan in (ours, theirs)
     )
-    retraining = {fresh_seed(bind(theirs), index) for index in range(MAX_SEEDS)}
+    bound = bind(theirs)
+    retraining = {fresh_seed(bound, index) for index in range(MAX_SEEDS)}
     assert len(our_trials) == len(retraining) == MAX_SEEDS
     assert not our_trials & retraining
     # Another seed of the search means other seeds of all its trials.

@@ -19,15 +19,17 @@ PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """Searches that ended, that did not, and that are damaged in two ways, beside a folder that is none."""
+    # The folder above holds it alone, whatever else the tests of the machine have made.
+    folder = tmp_path / "above" / "results"
     for name in ("quickstart", "explore-777", "under-777", "attention-heads"):
-        (tmp_path / name).mkdir()
+        (folder / name).mkdir(parents=True)
         for path in (PUBLISHED / name).glob("*.json*"):
-            shutil.copy(path, tmp_path / name)
-    (tmp_path / "under-777" / "plan.json").unlink()
-    trials = tmp_path / "attention-heads" / "trials.jsonl"
+            shutil.copy(path, folder / name)
+    (folder / "under-777" / "plan.json").unlink()
+    trials = folder / "attention-heads" / "trials.jsonl"
     trials.write_text("{ this is no row\n" + trials.read_text())
-    (tmp_path / "notes").mkdir()
-    return tmp_path
+    (folder / "notes").mkdir()
+    return folder
 
 
 def listed(results: Path) -> dict[str, dict[str, Any]]:

@@ -398,7 +398,7 @@ def test_confirming_goes_on_after_ctrl_c_where_it_was(
     assert "in all, and evaluations, by what the search took." in stopped.out
     kept = rows_in(results)
     command = f"paretune confirm {results / 'small'} --points 0 --seeds 6"
-    assert f"{len(kept)} of 6 seeds are there. Go on with `{command}`" in stopped.out
+    assert f"{len(kept)} of 6 seeds are there. Train the rest with `{command}`" in stopped.out
     assert list(tmp_path.glob("paretune*")) == [], "no checkpoint is left behind"
 
     seeds = len(kept) + 1

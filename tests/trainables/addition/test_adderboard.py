@@ -405,7 +405,7 @@ def test_the_file_says_what_it_is() -> None:
         "rotary positions, theta 3",
         "keys are the queries turned by one angle",
         "values are the queries",
-        "CMA-ES in the end, once 99.5 % of answers are right",
+        "CMA-ES in the end, once 99.5 % of answers are correct",
     } <= set(submission.tricks)
     assert "paretune wrote it" in ast.get_docstring(ast.parse(submission.text), clean=False)
 

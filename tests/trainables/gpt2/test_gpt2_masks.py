@@ -225,7 +225,7 @@ def test_auto_says_why_it_does_not_attend_in_blocks_and_flex_fails_at_once(
     said = "RuntimeError: No valid triton configs. out of resource: shared memory"
     (record,) = caplog.records
     assert record.getMessage() == f"FlexAttention does not run on this GPU and is not used: {said}"
-    with pytest.raises(RuntimeError, match=r"state attention: sdpa; RuntimeError: No valid"):
+    with pytest.raises(RuntimeError, match=r"set attention: sdpa; RuntimeError: No valid"):
         _ = GPT2Workload(config_of("both", attention="flex", **wide), CUDA).engine
 
 

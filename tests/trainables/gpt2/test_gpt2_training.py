@@ -455,7 +455,7 @@ def test_the_most_validation_tokens_that_a_refusal_names_are_accepted(tmp_path: 
         get_task("gpt2").prepare(config.model_copy(update={"val_tokens": data.length("val")}))
     half = (data.length("val") - 1) // 2
     get_task("gpt2").prepare(config_of(data=str(data.folder), context=half, val_tokens=half))
-    with pytest.raises(DataError, match=f"context and val_tokens of at most {half}"):
+    with pytest.raises(DataError, match=f"set context and val_tokens to at most {half}"):
         get_task("gpt2").prepare(config_of(data=str(data.folder), context=half + 1, val_tokens=half + 1))
 
 

@@ -97,7 +97,7 @@ def test_a_mark_of_windows_is_no_text(tmp_path: Path) -> None:
     [
         (None, (), "there is no such file"),
         (b"caf\xe9 au lait", (), "byte 3 is not UTF-8; convert the file, for example with `iconv"),
-        (b" \n\n", (), "error: some.txt: there is no text in it; name files that have some"),
+        (b" \n\n", (), "error: some.txt: there is no text in it; name files with text"),
         (b"", ("--tokenizer", "chars"), "needs at least one; the text is empty"),
         (b"some text", ("--val-share", "1.5"), "more than 0 and less than 1, but is 1.5"),
         (b"some text", ("--folder", "."), "is not a data set, so nothing is written to it"),
@@ -157,7 +157,7 @@ def test_an_existing_one_is_replaced_only_when_asked(poem: Path, tmp_path: Path)
     assert run_cli(*command, cwd=tmp_path).code == 0
     refused = run_cli(*command, cwd=tmp_path)
     assert refused.code == 2
-    assert "data/poem: is a data set already; replace it with --overwrite" in refused.err
+    assert "data/poem: is already a data set; replace it with --overwrite" in refused.err
     poem.write_text(POEM.upper())
     assert run_cli(*command, "--overwrite", cwd=tmp_path).code == 0
     assert open_dataset(tmp_path / "data" / "poem").read("train", 1, 3).tolist() == [*b"THE"]

@@ -135,7 +135,7 @@ def test_of_a_single_document_the_end_is_validation_and_that_is_said(tmp_path: P
     [
         ([], 0.1, "there is no text"),
         ([" \n", ""], 0.1, "there is no text"),
-        (["a"], 0.1, "one character is no text"),
+        (["a"], 0.1, "one character is not enough text"),
         (["ab", "cd"], 0.0, "more than 0 and less than 1, but is 0"),
         (["ab", "cd"], 1.0, "more than 0 and less than 1"),
         (["ab", "cd"], float("nan"), "more than 0 and less than 1"),
@@ -244,7 +244,7 @@ def test_what_a_killed_build_left_is_removed_but_not_what_is_being_built(tmp_pat
 
 
 def test_an_existing_data_set_is_replaced_only_when_asked(dataset: Dataset) -> None:
-    with pytest.raises(DataError, match="is a data set already; replace it with --overwrite"):
+    with pytest.raises(DataError, match="is already a data set; replace it with --overwrite"):
         build(dataset.folder)
     (dataset.folder / "of-old").write_text("")
     assert (
