@@ -78,8 +78,12 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-LONGEST = ("test_search.py", "test_native_gradients.py", "test_confirm.py", "test_answers.py")
-"""Files that take longest: they begin first, so that no process waits for them alone at the end."""
+LONGEST = (
+    *("test_search.py", "test_examples.py", "test_endings.py", "test_native_gradients.py", "test_answers.py"),
+    *("test_search_costs.py", "test_native_sanitized.py", "test_confirm.py", "test_task.py"),
+    *("test_scripts_run.py", "test_retraining.py", "test_cluster.py", "test_machine.py", "test_warnings.py"),
+)
+"""Files that take longest, as measured: they begin first, so that none is waited for alone at the end."""
 
 SLOW = (
     *("test_odd_searches.py", "test_rows_at_scale.py", "test_coverage_runs.py", "test_pages.py"),
@@ -99,7 +103,8 @@ LOOKS_OUTSIDE = re.compile(r"playwright|Gpt2Tokenizer\(download=True\)")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files, mark what a file needs, and skip ``gpu`` where torch finds none."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
     needs = {path: _needs_of(path) for path in {item.path for item in items}}
     for item in items:
         for name in needs[item.path]:

@@ -21,10 +21,10 @@ from analysis.pictures.marks import Line, Picture, Points
 from analysis.pictures.painting import figure_of
 from analysis.ranking import cheapest, ranking
 from analysis.rows import SearchRows
+from paretune.api.frontiers import frontiers_of
 from paretune.cli.answers.frontier import frontier as command
 from paretune.cli.answers.rank import rank
 from paretune.errors import InputError
-from paretune.api.frontiers import frontiers_of
 
 PARAMS = {"metric": "params", "direction": "min"}
 SECONDS = {"metric": "seconds_to_target", "direction": "min"}

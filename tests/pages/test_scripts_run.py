@@ -84,7 +84,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/many_trials.py": (of_many_trials, "reading"),
     "benchmarks/pages.py": (of_pages, "--write"),
     "benchmarks/time_to_777.py": (of_time_to_777, "searches confirmed one"),
-    "examples/quickstart.py": (of_quickstart, ""),
+    "examples/quickstart.py": (of_quickstart, "figure: "),
 }
 """For each script the arguments of its smallest size, and words that it prints at its end."""
 

@@ -61,11 +61,3 @@ def test_the_page_names_everything_public_and_its_examples_run(tmp_path: Path):
     run(tmp_path, script)
     assert (tmp_path / "by_hand.yaml").is_file()
     assert (tmp_path / "frontier.svg").stat().st_size > 1000
-
-
-def test_the_quickstart_script_searches_and_draws(tmp_path: Path):
-    script = ROOT / "examples" / "quickstart.py"
-    out = run(tmp_path, script, "--trials", "4", "--budget", "100", "--results", tmp_path)
-    assert "[4/4]" in out
-    figure = Path(re.findall(r"^figure: (.+)$", out, flags=re.M)[0])
-    assert figure.stat().st_size > 10_000
