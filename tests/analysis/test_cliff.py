@@ -124,7 +124,11 @@ def test_two_configurations_do_not_make_an_edge():
         ([(n * 100, [X, X]) for n in range(1, 5)], "cannot be determined", "no outcome of 8 trials"),
         ([(n * 100, [S, S]) for n in range(1, 12)], "no edge", "all 22 trials solved, a success rate of at"),
         ([(n * 100, [F, D]) for n in range(1, 12)], "no edge", "none of 22 trials solved, a success rate of"),
-        ([(n * 100, [D]) for n in range(1, 4)], "cannot be determined", "none of 3 trials solved, which a success"),
+        (
+            [(n * 100, [D]) for n in range(1, 4)],
+            "cannot be determined",
+            "none of 3 trials solved, which a success",
+        ),
         ([(n * 100, [S, F]) for n in range(1, 40)], "no edge", "Other parameters than the size decide"),
         ([(n * 100, [F, S][n < 20 :][:1]) for n in range(1, 40)], "no edge", "success falls with size"),
     ],
