@@ -16,7 +16,7 @@ space:
   d_ff: {type: int, low: 8, high: 16, step: 8}
   lr: {type: float, low: 0.005, high: 0.03, log: true}
 try_first: [{d_model: 4}, {d_model: 16}]
-search: {trials: 6, sampler: random, concurrency: 2}
+search: {trials: 6, sampler: random, concurrency: 1}
 """
 
 

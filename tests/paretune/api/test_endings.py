@@ -31,6 +31,7 @@ only:
   # Terabytes of training problems.
   - {batch: 1000000000000}
   - {batch: 1000000000001}
+search: {concurrency: 1}
 """
 
 

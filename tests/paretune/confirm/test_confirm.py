@@ -419,9 +419,9 @@ def test_confirming_goes_on_after_ctrl_c_where_it_was(
     assert content["points"][0]["confirmed"]["solved"] == seeds
     assert content["sentences"][0].startswith(f"Configuration 0 holds on fresh seeds: {seeds} of {seeds} (")
 
-    assert confirm("small", seeds=seeds, device="cpu", results=results) == 0
+    assert confirm(name="small", seeds=seeds, device="cpu", results=results) == 0
     said = f"{seeds} fresh seeds of each are confirmed already: nothing is left to train."
     assert said in capsys.readouterr().out
     assert rows_in(results) == rows
     with pytest.raises(InputError, match="--points: there is no configuration 7; there are 0"):
-        confirm("small", ["7"], results=results)
+        confirm(name="small", points=["7"], results=results)

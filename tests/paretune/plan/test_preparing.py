@@ -26,7 +26,7 @@ fixed:
   {data: data/stories, d_model: 16, n_heads: 2, n_layers: 1, d_ff: 32, context: 16, batch: 2, steps: 3,
    eval_every: 3, val_tokens: 256}
 only: [{lr: 0.01}]
-search: {seeds: 2}
+search: {seeds: 2, concurrency: 1}
 """
 
 

@@ -54,7 +54,7 @@ def test_locked_folder_is_refused_and_free_again_afterwards(tmp_path: Path):
 
 def test_search_without_rows_says_what_to_do(tmp_path: Path):
     folder = RunFolder.create(tmp_path, bound(), "")
-    with pytest.raises(InputError, match=r"--resume .*test"):
+    with pytest.raises(InputError, match=r"paretune resume .*test"):
         folder.require_rows()
 
 

@@ -118,7 +118,7 @@ fixed: {digits: 3, batch: 32, eval_every: 10, lr: 0.01}
 only:
   - {d_model: 4, d_ff: 8, steps: 20}
   - {d_model: 16, d_ff: 32, steps: 40}
-search: {concurrency: 2}
+search: {concurrency: 1}
 """
 
 SLOW = """
