@@ -71,7 +71,9 @@ def test_ctrl_c_while_ray_starts_leaves_nothing_and_says_so(tmp_path: Path):
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
+    # Where Ctrl-C struck in code that was executed from a text, as imports of Ray do, Python ends itself with
+    # SIGINT in place of the exit code; a shell shows 130 for both.
+    assert process.returncode in (130, -signal.SIGINT), err
     assert "interrupted before a trial was started; nothing is left behind" in err
     assert "Traceback" not in err
     assert list((tmp_path / "results").iterdir()) == []
