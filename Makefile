@@ -12,7 +12,7 @@ DEPENDENCIES := pyproject.toml constraints.txt
 
 help:
 	@echo "make demo    set up .venv and run the quickstart's search"
-	@echo "make test    everything: ruff, mypy and all tests; at most 8 minutes on two quiet cores"
+	@echo "make test    everything: ruff, mypy and all tests; some ten minutes on two quiet cores"
 	@echo "make quick   tests without Ray, compilers, browsers and long runs: within a minute"
 	@echo "make lint    ruff"
 	@echo "make types   mypy"
@@ -22,7 +22,7 @@ demo: $(VENV)/.installed
 	$(BIN)/paretune search search_spaces/quickstart.yaml
 
 test: $(VENV)/.installed-dev lint types
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 quick: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal --no-header -m "not (ray or compiler or network or slow or gpu)"
