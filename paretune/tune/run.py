@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from ray import tune
 
 from analysis.layout import RAY_FOLDER, TENSORBOARD_FOLDER
@@ -84,7 +83,6 @@ def run_search(
         tally = Tally(past)
         with ray_session(address) as nodes:
             concurrency = concurrency_of(bound, nodes)
-            require_gpu(bound, address)
             if extended is not None:
                 store.write_plan(extended)
             session |= {"nodes": nodes, "concurrency": concurrency}
@@ -205,19 +203,6 @@ def _fits(name: str, share: float, node: Mapping[str, float]) -> int:
         # A share of a GPU must lie on one of them: 0.4 fits twice on each, not five times on two.
         return int(there) * int(1 / share + 1e-9)
     return int(there / share + 1e-9)
-
-
-def require_gpu(bound: BoundPlan, address: str) -> None:
-    """Check that torch can use the GPU that trials are to get, where that can be seen from here.
-
-    Raises:
-        InputError: Ray sees a GPU, but this torch cannot use it.
-    """
-    if bound.plan.resources.gpu and address == "local" and not torch.cuda.is_available():
-        raise InputError(
-            f"this torch ({torch.__version__}) cannot use the GPU here; "
-            "install a build with CUDA, or use --gpu 0"
-        )
 
 
 def _refill(rungs: Rungs, bound: BoundPlan, store: RowStore, past: list[PastTrial]) -> None:
