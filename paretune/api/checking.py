@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from paretune.api.sources import SearchOptions, bound_of
-from paretune.plan.binding import bind
+from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.preparing import missing
 from paretune.plan.summary import PlanSummary, summarise
 from search_spaces.mistakes import Mistake
@@ -49,12 +49,19 @@ def check(
     (trials=1, \
 seeds=2)
     """
-    space, bound = bound_of(source, options, name=name, allow_task_code=allow_task_code)
-    try:
-        missing(bound)
-    except DataError as error:
-        raise space.error([Mistake((), str(error))]) from error
+    bound, _ = _checked(source, options, name=name, allow_task_code=allow_task_code)
     return bound.plan
+
+
+def checked_summary(
+    source: str | Path | Plan, *, allow_task_code: bool = False, **options: Unpack[SearchOptions]
+) -> PlanSummary:
+    """Return the :func:`summary` of what :func:`check` accepts; large data are looked at once, not twice.
+
+    Raises:
+        SpaceFileError: as for :func:`check`.
+    """
+    return summarise(*_checked(source, options, name=None, allow_task_code=allow_task_code))
 
 
 def summary(plan: Plan, *, allow_task_code: bool = False) -> PlanSummary:
@@ -72,3 +79,14 @@ def summary(plan: Plan, *, allow_task_code: bool = False) -> PlanSummary:
     (4, True, [])
     """
     return summarise(bind(plan, allow_task_code=allow_task_code))
+
+
+def _checked(
+    source: str | Path | Plan, options: SearchOptions, *, name: str | None, allow_task_code: bool
+) -> tuple[BoundPlan, list[str]]:
+    """Return a checked plan with its task, and which of its data are not here."""
+    space, bound = bound_of(source, options, name=name, allow_task_code=allow_task_code)
+    try:
+        return bound, missing(bound)
+    except DataError as error:
+        raise space.error([Mistake((), str(error))]) from error

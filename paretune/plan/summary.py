@@ -86,8 +86,13 @@ class PlanSummary:
         return f"at steps {rungs}" if rungs else "none"
 
 
-def summarise(bound: BoundPlan) -> PlanSummary:
-    """Compute what a plan without mistakes means."""
+def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummary:
+    """Compute what a plan without mistakes means.
+
+    Args:
+        bound: the plan.
+        not_here: what :func:`paretune.plan.preparing.missing` found of it, if that was asked already.
+    """
     plan = bound.plan
     longest = largest_budget(bound)
     shares = [] if plan.early_stopping is None else plan.early_stopping.at or []
@@ -105,7 +110,7 @@ def summarise(bound: BoundPlan) -> PlanSummary:
         rung_shares=shares,
         cpu=plan.resources.cpu,
         gpu=plan.resources.gpu,
-        not_here=missing(bound),
+        not_here=missing(bound) if not_here is None else not_here,
     )
 
 
