@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -74,3 +75,14 @@ AllowTaskCode = Annotated[
         "not know.",
     ),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replaced:
+    """Options whose values take the place of the space file's."""
+
+    trials: Trials = None
+    seeds: Seeds = None
+    budget: Budget = None
+    cpu: Cpu = None
+    gpu: Gpu = None

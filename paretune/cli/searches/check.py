@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from paretune.cli.exits import OK, WRONG_INPUT
 from paretune.cli.failures import mistakes_of
 from paretune.cli.grouping import grouped
-from paretune.cli.options import AllowTaskCode, AsJson, Budget, Cpu, Gpu, Seeds, SpacePath, Trials
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replaced:
-    """Options whose values take the place of the space file's."""
-
-    trials: Trials = None
-    seeds: Seeds = None
-    budget: Budget = None
-    cpu: Cpu = None
-    gpu: Gpu = None
+from paretune.cli.options import AllowTaskCode, AsJson, Replaced, SpacePath
 
 
 @grouped
 def check(
     space: SpacePath,
-    replaced: Replaced = Replaced(),
+    *,
+    replaced: Replaced,
     allow_task_code: AllowTaskCode = False,
     as_json: AsJson = False,
 ) -> int:
@@ -40,13 +30,13 @@ def check(
       paretune check search_spaces/parameter_cliff.yaml
       paretune check my_space.yaml --trials 10 --budget 500
     """
-    import paretune
+    from paretune.api.checking import checked_summary
     from paretune.terminal.printing import make_console, print_json, print_rows
+    from search_spaces.mistakes import SpaceFileError
 
     try:
-        plan = paretune.check(space, allow_task_code=allow_task_code, **vars(replaced))
-        summary = paretune.summary(plan, allow_task_code=allow_task_code)
-    except paretune.SpaceFileError as error:
+        summary = checked_summary(space, allow_task_code=allow_task_code, **vars(replaced))
+    except SpaceFileError as error:
         if not as_json:
             raise
         print_json({"valid": False, "mistakes": mistakes_of(error)})

@@ -13,30 +13,21 @@ from paretune.cli.options import (
     DEFAULT_RESULTS,
     AllowTaskCode,
     AsJson,
-    Budget,
     Concurrency,
-    Cpu,
-    Gpu,
+    Replaced,
     Results,
     SearchSeed,
-    Seeds,
-    Trials,
 )
 from paretune.cli.searches.resume import Address, conclude
 from paretune.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replaced:
-    """Options whose values take the place of the space file's."""
+class Chosen(Replaced):
+    """The same, and how to choose: options that change nothing of what a plan means."""
 
-    trials: Trials = None
-    seeds: Seeds = None
-    budget: Budget = None
     seed: SearchSeed = None
     concurrency: Concurrency = None
-    cpu: Cpu = None
-    gpu: Gpu = None
 
 
 SpaceOrNone = Annotated[Path | None, typer.Argument(metavar="SPACE_FILE", help="A YAML space file.")]
@@ -50,7 +41,7 @@ Name = Annotated[str | None, typer.Option("--name", help="Name of the search, in
 def search(
     space: SpaceOrNone = None,
     resume: Resumed = None,
-    replaced: Replaced = Replaced(),
+    replaced: Chosen = Chosen(),
     name: Name = None,
     address: Address = "local",
     results: Results = DEFAULT_RESULTS,
