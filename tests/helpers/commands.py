@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,29 @@ def run_cli(
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def start_cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Popen[str]:
+    """Start ``paretune`` with arguments, to be interrupted or killed."""
+    return subprocess.Popen(
+        [*CLI, *map(str, arguments)],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background of a script inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def wait_for_a_report(search: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a search that was started has a row of a report in its folder."""
+    deadline = time.monotonic() + 120
+    reports = search / "reports.jsonl"
+    while not (reports.is_file() and reports.read_text()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def run_script(script: Path, *arguments: str | Path, timeout: float = 300) -> Finished:

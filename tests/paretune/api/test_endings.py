@@ -6,16 +6,14 @@ import json
 import os
 import resource
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import PIPE
 from tempfile import TemporaryDirectory
 
 import pytest
-from helpers.commands import CLI, run_cli
+from helpers.commands import run_cli, start_cli, wait_for_a_report
 from helpers.small import QUICKSTART, newcomers_folder
 
 import paretune
@@ -56,15 +54,7 @@ def test_from_python_too_the_endings_tell(failed):
 
 def test_ctrl_c_while_ray_starts_leaves_nothing_and_says_so(tmp_path: Path):
     newcomers_folder(tmp_path)
-    process = subprocess.Popen(
-        [*CLI, "search", "search_spaces/quickstart.yaml"],
-        cwd=tmp_path,
-        stdout=PIPE,
-        stderr=PIPE,
-        text=True,
-        # Tests that run in the background of a script inherit that SIGINT is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
+    process = start_cli("search", "search_spaces/quickstart.yaml", cwd=tmp_path)
     assert process.stdout is not None
     while "Starting Ray" not in (line := process.stdout.readline()):
         assert line, process.communicate()
@@ -79,26 +69,10 @@ def test_ctrl_c_while_ray_starts_leaves_nothing_and_says_so(tmp_path: Path):
     assert list((tmp_path / "results").iterdir()) == []
 
 
-def wait_for_a_report(place: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    reports = place / "results" / "quickstart" / "reports.jsonl"
-    while not (reports.is_file() and reports.read_text()):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_two_ctrl_c_keep_the_rows_and_say_how_to_resume(tmp_path: Path):
     (tmp_path / "space.yaml").write_text(QUICKSTART.replace("steps: 80", "steps: 1000000"))
-    process = subprocess.Popen(
-        [*CLI, "search", "space.yaml"],
-        cwd=tmp_path,
-        stdout=PIPE,
-        stderr=PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    wait_for_a_report(tmp_path, process)
+    process = start_cli("search", "space.yaml", cwd=tmp_path)
+    wait_for_a_report(tmp_path / "results" / "quickstart", process)
     running = run_cli("rank", "quickstart", cwd=tmp_path)
     assert "quickstart is still running: 0 of 6 trials have ended so far" in running.err
     refused = run_cli("resume", "quickstart", cwd=tmp_path)
@@ -204,10 +178,8 @@ def test_a_figure_that_cannot_be_written_does_not_keep_the_table_back(tmp_path: 
 
 def test_a_full_disk_names_the_command_that_resumes(tmp_path: Path):
     (tmp_path / "space.yaml").write_text(QUICKSTART.replace("steps: 80", "steps: 1000000"))
-    process = subprocess.Popen(
-        [*CLI, "search", "space.yaml"], cwd=tmp_path, stdout=PIPE, stderr=PIPE, text=True
-    )
-    wait_for_a_report(tmp_path, process)
+    process = start_cli("search", "space.yaml", cwd=tmp_path)
+    wait_for_a_report(tmp_path / "results" / "quickstart", process)
     # The driver's files only: its workers write checkpoints, which are much larger.
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
     _, err = process.communicate(timeout=120)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from helpers.commands import CLI, Search, run_cli
+from helpers.commands import Search, run_cli, start_cli, wait_for_a_report
 
 from analysis.lines import read_lines
 from analysis.rows import SearchRows
@@ -136,12 +135,6 @@ early_stopping: {metric: token_accuracy, direction: max, grace_period: 600, max_
 """
 
 
-def _start(*arguments: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*CLI, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 def _wait_for_endings(folder: Path, count: int) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -157,13 +150,13 @@ def test_killed_and_interrupted_searches_go_on_where_they_ended(tmp_path: Path):
     results = tmp_path / "results"
     folder = results / "slow"
 
-    first = _start("search", space, "--results", results)
+    first = start_cli("search", space, "--results", results)
     _wait_for_endings(folder, 1)
     first.send_signal(signal.SIGKILL)
     first.communicate(timeout=60)
     known = {name: row for name, row in last_rows(folder).items() if row["ending"] is not None}
 
-    second = _start("search", "--resume", "slow", "--results", results)
+    second = start_cli("search", "--resume", "slow", "--results", results)
     _wait_for_endings(folder, len(known) + 1)
     second.send_signal(signal.SIGINT)
     out, err = second.communicate(timeout=60)
@@ -196,11 +189,8 @@ def test_second_search_in_a_folder_is_refused_and_sigterm_ends_the_first_cleanly
     space = tmp_path / "slow.yaml"
     space.write_text(SLOW.replace("steps: 900", "steps: 90000"))
     results = tmp_path / "results"
-    first = _start("search", space, "--results", results)
-    deadline = time.monotonic() + 120
-    while not read_lines(results / "slow" / "reports.jsonl"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    first = start_cli("search", space, "--results", results)
+    wait_for_a_report(results / "slow", first)
     second = run_cli("search", "--resume", "slow", "--results", results)
     assert second.code == 2
     assert "another process" in second.err
@@ -215,11 +205,8 @@ def test_ctrl_c_again_and_again_is_one_message_and_keeps_all_rows(tmp_path: Path
     space = tmp_path / "slow.yaml"
     space.write_text(SLOW.replace("steps: 900", "steps: 90000"))
     results = tmp_path / "results"
-    search = _start("search", space, "--results", results)
-    deadline = time.monotonic() + 120
-    while not read_lines(results / "slow" / "reports.jsonl"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    search = start_cli("search", space, "--results", results)
+    wait_for_a_report(results / "slow", search)
     for _ in range(4):
         search.send_signal(signal.SIGINT)
         time.sleep(0.4)
