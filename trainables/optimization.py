@@ -57,6 +57,9 @@ class Optimization:
     Args:
         groups: the parameters; none may be in two groups.
         config: clipping and gain.
+
+    Attributes:
+        slow: Grokfast's averages, if it is used.
     """
 
     def __init__(self, groups: Sequence[ParameterGroup], config: TrainingConfig) -> None:
@@ -64,9 +67,9 @@ class Optimization:
         assert len({id(p) for p in self._parameters}) == len(self._parameters), "a parameter in two groups"
         self._clip = config.grad_clip
         self._optimizers = _make_optimizers(groups)
-        self._slow = None
+        self.slow: SlowGradients | None = None
         if config.grokfast_lamb > 0:
-            self._slow = SlowGradients(config.grokfast_lamb, config.grokfast_alpha)
+            self.slow = SlowGradients(config.grokfast_lamb, config.grokfast_alpha)
 
     def differentiate(self, losses: Iterable[Tensor]) -> None:
         """Replace the parameters' gradients by those of the sum of ``losses``.
@@ -88,8 +91,8 @@ class Optimization:
             rate: its learning rate, of groups with a ratio of 1.
             weight_decay: its decoupled weight decay, of groups that decay.
         """
-        if self._slow is not None:
-            self._slow.amplify([p.grad for p in self._parameters if p.grad is not None])
+        if self.slow is not None:
+            self.slow.amplify([p.grad for p in self._parameters if p.grad is not None])
         if self._clip > 0:
             nn.utils.clip_grad_norm_(self._parameters, self._clip)
         for optimizer in self._optimizers.values():
@@ -101,9 +104,22 @@ class Optimization:
                     settings["momentum"] = group.momentum.at(number)
             optimizer.step()
 
+    def adamw_states(self, parameters: Sequence[nn.Parameter]) -> list[dict[str, Tensor]]:
+        """Return AdamW's live state of each parameter, for code that takes its steps.
+
+        As :class:`torch.optim.AdamW` keeps it: ``step``, a float32 scalar, and ``exp_avg`` and ``exp_avg_sq``, like
+        the parameter. Before the first step they are zeros.
+        """
+        states = self._optimizers["adamw"].state
+        for parameter in parameters:
+            if not states[parameter]:
+                zeros = [torch.zeros_like(parameter, requires_grad=False) for _ in range(2)]
+                states[parameter] = {"step": torch.zeros(()), "exp_avg": zeros[0], "exp_avg_sq": zeros[1]}
+        return [states[parameter] for parameter in parameters]
+
     def state_dict(self) -> dict[str, Any]:
         """Return what :meth:`load_state_dict` needs to resume; tensors are live."""
-        slow = [] if self._slow is None else self._slow.averages
+        slow = [] if self.slow is None else self.slow.averages
         states = {name: _state_of(optimizer) for name, optimizer in self._optimizers.items()}
         return {**states, "grokfast": slow}
 
@@ -115,9 +131,9 @@ class Optimization:
             optimizer.load_state_dict(state[name])
             for settings, group in zip(optimizer.param_groups, groups, strict=True):
                 settings["group"] = group
-        if self._slow is not None:
+        if self.slow is not None:
             device = self._parameters[0].device
-            self._slow.averages = [average.to(device) for average in state["grokfast"]]
+            self.slow.averages = [average.to(device) for average in state["grokfast"]]
 
 
 def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, torch.optim.Optimizer]:
