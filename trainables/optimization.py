@@ -107,8 +107,8 @@ class Optimization:
     def adamw_states(self, parameters: Sequence[nn.Parameter]) -> list[dict[str, Tensor]]:
         """Return AdamW's live state of each parameter, for code that takes its steps.
 
-        As :class:`torch.optim.AdamW` keeps it: ``step``, a float32 scalar, and ``exp_avg`` and ``exp_avg_sq``, like
-        the parameter. Before the first step they are zeros.
+        As :class:`torch.optim.AdamW` keeps it: ``step``, a float32 scalar, ``exp_avg`` and ``exp_avg_sq``.
+        Before the first step they are zeros.
         """
         states = self._optimizers["adamw"].state
         for parameter in parameters:
