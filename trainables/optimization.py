@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from trainables.adamw import AdamW
 from trainables.config import TrainingConfig
 
 
@@ -136,16 +137,16 @@ class Optimization:
             self.slow.averages = [average.to(device) for average in state["grokfast"]]
 
 
-def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, torch.optim.Optimizer]:
-    """Return one optimizer of each kind among the groups; AdamW is fused."""
-    made: dict[str, torch.optim.Optimizer] = {}
+def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, AdamW | torch.optim.Muon]:
+    """Return one optimizer of each kind among the groups."""
+    made: dict[str, AdamW | torch.optim.Muon] = {}
     by_adamw = [
         {"params": list(group.parameters), "betas": group.betas, "eps": group.eps, "group": group}
         for group in groups
         if group.optimizer == "adamw" and group.parameters
     ]
     if by_adamw:
-        made["adamw"] = torch.optim.AdamW(by_adamw, fused=True)
+        made["adamw"] = AdamW(by_adamw)
     by_muon = [
         {"params": list(group.parameters), "group": group}
         for group in groups
@@ -157,7 +158,7 @@ def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, torch.optim.
     return made
 
 
-def _state_of(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def _state_of(optimizer: AdamW | torch.optim.Muon) -> dict[str, Any]:
     """Return an optimizer's state as plain values and tensors: without our groups in its settings."""
     state = optimizer.state_dict()
     plain = [{k: v for k, v in settings.items() if k != "group"} for settings in state["param_groups"]]
