@@ -33,6 +33,9 @@ _REFUSALS_BEFORE_DRAWING = 50
 _DRAWS_BEFORE_GIVING_UP = 20_000
 """How many uniform draws in a row must fail before the space counts as exhausted."""
 
+_KNOWN_OPTUNA = "5.0."
+"""Versions whose TPE sampler ours extends; any other proposes by its own, more slowly."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
@@ -197,4 +200,9 @@ def _make_sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
     with warnings.catch_warnings():
         # Grouping conditional dimensions and counting running trials are still marked experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if optuna.__version__.startswith(_KNOWN_OPTUNA):
+            # What is private to Optuna is imported only where it is known.
+            from paretune.sampling.tpe import KeptTPESampler
+
+            return KeptTPESampler(seed)
         return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
