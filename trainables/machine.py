@@ -15,6 +15,11 @@ from trainables.config import TrainingConfig
 
 log = logging.getLogger(__name__)
 
+_ISAS_WITHOUT_BF16 = frozenset(
+    {"sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2", "avx512_core", "avx512_core_vnni"}
+)
+"""oneDNN's names of instruction sets that it would have to emulate products of bf16 with."""
+
 _BF16_FROM = 1_000_000
 """Parameters from which auto takes bf16: below, its rounding costs more than its speed gains."""
 
@@ -37,6 +42,24 @@ def forward_context(
             log.warning("%s has no bf16; training in float32", torch.cuda.get_device_name(device))
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Return whether PyTorch multiplies matrices of bf16 by instructions of the device for it.
+
+    On a CPU that is oneDNN with AVX-512 BF16 or AMX. The variables that limit PyTorch and oneDNN to older
+    instructions count. ARM processors are taken to have none: there it has not been measured.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "default"
+    return (
+        bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+        and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+        and limit.lower() not in _ISAS_WITHOUT_BF16
+    )
 
 
 def why_not_compile(config: TrainingConfig, device: torch.device) -> str | None:

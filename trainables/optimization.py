@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from trainables.adamw import AdamW
 from trainables.config import TrainingConfig
+from trainables.muon import Muon
+from trainables.optimizer import Optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +139,9 @@ class Optimization:
             self.slow.averages = [average.to(device) for average in state["grokfast"]]
 
 
-def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, AdamW | torch.optim.Muon]:
+def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, Optimizer]:
     """Return one optimizer of each kind among the groups."""
-    made: dict[str, AdamW | torch.optim.Muon] = {}
+    made: dict[str, Optimizer] = {}
     by_adamw = [
         {"params": list(group.parameters), "betas": group.betas, "eps": group.eps, "group": group}
         for group in groups
@@ -153,12 +155,11 @@ def _make_optimizers(groups: Sequence[ParameterGroup]) -> dict[str, AdamW | torc
         if group.optimizer == "muon" and group.parameters
     ]
     if by_muon:
-        # Rate, momentum and decay are set before every step; torch's defaults differ from Keller Jordan's.
-        made["muon"] = torch.optim.Muon(by_muon, lr=0.0, weight_decay=0.0)
+        made["muon"] = Muon(by_muon)
     return made
 
 
-def _state_of(optimizer: AdamW | torch.optim.Muon) -> dict[str, Any]:
+def _state_of(optimizer: Optimizer) -> dict[str, Any]:
     """Return an optimizer's state as plain values and tensors: without our groups in its settings."""
     state = optimizer.state_dict()
     plain = [{k: v for k, v in settings.items() if k != "group"} for settings in state["param_groups"]]

@@ -293,7 +293,6 @@ def test_the_momentum_of_a_step_is_that_which_muon_uses() -> None:
         stepped(optimization, model, config, range(step, step + 1))
         (settings_of,) = optimization.state_dict()["muon"]["param_groups"]
         assert settings_of["momentum"] == pytest.approx(group.momentum.at(step))
-        assert (settings_of["nesterov"], settings_of["ns_steps"]) == (True, 5)
         assert settings_of["lr"] == pytest.approx(rate_at(step, config))
 
 
