@@ -20,7 +20,8 @@ from trainables.gpt2.masks import Attend, Mask, attend_dense, block_mask, dense_
 from trainables.gpt2.model import GPT2
 from trainables.gpt2.optimizers import parameter_groups
 from trainables.gpt2.stream import TextBatch, TextStream, read_tokens
-from trainables.optimization import ParameterGroup
+from trainables.muon import describe
+from trainables.optimization import Optimization, ParameterGroup
 from trainables.text.dataset import Dataset
 
 log = logging.getLogger(__name__)
@@ -45,10 +46,10 @@ class GPT2Workload:
 
     @property
     def engine(self) -> str:
-        """What computes losses and gradients here."""
-        if self._attends_in_blocks:
-            return "PyTorch with FlexAttention"
-        return "PyTorch with scaled-dot-product attention"
+        """What computes losses, gradients and Muon's steps here."""
+        attention = "FlexAttention" if self._attends_in_blocks else "scaled-dot-product attention"
+        muon = f"; {describe(self._device)}" if self._config.optimizer == "muon" else ""
+        return f"PyTorch with {attention}{muon}"
 
     @property
     def tokens_per_sample(self) -> int:
@@ -102,6 +103,12 @@ class GPT2Workload:
         limit = None if self._config.window is None else window
         make = block_mask if self._attends_in_blocks else dense_mask
         return make(tokens.shape[1], documents, limit, tokens.device)
+
+    def take_steps(
+        self, model: nn.Module, optimization: Optimization, *, first: int, most: int
+    ) -> list[float] | None:
+        """Return None: the training loop takes the steps."""
+        return None
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:

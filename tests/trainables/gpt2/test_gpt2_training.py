@@ -27,6 +27,7 @@ from trainables.gpt2.stream import TextStream
 from trainables.gpt2.workload import GPT2Workload
 from trainables.loop import train
 from trainables.memory import bytes_for_backward, micro_batch_of, split
+from trainables.muon import describe
 from trainables.tasks import get_task
 from trainables.text.dataset import Dataset
 from trainables.text.errors import DataError
@@ -369,6 +370,11 @@ def test_a_report_says_what_was_read_and_how_fast(tmp_path: Path) -> None:
     assert rows[1]["cpu_seconds_to_target"] == rows[0]["cpu_seconds"]
     assert rows[0]["bits_per_byte"] == pytest.approx(rows[0]["val_loss"] / math.log(2), rel=0.02)
     assert reports[0].engine == "PyTorch with scaled-dot-product attention"
+
+
+def test_a_report_says_what_muon_iterates_in(tmp_path: Path) -> None:
+    reports, _ = trained(config_of(optimizer="muon"), tmp_path)
+    assert reports[0].engine == f"PyTorch with scaled-dot-product attention; {describe(CPU)}"
 
 
 def test_the_speed_after_a_stop_is_that_of_what_was_read_since(tmp_path: Path) -> None:
