@@ -35,7 +35,12 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Trials that ask for no GPU are not shown any.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    # Tune's workers have an environment of their own, so the ones that Ray starts ahead would not be used.
+    "RAY_prestart_worker_first_driver": "0",
 }
+
+_PREPARE_WORKER = "paretune.tune.trainable.prepare_worker"
+"""What each worker calls while it starts, see there."""
 
 
 @contextmanager
@@ -49,12 +54,18 @@ def ray_session(address: str) -> Iterator[list[dict[str, float]]]:
     import ray
 
     _silence()
-    options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+    environment: dict[str, Any] = {"worker_process_setup_hook": _PREPARE_WORKER}
+    options: dict[str, Any] = {
+        "address": address,
+        "runtime_env": environment,
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+    }
     if address == "local":
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
     else:
         # Workers of a cluster that others started do not inherit this process's environment.
-        options["runtime_env"] = {"env_vars": _ENVIRONMENT}
+        environment["env_vars"] = dict(_ENVIRONMENT)
     try:
         _join(options)
         # Ray sets a handler of its own, which would end the process before the rows are closed.

@@ -1,4 +1,7 @@
-"""The function trainable: what runs in a Ray worker for one trial."""
+"""The function trainable: what runs in a Ray worker for one trial.
+
+The driver imports this module too. Torch, which only workers need, is imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,31 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from ray import tune
 
 from paretune.record.events import WARNINGS
 from paretune.tune.assignment import TrialAssignment
 from paretune.tune.warned import Warnings, collected_warnings
-from trainables.checkpoints import Snapshot, load, save
 from trainables.contract import Report
-from trainables.loop import Goal, Start, train
-from trainables.prefixes import SharedPrefixes
 from trainables.tasks import get_task
+
+if TYPE_CHECKING:
+    from trainables.checkpoints import Snapshot
 
 CHECKPOINT_FILE = "checkpoint.pt"
 CHECKPOINT_EVERY_SECONDS = 20.0
 """At most so much work is lost when a trial is interrupted."""
+
+
+def prepare_worker() -> None:
+    """Import what every trial needs, while a worker starts: it is no part of its first trial."""
+    # Without torch, a trial fails and says so; here it would be a worker that never comes up.
+    with suppress(ImportError):
+        import trainables.loop  # noqa: F401
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -32,6 +42,11 @@ def run_trial(config: dict[str, Any]) -> None:
     Args:
         config: a :class:`TrialAssignment` as plain values.
     """
+    import torch
+
+    from trainables.loop import Goal, Start, train
+    from trainables.prefixes import SharedPrefixes
+
     trial = TrialAssignment.of(config)
     torch.set_num_threads(max(1, int(trial.cpu)))
     if trial.gpu:
@@ -69,6 +84,8 @@ class _Reporter:
         if not is_good_end and not is_due:
             tune.report(self._row_of(report))
             return
+        from trainables.checkpoints import save
+
         with tempfile.TemporaryDirectory(prefix="paretune-") as folder:
             save(snapshot(), Path(folder) / CHECKPOINT_FILE)
             tune.report(self._row_of(report), checkpoint=tune.Checkpoint.from_directory(folder))
@@ -81,6 +98,8 @@ class _Reporter:
 
 def _begun_before(resume_from: str | None) -> Snapshot | None:
     """Return what to resume from: this trial's newest checkpoint, else the one of an earlier session."""
+    from trainables.checkpoints import load
+
     newest = tune.get_checkpoint()
     if newest is not None:
         with newest.as_directory() as folder:
