@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from itertools import islice
 
 from pydantic import JsonValue
 
@@ -14,7 +16,9 @@ from search_spaces.plan import Plan, Values
 
 def is_active(dimension: AnyDimension, values: Values) -> bool:
     """Tell whether a dimension exists where the parameters above it have these values."""
-    for name, wanted in (dimension.when or {}).items():
+    if dimension.when is None:
+        return True
+    for name, wanted in dimension.when.items():
         accepted = wanted if isinstance(wanted, list) else [wanted]
         if name not in values or values[name] not in accepted:
             return False
@@ -37,47 +41,71 @@ def complete(plan: Plan, pick: Callable[[str, AnyDimension], JsonValue]) -> Valu
 
 def draw(plan: Plan, rng: random.Random) -> Values:
     """Draw a configuration uniformly (each dimension on its own scale), without regard to constraints."""
-    if plan.only:
-        return plan.fixed | rng.choice(plan.only)
-    return fill(plan, {}, rng)
+    return next(draws(plan, rng))
+
+
+def draws(plan: Plan, rng: random.Random) -> Iterator[Values]:
+    """Yield configurations without end, each as :func:`draw` returns it."""
+    if not plan.only:
+        yield from filled(plan, {}, rng)
+    while True:
+        yield plan.fixed | rng.choice(plan.only)
 
 
 def fill(plan: Plan, given: Values, rng: random.Random) -> Values:
     """Return a configuration that has the given values; what they leave open is drawn uniformly."""
-    return complete(
-        plan, lambda name, dimension: given[name] if name in given else draw_value(dimension, rng)
-    )
+    return next(filled(plan, given, rng))
 
 
-def examples(plan: Plan, rng: random.Random, draws: int) -> Iterator[Values]:
+def filled(plan: Plan, given: Values, rng: random.Random) -> Iterator[Values]:
+    """Yield configurations without end, each as :func:`fill` returns it."""
+    dimensions = [
+        (name, dimension, None if name in given else _drawing(dimension, rng))
+        for name, dimension in plan.space.items()
+    ]
+    while True:
+        values = dict(plan.fixed)
+        for name, dimension, drawn in dimensions:
+            if dimension.when is None or is_active(dimension, values):
+                values[name] = given[name] if drawn is None else drawn()
+        yield values
+
+
+def examples(plan: Plan, rng: random.Random, count: int) -> Iterator[Values]:
     """Yield configurations that stand for a plan, without regard to constraints.
 
-    What is tried first, with what it leaves open drawn; then all of an explicit list, or so many draws.
+    What is tried first, with what it leaves open drawn; then all of an explicit list, or ``count`` draws.
     """
     for given in plan.tried_first.values():
         yield fill(plan, given, rng)
     if plan.only:
         yield from (plan.fixed | given for given in plan.only)
     else:
-        yield from (draw(plan, rng) for _ in range(draws))
+        yield from islice(draws(plan, rng), count)
 
 
 def draw_value(dimension: AnyDimension, rng: random.Random) -> JsonValue:
     """Draw one value of a dimension, uniformly on its scale."""
+    return _drawing(dimension, rng)()
+
+
+def _drawing(dimension: AnyDimension, rng: random.Random) -> Callable[[], JsonValue]:
+    """Return a function that draws one value of a dimension, uniformly on its scale."""
     if isinstance(dimension, Choice):
-        return rng.choice(dimension.values)
+        return partial(rng.choice, dimension.values)
+    low, high = dimension.low, dimension.high
     if isinstance(dimension, IntRange):
-        if dimension.log:
-            drawn = math.exp(rng.uniform(math.log(dimension.low - 0.5), math.log(dimension.high + 0.5)))
-            return min(max(round(drawn), dimension.low), dimension.high)
-        return dimension.low + rng.randrange(dimension.size) * dimension.step
+        if not dimension.log:
+            return partial(rng.randrange, dimension.low, dimension.high + 1, dimension.step)
+        bounds = math.log(low - 0.5), math.log(high + 0.5)
+        return lambda: min(max(round(math.exp(rng.uniform(*bounds))), low), high)
     if dimension.log:
-        drawn = math.exp(rng.uniform(math.log(dimension.low), math.log(dimension.high)))
-        return min(max(drawn, dimension.low), dimension.high)
+        bounds = math.log(low), math.log(high)
+        return lambda: min(max(math.exp(rng.uniform(*bounds)), low), high)
     if dimension.step is not None:
-        steps = round((dimension.high - dimension.low) / dimension.step)
-        return dimension.snap(dimension.low + rng.randint(0, steps) * dimension.step)
-    return rng.uniform(dimension.low, dimension.high)
+        step, steps = dimension.step, round((high - low) / dimension.step)
+        return lambda: dimension.snap(low + rng.randint(0, steps) * step)
+    return partial(rng.uniform, low, high)
 
 
 def listing(plan: Plan, names: Collection[str], limit: int) -> list[Values] | None:

@@ -129,10 +129,13 @@ class TrainingConfig(BaseModel):
     def _by_own_names(cls, content: Any) -> Any:
         if not isinstance(content, dict):
             return content
+        fields = cls.model_fields  # a property, not cheap
+        if content.keys() <= fields.keys():
+            return content
         named: dict[Any, Any] = {}
         for name, value in content.items():
             # A task may have a field of its own that is called so.
-            own = name if name in cls.model_fields else cls.aliases.get(name, name)
+            own = name if name in fields else cls.aliases.get(name, name)
             if own in named:
                 raise ValueError(f"{name} is another name of {own}; state one of them")
             named[own] = value

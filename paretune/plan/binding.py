@@ -48,9 +48,8 @@ class BoundPlan:
         Raises:
             ValidationError: the task refuses these values.
         """
-        config = self.task.config_class.model_validate({**values, "seed": seed})
         # A trial runs in a folder of its own.
-        return config.with_absolute_paths()
+        return self._validated(values, seed).with_absolute_paths()
 
     def params(self, values: Values) -> int:
         """Return the exact parameter count of values that the task accepts."""
@@ -61,10 +60,20 @@ class BoundPlan:
         mistake = self.refused(values)
         return None if mistake is None else mistake.message
 
+    def trained_params(self, values: Values) -> int | None:
+        """Return the exact parameter count of a configuration that may be trained; None if it may not."""
+        judged = self._judged(values)
+        return None if isinstance(judged, Mistake) else judged
+
     def refused(self, values: Values) -> Mistake | None:
         """Return why a configuration must not be trained, and where that is stated; None if it may."""
+        judged = self._judged(values)
+        return judged if isinstance(judged, Mistake) else None
+
+    def _judged(self, values: Values) -> int | Mistake:
+        """Return the parameter count of a configuration, or why it must not be trained."""
         try:
-            config = self.config(values)
+            config = self._validated(values)
         except ValidationError as error:
             return Mistake(("space",), first_message(error))
         params = parameter_count(self.task, config)
@@ -82,7 +91,10 @@ class BoundPlan:
             )
         if self.plan.target is not None and (most := most_evaluations(config)) < self.plan.target_hold:
             return Mistake(("target_hold",), cannot_hold(self.plan.target_hold, most, config))
-        return None
+        return params
+
+    def _validated(self, values: Values, seed: int = 0) -> TrainingConfig:
+        return self.task.config_class.model_validate({**values, "seed": seed})
 
     @property
     def defaults(self) -> dict[str, Any]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 
-from paretune.plan.binding import BoundPlan, canonical
+from paretune.plan.binding import BoundPlan
 from paretune.plan.budget import largest_budget
 from paretune.plan.preparing import missing
 from paretune.plan.rungs import rungs_at_steps
-from search_spaces.sampling import corners, draw, fill, listing
+from search_spaces.plan import Values
+from search_spaces.sampling import corners, draws, fill, listing
 
 _LIST_AT_MOST = 100_000
 _DRAW = 20_000
@@ -116,26 +119,30 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
 
 def sizes_of(bound: BoundPlan) -> Sizes:
     """Count the parameters of every combination that matters, or of a large sample of them."""
-    combinations = listing(bound.plan, bound.task.size_fields, _LIST_AT_MOST)
-    exact = combinations is not None
-    if combinations is None:
+    plan = bound.plan
+    listed = listing(plan, bound.task.size_fields, _LIST_AT_MOST)
+    beyond: Iterable[Values] = ()
+    if listed is None:
         rng = random.Random(0)
-        combinations = [draw(bound.plan, rng) for _ in range(_DRAW)]
-        share_of = len(combinations)
-        combinations += corners(bound.plan, bound.task.size_fields, rng, _DRAW // 10)
-        combinations += [fill(bound.plan, given, rng) for given in bound.plan.tried_first.values()]
+        drawn = list(islice(draws(plan, rng), _DRAW))
+        beyond = chain(
+            corners(plan, bound.task.size_fields, rng, _DRAW // 10),
+            (fill(plan, given, rng) for given in plan.tried_first.values()),
+        )
     else:
-        share_of = len(combinations)
-    counted = {}
-    allowed = 0
-    for index, values in enumerate(combinations):
-        if bound.refusal(values) is None:
-            allowed += index < share_of
-            counted[canonical(values)] = bound.params(values)
+        drawn = listed
+    allowed = _counts(bound, drawn)
+    counted = {*allowed, *_counts(bound, beyond)}
     assert counted, "a plan without mistakes has something to train"
     return Sizes(
-        smallest=min(counted.values()),
-        largest=max(counted.values()),
-        exact=exact,
-        feasible_share=allowed / share_of,
+        smallest=min(counted),
+        largest=max(counted),
+        exact=listed is not None,
+        feasible_share=len(allowed) / len(drawn),
     )
+
+
+def _counts(bound: BoundPlan, configurations: Iterable[Values]) -> list[int]:
+    """Return the parameter counts of the configurations that may be trained."""
+    judged = (bound.trained_params(values) for values in configurations)
+    return [params for params in judged if params is not None]

@@ -1,8 +1,8 @@
 """Optuna's TPE sampler, with what does not change between proposals kept, and a limit on what it looks at.
 
 Up to the limit it proposes what Optuna's own proposes, from the same random numbers;
-``tests/paretune/sampling/test_tpe.py`` compares them. Optuna reads and sorts all trials for each proposal, and
-fits its estimators again for each that is refused.
+``tests/paretune/sampling/test_tpe.py`` compares them. Optuna reads and sorts all trials for each proposal,
+and fits its estimators again for each that is refused.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from paretune.sampling.parzen import ColumnwiseEstimator
 MOST_OTHERS = 1000
 """So many of the trials that are not good are looked at, the latest.
 
-Candidates are drawn near the good ones, so the density of the others matters only there. The latest lie there,
-and Optuna lets older ones count less anyway. ``benchmarks/sampler.py`` measures what the limit costs.
+Candidates are drawn near the good ones, so the density of the others matters only there. The latest lie
+there, and Optuna lets older ones count less anyway. ``benchmarks/sampler.py`` measures what the limit costs.
 """
 
 _Space = dict[str, BaseDistribution]

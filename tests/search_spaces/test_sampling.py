@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from search_spaces.dimensions import AnyDimension, Choice, FloatRange, IntRange
 from search_spaces.plan import Plan
-from search_spaces.sampling import complete, corners, draw, draw_value, is_active, listing
+from search_spaces.sampling import complete, corners, draw, draw_value, draws, is_active, listing
 
 DRAWS = 100
 
@@ -202,6 +203,7 @@ def test_same_seed_draws_the_same(space: dict[str, AnyDimension], seed: int):
     plan = plan_of(space)
     first, second = random.Random(seed), random.Random(seed)
     assert [draw(plan, first) for _ in range(5)] == [draw(plan, second) for _ in range(5)]
+    assert list(islice(draws(plan, first), 5)) == [draw(plan, second) for _ in range(5)]
 
 
 @no_deadline

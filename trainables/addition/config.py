@@ -130,13 +130,14 @@ class AdditionConfig(TransformerShape, TrainingConfig):
 
     @model_validator(mode="after")
     def _format_has_the_knobs(self) -> Self:
+        fields = type(self).model_fields
         for name, needed in (
             ("answer_order", "characters"),
             ("answer_length", "characters"),
             ("pad_token", "delimited"),
         ):
             value = getattr(self, name)
-            if self.format != needed and value != type(self).model_fields[name].default:
+            if self.format != needed and value != fields[name].default:
                 raise ValueError(f"{name}={value} needs format {needed}, but got format={self.format}")
         needed_rows = self.layout.input_length
         if self.position_rows is not None and self.position_rows < needed_rows:

@@ -120,7 +120,8 @@ class GPT2Shape(BaseModel):
         tables = min(VALUE_TABLES, self.n_layers // 2)
         first = {layer: layer for layer in range(tables)}
         last = {self.n_layers - tables + table: table for table in range(tables)}
-        used = {layer: table for layer, table in (first | last).items() if layer in self.attention_layers}
+        attending = self.attention_layers
+        used = {layer: table for layer, table in (first | last).items() if layer in attending}
         # Numbered without gaps, so that no table is unused.
         number = {table: index for index, table in enumerate(sorted(set(used.values())))}
         return {layer: number[table] for layer, table in used.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from pydantic import ValidationError
 
@@ -12,7 +13,7 @@ from paretune.plan.binding import BoundPlan, first_message
 from search_spaces.dimensions import Choice
 from search_spaces.mistakes import KeyPath, Mistake, dotted
 from search_spaces.plan import PlanDraft, Values
-from search_spaces.sampling import corners, draw, fill, listing
+from search_spaces.sampling import corners, draws, filled, listing
 
 _DRAWS = 2000
 """Random configurations that must all be refused before a space, or a choice, is called untrainable."""
@@ -56,7 +57,7 @@ def _explicit(bound: BoundPlan) -> Iterator[Mistake]:
             yield Mistake(("only", index), refusal)
     rng = random.Random(0)
     for place, given in plan.tried_first.items():
-        refusals = [bound.refusal(fill(plan, given, rng)) for _ in range(_DRAWS // 10)]
+        refusals = [bound.refusal(values) for values in islice(filled(plan, given, rng), _DRAWS // 10)]
         if all(refusals):
             yield Mistake(place, str(refusals[0]))
 
@@ -68,7 +69,7 @@ def _nothing_to_train(bound: BoundPlan) -> Iterator[Mistake]:
     drawn = listing(bound.plan, bound.task.size_fields, 10 * _DRAWS)
     if drawn is None:
         rng = random.Random(0)
-        drawn = [draw(bound.plan, rng) for _ in range(_DRAWS)]
+        drawn = list(islice(draws(bound.plan, rng), _DRAWS))
         drawn += corners(bound.plan, bound.task.size_fields, rng, _DRAWS // 10)
     refusals = []
     for values in drawn:
@@ -106,8 +107,7 @@ def _always_refused(bound: BoundPlan, given: Values) -> str | None:
     ((name, value),) = given.items()
     rng = random.Random(0)
     reasons: Counter[str] = Counter()
-    for _ in range(_DRAWS):
-        values = fill(bound.plan, given, rng)
+    for values in islice(filled(bound.plan, given, rng), _DRAWS):
         if name not in values or values[name] != value:
             continue
         try:

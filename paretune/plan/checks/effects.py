@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import islice
 
 from paretune.plan.binding import BoundPlan
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.plan import Values
-from search_spaces.sampling import draw
+from search_spaces.sampling import draws
 
 _DRAWS = 500
 """Configurations in all of which a parameter must be without effect."""
@@ -21,7 +22,7 @@ def without_effect(bound: BoundPlan) -> Iterator[Mistake]:
     """
     plan = bound.plan
     rng = random.Random(0)
-    drawn = [{**plan.fixed, **values} for values in plan.only] or [draw(plan, rng) for _ in range(_DRAWS)]
+    drawn = [{**plan.fixed, **values} for values in plan.only] or list(islice(draws(plan, rng), _DRAWS))
     trained = [values for values in drawn if bound.refusal(values) is None]
     for index, values in enumerate(plan.only):
         # One that the task refuses is a mistake of its own.
