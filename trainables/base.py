@@ -234,6 +234,9 @@ class BaseTask:
         """Return None: nothing is needed."""
         return None
 
+    def compile_ahead(self, config: TrainingConfig) -> None:
+        """Do nothing: nothing is compiled for a configuration."""
+
     def diagnose(self) -> Sequence[Diagnosis]:
         """Return nothing: the task needs nothing of the machine."""
         return ()

@@ -231,6 +231,14 @@ class Task(Protocol):
         """
         ...
 
+    def compile_ahead(self, config: TrainingConfig) -> None:
+        """Compile what a configuration's trials run on this machine's processor, if anything is compiled.
+
+        Called for the first trials while Ray starts, in a thread. What fails here fails again in the trial,
+        which says so.
+        """
+        ...
+
     def diagnose(self) -> Sequence[Diagnosis]:
         """Try out what the task can use on this machine, and say how that went."""
         ...

@@ -163,6 +163,10 @@ class _Run:
             # Ray and torch take seconds to import; a mistake in the data should not wait for them.
             prepare(self.bound)
             self.console.print("Starting Ray ...", style="dim")
+            if self._compiles_here:
+                from paretune.sampling.ahead import compile_ahead
+
+                compile_ahead(self.bound)
             from paretune.tune.run import run_search
 
             outcome = run_search(
@@ -188,6 +192,11 @@ class _Run:
             raise
         seconds = time.monotonic() - began if seconds is None else seconds
         return Search(SearchRows(self.folder.path), Session(interrupted=interrupted, seconds=seconds))
+
+    @property
+    def _compiles_here(self) -> bool:
+        """Whether its first trials run on this machine's processor, and have not run before."""
+        return self.is_new and self.address == "local" and not self.bound.plan.resources.gpu
 
     def _remove_if_new(self) -> None:
         if self.is_new:

@@ -67,6 +67,12 @@ class AdditionTask(BaseTask):
         """Return the exact number of unique parameters by component."""
         return cast("AdditionConfig", config).parameter_table()
 
+    def compile_ahead(self, config: TrainingConfig) -> None:
+        """Compile the configuration's kernel, if there will be one."""
+        from trainables.addition.native.choice import compile_ahead
+
+        compile_ahead(cast("AdditionConfig", config))
+
     def diagnose(self) -> Sequence[Diagnosis]:
         """Say whether there is a native engine here, and what it has compiled so far."""
         from trainables.addition.native.diagnosis import diagnose
