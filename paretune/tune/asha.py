@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ray.tune.schedulers import FIFOScheduler
-
 from paretune.sampling.stopping import Rungs
 from paretune.tune.assignment import TrialAssignment
+from paretune.tune.scheduling import NewestFirst
 
 
-class RungScheduler(FIFOScheduler):  # type: ignore[misc]
-    """Starts trials in their order and asks the rungs at every report.
+class RungScheduler(NewestFirst):
+    """Asks the rungs at every report whether a trial is to go on.
 
     Args:
         rungs: filled with what earlier sessions saw, if there were any.

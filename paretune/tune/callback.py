@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -55,8 +56,14 @@ class Monitor(Callback):  # type: ignore[misc]
     def on_checkpoint(
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
     ) -> None:
-        """Tune stored a checkpoint."""
+        """Tune stored a checkpoint; the one before it is removed once rows name the new one.
+
+        Tune's own way to keep one, ``num_to_keep``, writes its snapshot of all trials at every checkpoint.
+        """
+        before = trial.checkpoint
         self._tell(lambda listener: listener.checkpointed(self._spec(trial), str(checkpoint.path)))
+        if before is not None and before.path != checkpoint.path and self.failure is None:
+            shutil.rmtree(before.path, ignore_errors=True)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune ended a trial without an error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,9 @@ from paretune.tune.asha import RungScheduler
 from paretune.tune.assignment import assignment_of, label_of
 from paretune.tune.callback import Monitor
 from paretune.tune.cluster import ray_session
+from paretune.tune.forgetting import Forgetting
 from paretune.tune.interrupting import uninterrupted
+from paretune.tune.scheduling import NewestFirst
 from paretune.tune.searcher import QueueSearcher
 from paretune.tune.trainable import run_trial
 from search_spaces.plan import Plan
@@ -134,7 +137,7 @@ class _Run:
             tune.with_resources(run_trial, {name: share for name, share in needs.items() if share}),
             tune_config=tune.TuneConfig(
                 search_alg=QueueSearcher(queue, self.concurrency, metrics, assign),
-                scheduler=None if rungs is None else RungScheduler(rungs),
+                scheduler=NewestFirst() if rungs is None else RungScheduler(rungs),
                 num_samples=bound.plan.trials,
                 reuse_actors=True,
                 trial_name_creator=label_of,
@@ -143,12 +146,13 @@ class _Run:
             run_config=tune.RunConfig(
                 storage_path=str(self.folder.path / RAY_FOLDER),
                 name=f"session-{self.session}",
-                callbacks=[monitor],
+                callbacks=[monitor, Forgetting()],
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
                 verbose=0,
             ),
         )
+        # Workers for all of the first trials start together; by default, the second once the first runs.
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(self.concurrency)
         try:
             tuner.fit()
         except KeyboardInterrupt:  # a second Ctrl-C, while Tune was still cleaning up
