@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.distributions import normal, student
+from analysis.distributions import student
 from analysis.estimate import CONFIDENCE, Estimate
-from analysis.intervals import wilson_of_rates
+from analysis.intervals import NORMAL_QUANTILE, wilson_of_rates
 from analysis.rows import SearchRows
 
 Array = NDArray[np.float64]
@@ -203,10 +203,9 @@ def _sample(rate: Array, deviation: Array, trials: Array, owner: Codes) -> tuple
     quantile = student.ppf((1 + CONFIDENCE) / 2, np.maximum(units - 1, 1))
     # The variance of single trials is that of a coin, and was not estimated.
     single = (units >= trials) | ~(variance > 0)
-    of_normal = float(normal.ppf((1 + CONFIDENCE) / 2))
     return (
         np.where(units >= trials, trials, np.clip(worth, 1.0, np.maximum(trials, 1.0))),
-        np.where(single, of_normal, quantile),
+        np.where(single, NORMAL_QUANTILE, quantile),
     )
 
 

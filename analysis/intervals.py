@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.distributions import student
 
-_NORMAL_QUANTILE = 1.959963984540054
+NORMAL_QUANTILE = 1.959963984540054
 """The standard normal's, for two-sided 95 % intervals."""
 
 
@@ -45,7 +45,7 @@ def wilson_ends(
 def wilson_of_rates(
     rates: NDArray[np.float64],
     trials: NDArray[np.float64],
-    quantile: NDArray[np.float64] | float = _NORMAL_QUANTILE,
+    quantile: NDArray[np.float64] | float = NORMAL_QUANTILE,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ends of Wilson's interval for rates of whole or effective numbers of trials.
 

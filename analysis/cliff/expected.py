@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.distributions import log_beta
 from analysis.logistic import Array, coefficients, shares
 
 PRIOR_SEEDS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
@@ -44,9 +45,6 @@ def shrunken_rates(params: NDArray[Any], solved: NDArray[Any], known: NDArray[An
         shape (m,), shares between 0 and 1, and neither 0 nor 1. Of 100,000 configurations in a tenth of a
         second, and without a random draw.
     """
-    # Takes a tenth of a second, which `paretune --help` and most commands need not spend.
-    from scipy.special import betaln
-
     solved, known = np.asarray(solved, dtype=float), np.asarray(known, dtype=float)
     if not len(solved):
         return np.zeros(0)
@@ -56,7 +54,7 @@ def shrunken_rates(params: NDArray[Any], solved: NDArray[Any], known: NDArray[An
     around = np.clip(_rates_around(np.asarray(params, dtype=float), solved, known), _SUREST, 1 - _SUREST)
     strengths = np.array(PRIOR_SEEDS)[:, None]
     a, b = strengths * around, strengths * (1 - around)
-    likelihood = (betaln(a + solved, b + known - solved) - betaln(a, b)).sum(axis=1)
+    likelihood = (log_beta(a + solved, b + known - solved) - log_beta(a, b)).sum(axis=1)
     weights = np.exp(likelihood - likelihood.max())
     rates: Array = (weights / weights.sum()) @ ((solved + a) / (known + strengths))
     return rates
