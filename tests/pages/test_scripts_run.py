@@ -66,6 +66,10 @@ def of_pages(folder: Path) -> list[str]:
     return ["--help"]  # tests/pages/test_pages.py compares every block
 
 
+def of_start_up(folder: Path) -> list[str]:
+    return ["--starts", "1"]
+
+
 def of_time_to_777(folder: Path) -> list[str]:
     (folder / "tiny.yaml").write_text(TINY)
     return ["--space", str(folder / "tiny.yaml"), "--seeds", "0"]
@@ -83,6 +87,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/gpt2_gpu.py": (of_gpt2_gpu, "| sdpa |"),
     "benchmarks/many_trials.py": (of_many_trials, "reading"),
     "benchmarks/pages.py": (of_pages, "--write"),
+    "benchmarks/start_up.py": (of_start_up, "processor time of all processes"),
     "benchmarks/time_to_777.py": (of_time_to_777, "searches confirmed one"),
     "examples/quickstart.py": (of_quickstart, "figure: "),
 }
