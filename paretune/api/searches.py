@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from paretune.api.consoles import Progress
     from paretune.api.retraining import Retrained
     from paretune.api.sources import ResourceOptions
+    from paretune.record.concurrency import Concurrency
     from trainables.contract import Evaluation
 
 
@@ -25,13 +26,16 @@ class Session:
 
     >>> import paretune
     >>> paretune.Session(interrupted=True, seconds=90.0)
-    Session(interrupted=True, seconds=90.0)
+    Session(interrupted=True, seconds=90.0, concurrency=None)
     """
 
     interrupted: bool
     """Whether Ctrl-C ended it before the search was over."""
     seconds: float
     """Elapsed time."""
+    concurrency: Concurrency | None = None
+    """How many trials ran at a time, with ``mean``, ``summary`` and ``advice``; None if it was interrupted
+    before the first."""
 
 
 class Search(Findings):

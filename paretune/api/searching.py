@@ -158,7 +158,7 @@ class _Run:
             extended: the folder's plan with more trials, to be kept once it is clear that it can run.
         """
         began = time.monotonic()
-        interrupted, seconds = True, None
+        interrupted, seconds, concurrency = True, None, None
         try:
             # Ray and torch take seconds to import; a mistake in the data should not wait for them.
             prepare(self.bound)
@@ -173,6 +173,7 @@ class _Run:
                 self.folder, self.bound, self._watching, address=self.address, extended=extended
             )
             interrupted, seconds = outcome.interrupted, outcome.elapsed
+            concurrency = outcome.concurrency
         except KeyboardInterrupt as stopped:
             # While Ray starts, or a second one while it stops. A search that has trials is a result.
             if not self.folder.has_rows:
@@ -191,7 +192,8 @@ class _Run:
             self._remove_if_new()
             raise
         seconds = time.monotonic() - began if seconds is None else seconds
-        return Search(SearchRows(self.folder.path), Session(interrupted=interrupted, seconds=seconds))
+        session = Session(interrupted=interrupted, seconds=seconds, concurrency=concurrency)
+        return Search(SearchRows(self.folder.path), session)
 
     @property
     def _compiles_here(self) -> bool:

@@ -19,6 +19,7 @@ from analysis.store import RowStore
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
+from paretune.record.concurrency import Concurrency, ConcurrencyMeter
 from paretune.record.endings import TrialEnding
 from paretune.record.events import WARNINGS, Listener
 from paretune.record.provenance import describe_session
@@ -50,6 +51,7 @@ class SearchResult:
     endings: Counter[TrialEnding]
     interrupted: bool
     elapsed: float
+    concurrency: Concurrency
 
 
 Watching = Callable[[Sequence[PastTrial]], AbstractContextManager[Sequence[Listener]]]
@@ -89,21 +91,30 @@ def run_search(
             if extended is not None:
                 store.write_plan(extended)
             session |= {"nodes": nodes, "concurrency": concurrency}
+            meter = ConcurrencyMeter(bound.plan.search.concurrency or concurrency, concurrency)
             try:
                 with watching(past) as watchers:
                     recording: list[Listener] = [
                         Recorder(store, number),
                         TensorBoardLog(folder.path / TENSORBOARD_FOLDER, bound),
                         tally,
+                        meter,
                     ]
                     run = _Run(folder, bound, past, number, concurrency)
                     interrupted = run.tune([*recording, *watchers])
             finally:
+                mean = meter.measured.mean
                 session |= {"ended": _now(), "endings": dict(tally.endings)}
+                session |= {"at_a_time": None if mean is None else round(mean, 3)}
                 # If the disk is full, the error that said so matters more than this one.
                 with suppress(OSError), uninterrupted():
                     store.write_sessions([*sessions, session])
-    return SearchResult(endings=tally.endings, interrupted=interrupted, elapsed=time.monotonic() - began)
+    return SearchResult(
+        endings=tally.endings,
+        interrupted=interrupted,
+        elapsed=time.monotonic() - began,
+        concurrency=meter.measured,
+    )
 
 
 @dataclass(frozen=True)

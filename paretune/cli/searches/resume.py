@@ -26,7 +26,7 @@ from paretune.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from paretune.api.searches import Search
+    from paretune.api.searches import Search, Session
 
 Address = Annotated[
     str, typer.Option("--address", help="local, or a Ray cluster: auto, or host:port of its head.")
@@ -106,13 +106,16 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
                 "folder": str(search.folder),
                 "interrupted": session.interrupted,
                 "seconds": session.seconds,
+                "at_a_time": None if session.concurrency is None else session.concurrency.mean,
                 "endings": endings,
                 "smallest": search.smallest(),
                 **content_of(fronts),
             }
         )
     told = ", ".join(f"{number} {ending}" for ending, number in endings.items() if number)
-    console.print(f"\n{count} trials: {told or 'none ended'}. This session took {duration(session.seconds)}.")
+    console.print(f"\n{count} trials: {told or 'none ended'}. {_how_long(session)}")
+    if session.concurrency is not None and (advice := session.concurrency.advice):
+        console.print(f"Fewer trials ran at a time than were asked for: {advice}.", style="yellow")
     print_frontiers(console, rows_of(search), fronts, in_sentences=session.interrupted)
     name = shown_name(search.folder)
     if session.interrupted:
@@ -142,6 +145,11 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
         )
         return OUR_FAILURE
     return OK
+
+
+def _how_long(session: Session) -> str:
+    at_a_time = None if session.concurrency is None else session.concurrency.summary
+    return f"This session took {duration(session.seconds)}{f', {at_a_time}' if at_a_time else ''}."
 
 
 def _tell_answer(search: Search, console: Console) -> None:

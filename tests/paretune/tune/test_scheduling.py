@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from helpers.commands import Search, run_cli
 from helpers.plans import bound
 from ray.train._internal.session import _TrainingResult
@@ -85,6 +87,10 @@ def test_trials_shorter_than_a_workers_start_run_in_all_slots(tmp_path: Path):
     assert trials.total() == 160
     assert len(trials) == 2, "a worker was ended and started again"
     assert min(trials.values()) >= 5, trials
+    (told,) = re.findall(r"This session took .*, (\d\.\d) trials at a time of 2\.", done.out)
+    (session,) = RowStore(tmp_path / "results" / "short").sessions()
+    assert float(told) == pytest.approx(session["at_a_time"], abs=0.06)
+    assert 0.1 < session["at_a_time"] <= 2
 
 
 def test_freed_worker_goes_to_the_newest_trial_that_does_not_run():
