@@ -58,7 +58,7 @@ class Concurrency:
         if not self.is_short or self.mean is None:
             return None
         if self.mean >= _ENOUGH * self.slots:
-            return f"there is room for {self.slots}; give each trial less with --cpu or --gpu, or ask for fewer"
+            return f"there is room for {self.slots}; give each trial less with --cpu or --gpu"
         if self.trial_seconds is not None and self.trial_seconds < _SHORT_S:
             return (
                 f"a trial took {self.trial_seconds:.2f} s, little more than handing it over; "
