@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from trainables.activations import gelu_
 from trainables.gpt2.masks import Attend, Mask
 from trainables.gpt2.shape import GPT2Shape
 
@@ -112,7 +113,7 @@ class FeedForward(nn.Module):
         """Transform each token of shape (B, T, d)."""
         hidden = self.up(x)
         if self.activation == "gelu":
-            hidden = F.gelu(hidden, approximate="tanh")
+            hidden = gelu_(hidden)
         else:
             hidden = F.relu(hidden)
             if self.activation == "squared_relu":
