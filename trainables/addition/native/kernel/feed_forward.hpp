@@ -31,23 +31,24 @@ struct FeedForward {
         linear_forward<n, d_model, d_ff>(w.down, w.down_bias, inner(), y);
     }
 
-    // Add to the gradients by x and by the weights.
+    // Write the gradient by x, and add to those by the weights.
     void backward(const LayerParameters<const Scalar>& w, const Vector (*x)[d_model],
                   const Vector (*dy)[d_model], Vector (*dx)[d_model], const LayerParameters<Vector>& d) {
-        set_to_zero(d_inner);
-        linear_backward<n, d_model, d_ff>(w.down, inner(), dy, d_inner, d.down, d.down_bias);
+        linear_backward<Gradient::written, n, d_model, d_ff>(w.down, inner(), dy, d_inner, d.down,
+                                                             d.down_bias);
         if constexpr (is_gated) {
             for (int p = 0; p < n; ++p)
                 for (int i = 0; i < d_ff; ++i) {
                     d_up[p][i] = d_inner[p][i] * value[p][i];
                     d_inner[p][i] *= up[p][i] * slope[p][i];
                 }
-            linear_backward<n, d_ff, d_model>(w.up, x, d_up, dx, d.up, d.up_bias);
-            linear_backward<n, d_ff, d_model>(w.gate, x, d_inner, dx, d.gate, d.gate_bias);
+            linear_backward<Gradient::written, n, d_ff, d_model>(w.up, x, d_up, dx, d.up, d.up_bias);
+            linear_backward<Gradient::added, n, d_ff, d_model>(w.gate, x, d_inner, dx, d.gate,
+                                                               d.gate_bias);
         } else {
             for (int p = 0; p < n; ++p)
                 for (int i = 0; i < d_ff; ++i) d_inner[p][i] *= slope[p][i];
-            linear_backward<n, d_ff, d_model>(w.up, x, d_inner, dx, d.up, d.up_bias);
+            linear_backward<Gradient::written, n, d_ff, d_model>(w.up, x, d_inner, dx, d.up, d.up_bias);
         }
     }
 

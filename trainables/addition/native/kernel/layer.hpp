@@ -23,18 +23,16 @@ struct Layer {
         add(middle, output);
     }
 
-    // `gradient` is that by the output, and becomes that by x. The gradient by queries is written,
-    // the others are added to.
+    // `gradient` is that by the output, and becomes that by x. The gradients by queries, keys and
+    // values are written, those by weights added to.
     void backward(const LayerParameters<const Scalar>& w, const Input& input, Vector (*gradient)[d_model],
                   Vector (*d_query)[attention_width], Vector (*d_key_value)[2 * attention_width],
                   const LayerParameters<Vector>& d) {
-        set_to_zero(d_norm);
         feed_forward.backward(w, norm.output, gradient, d_norm, d);
         norm.backward(w.ffn_norm_weight, d_norm, gradient, d.ffn_norm_weight, d.ffn_norm_bias);
-        set_to_zero(d_read);
-        linear_backward<queries, d_model, attention_width>(w.output, attention.read, gradient, d_read,
-                                                           d.output, nullptr);
-        attention.backward(input.query, input.key_value, d_read, d_query, d_key_value);
+        linear_backward<Gradient::written, queries, d_model, attention_width>(
+            w.output, attention.read, gradient, d_read, d.output, nullptr);
+        attention.backward(input.key_value, d_read, d_query, d_key_value);
     }
 
 private:

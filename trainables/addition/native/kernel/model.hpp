@@ -47,11 +47,9 @@ public:
     // Add the gradients of that loss to `d`; those by the rows wait for finish().
     void backward(const int (*tokens)[lanes], const Parameters<Vector>& d) {
         const Parameters<const Scalar> w(weights_);
-        set_to_zero(d_final_);
         set_to_zero(gradient_);
-        set_to_zero(d_key_value_);
-        linear_backward<answers, vocabulary, d_model>(w.head, final_norm_.output, logits_, d_final_, d.head,
-                                                      nullptr);
+        linear_backward<Gradient::written, answers, vocabulary, d_model>(w.head, final_norm_.output, logits_,
+                                                                         d_final_, d.head, nullptr);
         Vector (*d_asked)[d_model] = gradient_ + (length - answers);
         final_norm_.backward(w.final_norm_weight, d_final_, d_asked, d.final_norm_weight, d.final_norm_bias);
 
@@ -63,7 +61,6 @@ public:
                 projection_[layer].backward(w, layer + 1, d_query_, d_key_value_, gradient_, above);
             else
                 last_projection_.backward(w, layer + 1, d_query_, d_key_value_, gradient_, above);
-            set_to_zero(d_key_value_);
             inner_[layer].backward(w.layer[layer], input_[layer], gradient_, d_query_, d_key_value_,
                                    d.layer[layer]);
         }

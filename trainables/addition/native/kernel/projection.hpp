@@ -84,11 +84,10 @@ struct Projection {
             query_norm.backward(w.query_norm, d_query, d.query_norm);
             key_norm.backward(w.key_norm, d_key_value, d.key_norm);
         }
-        set_to_zero(d_norm);
-        linear_backward<queries, attention_width, d_model>(w.query, norm.output + first_query, d_query,
-                                                           d_norm + first_query, d.query, nullptr);
-        linear_backward<length, 2 * attention_width, d_model>(w.key_value, norm.output, d_key_value, d_norm,
-                                                              d.key_value, nullptr);
+        linear_backward<Gradient::written, length, 2 * attention_width, d_model>(
+            w.key_value, norm.output, d_key_value, d_norm, d.key_value, nullptr);
+        linear_backward<Gradient::added, queries, attention_width, d_model>(
+            w.query, norm.output + first_query, d_query, d_norm + first_query, d.query, nullptr);
         norm.backward(w.attention_norm_weight, d_norm, dx, d.attention_norm_weight, d.attention_norm_bias);
     }
 

@@ -4,6 +4,12 @@
 // one sample, on Vectors; nothing but this file knows how wide they are.
 #pragma once
 
+// GCC's scheduling before register allocation keeps loaded operands in registers. It needs more of them: with 16
+// it is slower.
+#if defined(__AVX512F__) && !defined(__clang__)
+#pragma GCC optimize("schedule-insns", "sched-pressure")
+#endif
+
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -42,20 +48,13 @@ inline Vector load(const Scalar* from) {
 inline void store(Scalar* to, Vector vector) { std::memcpy(to, &vector, sizeof vector); }
 
 inline Vector square_root(Vector x) {
-    Scalar values[lanes];
-    store(values, x);
-    for (int lane = 0; lane < lanes; ++lane) values[lane] = std::sqrt(values[lane]);
-    return load(values);
+    for (int lane = 0; lane < lanes; ++lane) x[lane] = std::sqrt(x[lane]);
+    return x;
 }
 
-// The sum of all lanes, in an order that is always the same.
-inline Scalar sum_of_lanes(Vector x) {
-    Scalar values[lanes];
-    store(values, x);
-    for (int half = lanes / 2; half > 0; half /= 2)
-        for (int lane = 0; lane < half; ++lane) values[lane] += values[lane + half];
-    return values[0];
-}
+// NaN where the first is NaN: a comparison with it is false.
+inline Vector largest_of(Vector a, Vector b) { return b > a ? b : a; }
+inline Vector smallest_of(Vector a, Vector b) { return b < a ? b : a; }
 
 // Arrays that grow with positions are members of the model, in the caller's workspace and not on the stack.
 template <class Array>
@@ -111,12 +110,11 @@ inline void stage(Tile& tile) {
 // Exchange rows and lanes: what was lane j of Vector i becomes lane i of Vector j (Eklundh, 1972).
 inline void transpose(Tile& tile) { transposition::stage<lanes / 2>(tile); }
 
-// Call body<n>(begin) for stretches of n = `size` that cover 0 to total, the last one shorter. The length of
-// a stretch is a constant, so that loops over it unroll and its sums stay in registers.
-template <int total, int size, class Body>
-inline void in_stretches(Body body) {
-    constexpr int whole = total / size * size;
-    if constexpr (whole > 0)
-        for (int begin = 0; begin < whole; begin += size) body.template operator()<size>(begin);
-    if constexpr (whole < total) body.template operator()<total - whole>(whole);
+// The sum of all lanes, in an order that is always the same.
+inline Scalar sum_of_lanes(Vector x) {
+    Scalar values[lanes];
+    store(values, x);
+    for (int half = lanes / 2; half > 0; half /= 2)
+        for (int lane = 0; lane < half; ++lane) values[lane] += values[lane + half];
+    return values[0];
 }
