@@ -17,6 +17,7 @@ from helpers.commands import run_cli, start_cli, wait_for_a_report
 from helpers.small import QUICKSTART, newcomers_folder
 
 import paretune
+from analysis.lines import read_lines
 from paretune.record.run_folder import RunFolder
 
 MOST_FAIL = """
@@ -69,23 +70,31 @@ def test_ctrl_c_while_ray_starts_leaves_nothing_and_says_so(tmp_path: Path):
     assert list((tmp_path / "results").iterdir()) == []
 
 
-def test_two_ctrl_c_keep_the_rows_and_say_how_to_resume(tmp_path: Path):
+def test_ctrl_c_again_and_again_is_one_message_keeps_the_rows_and_says_how_to_resume(tmp_path: Path):
     (tmp_path / "space.yaml").write_text(QUICKSTART.replace("steps: 80", "steps: 1000000"))
     process = start_cli("search", "space.yaml", cwd=tmp_path)
-    wait_for_a_report(tmp_path / "results" / "quickstart", process)
+    folder = tmp_path / "results" / "quickstart"
+    wait_for_a_report(folder, process)
     running = run_cli("rank", "quickstart", cwd=tmp_path)
     assert "quickstart is still running: 0 of 6 trials have ended so far" in running.err
     refused = run_cli("resume", "quickstart", cwd=tmp_path)
     assert refused.code == 2
     assert "another process" in refused.err
     assert "Starting Ray" not in refused.out
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    for pause in (0.2, 0.4, 0.4, 0.4):
+        process.send_signal(signal.SIGINT)
+        time.sleep(pause)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
+    assert err == ""
+    assert out.count("Interrupted; all rows are kept.") == 1
     assert "Resume with: paretune resume quickstart" in out
-    assert "Traceback" not in err
+    assert "Traceback" not in out
+    begun = {row["trial"]: row["ending"] for row in read_lines(folder / "trials.jsonl")}
+    assert set(begun.values()) == {"interrupted"}
+    (session,) = json.loads((folder / "provenance.json").read_text())["sessions"]
+    assert session["ended"]
+    assert session["endings"] == {}, "an interrupted trial has not ended"
     after = run_cli("rank", "quickstart", cwd=tmp_path)
     assert "quickstart is not over: " in after.err
     assert "resume it with `paretune resume quickstart`" in after.err

@@ -201,26 +201,6 @@ def test_second_search_in_a_folder_is_refused_and_sigterm_ends_the_first_cleanly
     assert {row["ending"] for row in last_rows(results / "slow").values()} == {"interrupted"}
 
 
-def test_ctrl_c_again_and_again_is_one_message_and_keeps_all_rows(tmp_path: Path):
-    space = tmp_path / "slow.yaml"
-    space.write_text(SLOW.replace("steps: 900", "steps: 90000"))
-    results = tmp_path / "results"
-    search = start_cli("search", space, "--results", results)
-    wait_for_a_report(results / "slow", search)
-    for _ in range(4):
-        search.send_signal(signal.SIGINT)
-        time.sleep(0.4)
-    out, err = search.communicate(timeout=60)
-    assert search.returncode == 130, out + err
-    assert err == ""
-    assert out.count("Interrupted; all rows are kept.") == 1
-    assert "Traceback" not in out
-    assert {row["ending"] for row in last_rows(results / "slow").values()} == {"interrupted"}
-    (session,) = json.loads((results / "slow" / "provenance.json").read_text())["sessions"]
-    assert session["ended"]
-    assert "endings" in session
-
-
 def test_trial_that_needs_a_gpu_is_refused_where_there_is_none(tmp_path: Path):
     if Path("/dev/nvidia0").exists():
         pytest.skip("this machine has a GPU")
