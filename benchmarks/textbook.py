@@ -1,7 +1,8 @@
 """The transformer as textbooks write it in PyTorch: what the engines' speed is compared with.
 
-Standard modules, every position answered, the loss masked to the answer, AdamW with its defaults. It
-computes the same loss as :mod:`trainables.transformer`; ``benchmarks/adder_step.py`` checks that.
+Standard modules, every position answered, the loss masked to the answer, AdamW with its defaults, and
+attention by hand or by ``scaled_dot_product_attention``. It computes the same loss as
+:mod:`trainables.transformer`; ``benchmarks/adder_step.py`` checks that.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ _IGNORED = -100
 
 
 class TextbookTransformer(nn.Module):
-    """A decoder-only transformer for sequences of one length; call it for the loss of their answers."""
+    """A decoder-only transformer for sequences of one length; call it for the loss of their answers.
 
-    def __init__(self, config: AdditionConfig) -> None:
+    Args:
+        config: its shape.
+        fused_attention: attention by PyTorch's ``scaled_dot_product_attention``, instead of by hand.
+    """
+
+    def __init__(self, config: AdditionConfig, *, fused_attention: bool = False) -> None:
         super().__init__()
         assert config.norm in ("layernorm", "rmsnorm"), config.norm
         assert config.activation in ("gelu", "swiglu"), config.activation
@@ -35,7 +41,9 @@ class TextbookTransformer(nn.Module):
         self.positions = nn.Embedding(layout.positions, d) if config.position == "learned" else None
         if config.position == "sinusoidal":
             self.register_buffer("fixed", sinusoids(layout.positions, d))
-        self.blocks = nn.ModuleList(TextbookBlock(config, length) for _ in range(config.n_layers))
+        self.blocks = nn.ModuleList(
+            TextbookBlock(config, length, fused_attention=fused_attention) for _ in range(config.n_layers)
+        )
         self.norm = _norm(config, d) if config.final_norm else nn.Identity()
         self.head = None if config.tied_embeddings else nn.Linear(d, layout.vocabulary, bias=False)
 
@@ -58,8 +66,9 @@ class TextbookTransformer(nn.Module):
 class TextbookBlock(nn.Module):
     """Pre-norm attention and feed-forward."""
 
-    def __init__(self, config: AdditionConfig, length: int) -> None:
+    def __init__(self, config: AdditionConfig, length: int, *, fused_attention: bool) -> None:
         super().__init__()
+        self.fused_attention = fused_attention
         d, width = config.d_model, config.attention_width
         self.heads, self.width = config.n_heads, config.width_of_head
         self.norm1, self.norm2 = _norm(config, d), _norm(config, d)
@@ -87,14 +96,18 @@ class TextbookBlock(nn.Module):
         normed = self.norm1(x)
         query, key, value = (self._heads(part(normed)) for part in (self.query, self.key, self.value))
         query, key = self._turn(self.query_norm(query)), self._turn(self.key_norm(key))
-        scores = query @ key.transpose(-2, -1) / math.sqrt(self.width)
-        weights = F.softmax(scores.masked_fill(~self.mask, float("-inf")), dim=-1)
-        read = (weights @ value).transpose(1, 2).flatten(2)
+        read = self._attend(query, key, value).transpose(1, 2).flatten(2)
         x = x + (F.linear(read, self.query.weight.T) if self.output is None else self.output(read))
         normed = self.norm2(x)
         up = self.up(normed)
         inner = F.gelu(up, approximate="tanh") if self.gate is None else F.silu(self.gate(normed)) * up
         return x + self.down(inner)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        if self.fused_attention:
+            return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        scores = query @ key.transpose(-2, -1) / math.sqrt(self.width)
+        return F.softmax(scores.masked_fill(~self.mask, float("-inf")), dim=-1) @ value
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, self.width).transpose(1, 2)
