@@ -10,10 +10,14 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.commands import run_cli
 from hypothesis import HealthCheck, given, settings
+from simulated_search import write_search
 
+import paretune
 from analysis import columns
 from analysis.columns import read_columns
+from analysis.layout import DamagedError
 from analysis.lines import read_lines
 from analysis.rows import SearchRows
 
@@ -247,9 +251,11 @@ def test_a_hundred_thousand_reports_take_little_time_and_memory(tmp_path):
     assert seconds < 15
 
 
-def test_the_benchmark_of_many_trials_runs():
+def test_the_benchmark_of_answers_runs():
+    commands = ["frontier --export .md", "regimes --export"]
     done = subprocess.run(
-        [sys.executable, "benchmarks/many_trials.py", "--trials", "300"],
+        [sys.executable, "benchmarks/scale.py", "answers", "--trials", "300", "--reports", "10"]
+        + [f"--only={command}" for command in commands],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -257,5 +263,19 @@ def test_the_benchmark_of_many_trials_runs():
     )
 
     assert done.returncode == 0, done.stderr
-    commands = [line.split("|")[1].strip() for line in done.stdout.splitlines()[2:]]
-    assert commands == ["reading", "rank --json", "answer", "report"]
+    assert [line.split("|")[1].strip() for line in done.stdout.splitlines()[2:]] == commands
+
+
+def test_what_needs_no_reports_does_not_read_them(tmp_path):
+    write_search(tmp_path / "many", 40, 10)
+    # Whoever reads this file is told of a broken line.
+    reports = tmp_path / "many" / "reports.jsonl"
+    reports.write_text("not a row\n" + reports.read_text())
+
+    search = paretune.open("many", tmp_path)
+    for _ in (search.ranking(), search.frontiers(), search.cliff(), search.times(), search.effects()):
+        pass
+    exported = run_cli("frontier", "many", "--results", tmp_path, "--export", tmp_path / "frontier.parquet")
+    assert exported.code == 0, exported.err
+    with pytest.raises(DamagedError, match=r"reports\.jsonl:1"):
+        search.regimes()

@@ -58,12 +58,20 @@ def of_gpt2_gpu(folder: Path) -> list[str]:
     return ["--data", str(folder / "data"), *short, *(f"--set={field}" for field in SMALL_GPT2)]
 
 
-def of_many_trials(folder: Path) -> list[str]:
-    return ["--trials", "50", "--only", "reading"]
+def of_overhead(folder: Path) -> list[str]:
+    return ["--trials", "2", "--seconds", "0.05", "--variants", "paretune", "reuse"]
 
 
 def of_pages(folder: Path) -> list[str]:
     return ["--help"]  # tests/pages/test_pages.py compares every block
+
+
+def of_sampler(folder: Path) -> list[str]:
+    return ["--told", "20", "--proposals", "1", "--searches", "2", "--trials", "30", "--most-others", "10"]
+
+
+def of_scale(folder: Path) -> list[str]:
+    return ["search", "--trials", "6", "--every", "3"]  # of answers: tests/analysis/test_rows_at_scale.py
 
 
 def of_start_up(folder: Path) -> list[str]:
@@ -85,8 +93,10 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/coverage.py": (of_coverage, "comparison"),
     "benchmarks/early_stopping.py": (of_early_stopping, "steps per solved trial"),
     "benchmarks/gpt2_gpu.py": (of_gpt2_gpu, "| sdpa |"),
-    "benchmarks/many_trials.py": (of_many_trials, "reading"),
+    "benchmarks/overhead.py": (of_overhead, "| reuse |"),
     "benchmarks/pages.py": (of_pages, "--write"),
+    "benchmarks/sampler.py": (of_sampler, "the last fifth, mean"),
+    "benchmarks/scale.py": (of_scale, "6 of 6 trials ended"),
     "benchmarks/start_up.py": (of_start_up, "processor time of all processes"),
     "benchmarks/time_to_777.py": (of_time_to_777, "searches confirmed one"),
     "examples/quickstart.py": (of_quickstart, "figure: "),

@@ -1,133 +1,38 @@
-"""How long a search of many trials takes to be read and answered, and how much memory that needs.
+"""A simulated search of many trials, whose files are like those of a real one.
 
-    python benchmarks/many_trials.py                     # 100,000 trials, two million reports
-    python benchmarks/many_trials.py --trials 2000
-    python benchmarks/many_trials.py --folder /tmp/many  # keep the search, and take it if it is there
-
-The search is simulated, and its files are like those of a real one: whether a trial solves depends on size
-and rate, some diverge, some are stopped early. Prints a line for each command, run as a process of its
-own. Fails if one of them does, or if ``answer`` or ``report`` needs more than 60 s or 3 GiB.
+Whether a trial solves depends on size and rate, some diverge, some are stopped early.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from truths import METRICS
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-ROOT = Path(__file__).parent.parent
 SEEDS = 4
-REPORTS = 20
 STEPS = 10_000
-MOST_SECONDS = 60.0
-MOST_GIB = 3.0
-
-_READ = "import sys; from pathlib import Path; from analysis.rows import SearchRows; "
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "reading": ("-c", _READ + "rows = SearchRows(Path(sys.argv[1])); rows.trials, rows.reports"),
-    "rank --json": ("-m", "paretune", "rank", "--json"),
-    "answer": ("-m", "paretune", "answer"),
-    "report": ("-m", "paretune", "report"),
-}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What a command took."""
-
-    command: str
-    code: int
-    seconds: float
-    """Elapsed."""
-    cpu_seconds: float
-    gib: float
-    """Largest resident memory."""
-    error: str
-
-    @property
-    def is_too_much(self) -> bool:
-        """Tell whether it failed, or is one of the commands with a limit and above it."""
-        is_limited = self.command in ("answer", "report")
-        return bool(self.code) or (is_limited and (self.seconds > MOST_SECONDS or self.gib > MOST_GIB))
-
-
-def main() -> int:
-    """Write the search, run the commands and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--trials", type=int, default=100_000)
-    parser.add_argument("--folder", type=Path, help="where the search lies; a temporary folder if none")
-    parser.add_argument("--only", choices=COMMANDS, action="append", help="only this command; repeatable")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.folder or Path(temporary) / "many-trials"
-        if not (folder / "plan.json").exists():
-            write_search(folder, options.trials)
-        print("| command | seconds | processor seconds | peak memory |\n|---|---|---|---|")
-        costs = []
-        for command in options.only or COMMANDS:
-            cost = measure(command, folder)
-            costs.append(cost)
-            print(
-                f"| {command} | {cost.seconds:.1f} | {cost.cpu_seconds:.1f} | {cost.gib:.2f} GiB |",
-                flush=True,
-            )
-            if cost.code:
-                print(f"\n{command} ended with exit code {cost.code}:\n{cost.error}", file=sys.stderr)
-    return int(any(cost.is_too_much for cost in costs))
-
-
-def measure(command: str, folder: Path) -> Cost:
-    """Run a command on a search in a process of its own.
+def write_search(folder: Path, trials: int, reports: int) -> None:
+    """Write the files of a simulated search; the same for the same numbers.
 
     Args:
-        command: a key of :data:`COMMANDS`.
-        folder: the search's folder.
+        folder: where they go.
+        trials: how many, four to a configuration.
+        reports: of each trial that is not ended before its last step.
     """
-    began = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, *COMMANDS[command], str(folder)],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        errors.seek(0)
-        return Cost(
-            command=command,
-            code=process.returncode,
-            seconds=time.perf_counter() - began,
-            cpu_seconds=usage.ru_utime + usage.ru_stime,
-            gib=usage.ru_maxrss / 2**20,  # KiB on Linux
-            error=errors.read()[-3000:],
-        )
-
-
-def write_search(folder: Path, trials: int) -> None:
-    """Write the files of a simulated search; the same for the same number of trials."""
-    from truths import METRICS
-
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
-    with (folder / "trials.jsonl").open("w") as rows, (folder / "reports.jsonl").open("w") as reports:
+    with (folder / "trials.jsonl").open("w") as rows, (folder / "reports.jsonl").open("w") as reported:
         for number in range(-(-trials // SEEDS)):
             values = _values(rng)
             for seed in range(min(SEEDS, trials - number * SEEDS)):
-                for kind, row in _rows(rng, number, seed, values):
-                    (rows if kind == "trial" else reports).write(json.dumps(row) + "\n")
+                for kind, row in _rows(rng, number, seed, values, reports):
+                    (rows if kind == "trial" else reported).write(json.dumps(row) + "\n")
     names = {metric["name"] for metric in METRICS}
     others = [
         name for name in ("train_loss", "learning_rate", "samples", "wall_seconds") if name not in names
@@ -140,7 +45,7 @@ def write_search(folder: Path, trials: int) -> None:
     for name, content in {
         "plan.json": _plan(folder.name, trials),
         "metrics.json": metrics,
-        "defaults.json": {"batch": 256, "positions": "learned", "eval_every": 500},
+        "defaults.json": {"batch": 256, "positions": "learned", "eval_every": STEPS // reports},
         "provenance.json": {"sessions": [_SESSION]},
     }.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
@@ -165,7 +70,7 @@ def _values(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _rows(
-    rng: np.random.Generator, number: int, seed: int, values: dict[str, Any]
+    rng: np.random.Generator, number: int, seed: int, values: dict[str, Any], reports: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Simulate a trial and yield its rows, each with the file it belongs to."""
     params = values["n_layers"] * (4 * values["d_model"] ** 2 + 2 * values["d_model"] * values["d_ff"])
@@ -174,12 +79,12 @@ def _rows(
     has_diverged = off_rate > 1.2 and rng.random() < 0.7
     solves = not has_diverged and rng.random() < 1 / (1 + np.exp(-ease))
     is_stopped = not solves and not has_diverged and rng.random() < 0.3
-    last = int(rng.integers(2, 6)) if has_diverged or is_stopped else REPORTS
+    last = max(2, int(reports * rng.uniform(0.1, 0.3))) if has_diverged or is_stopped else reports
     learns_at = STEPS * rng.uniform(0.2, 0.9)
-    steps = np.arange(1, REPORTS + 1) * STEPS // REPORTS
-    learned = 1 / (1 + np.exp(-(steps - learns_at) / 400)) if solves else np.zeros(REPORTS)
+    steps = np.arange(1, reports + 1) * STEPS // reports
+    learned = 1 / (1 + np.exp(-(steps - learns_at) / 400)) if solves else np.zeros(reports)
     loss = 2.3 * np.exp(-steps / STEPS * rng.uniform(0.1, 1)) * (1 - learned) + 0.002
-    loss *= np.exp(rng.normal(0, 0.05, REPORTS))
+    loss *= np.exp(rng.normal(0, 0.05, reports))
     reached = np.flatnonzero(learned >= 0.99)
     if len(reached) > 1:
         last = int(reached[1]) + 1
@@ -257,7 +162,7 @@ _SESSION = {
     "began": "2026-11-21T10:00:00+00:00",
     "ended": "2026-11-22T10:00:00+00:00",
     "address": "local",
-    "command": "paretune search many_trials.yaml",
+    "command": "paretune search simulated.yaml",
     "paretune": "0.1.0",
     "commit": None,
     "python": "3.11.7",
@@ -267,7 +172,3 @@ _SESSION = {
     "concurrency": 2,
     "endings": {},
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())
