@@ -20,8 +20,9 @@ from trainables.gpt2.masks import Attend, Mask, attend_dense, block_mask, dense_
 from trainables.gpt2.model import GPT2
 from trainables.gpt2.optimizers import parameter_groups
 from trainables.gpt2.stream import TextBatch, TextStream, read_tokens
+from trainables.machine import keep_freed_memory
 from trainables.muon import describe
-from trainables.optimization import Optimization, ParameterGroup
+from trainables.optimization import ParameterGroup
 from trainables.text.dataset import Dataset
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class GPT2Workload:
 
     def build_model(self) -> GPT2:
         """Return a newly initialised model on the device."""
+        if self._device.type == "cpu":
+            keep_freed_memory()
         return GPT2(self._config, self._attend).to(self._device)
 
     def parameter_groups(self, model: nn.Module) -> list[ParameterGroup]:
@@ -103,12 +106,6 @@ class GPT2Workload:
         limit = None if self._config.window is None else window
         make = block_mask if self._attends_in_blocks else dense_mask
         return make(tokens.shape[1], documents, limit, tokens.device)
-
-    def take_steps(
-        self, model: nn.Module, optimization: Optimization, *, first: int, most: int
-    ) -> list[float] | None:
-        """Return None: the training loop takes the steps."""
-        return None
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
