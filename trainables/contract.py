@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from paretune.errors import Error
 from trainables.config import TrainingConfig
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from trainables.optimization import ParameterGroup
+    from trainables.optimization import Optimization, ParameterGroup
 
 Direction = Literal["min", "max"]
 
@@ -193,6 +193,15 @@ class Workload(Protocol):
 
     def evaluate(self, model: nn.Module, *, problems: int, seed: int) -> Evaluation:
         """Measure a trained model on up to ``problems`` held-out test problems drawn with ``seed``."""
+        ...
+
+
+@runtime_checkable
+class TakesSteps(Protocol):
+    """A workload that can take training steps in a way of its own, faster than the loop's."""
+
+    def take_steps(self, model: nn.Module, optimization: Optimization, steps: range) -> list[float] | None:
+        """Take the first of ``steps``, one or more, and return the loss before each; None if it cannot."""
         ...
 
 

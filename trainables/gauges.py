@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +20,7 @@ class RunningLoss:
 
     def __init__(self, device: torch.device) -> None:
         self._sum = torch.zeros((), device=device)
+        self._known = 0.0  # of those that are not on the device
         self._steps = 0
 
     def add(self, parts: Iterable[Tensor]) -> None:
@@ -28,18 +29,28 @@ class RunningLoss:
             self._sum += part
         self._steps += 1
 
+    def add_steps(self, losses: Sequence[float]) -> None:
+        """Add the losses of steps, one after the other: the same sum however many come together."""
+        for loss in losses:
+            self._known += loss
+        self._steps += len(losses)
+
     def is_finite(self) -> bool:
         """Return whether all losses since the last report were finite."""
-        return math.isfinite(self._sum.item())
+        return math.isfinite(self._total())
 
     def mean(self) -> float:
         """Return the mean loss since the last report."""
-        return self._sum.item() / self._steps
+        return self._total() / self._steps
 
     def reset(self) -> None:
         """Restart."""
         self._sum.zero_()
+        self._known = 0.0
         self._steps = 0
+
+    def _total(self) -> float:
+        return self._sum.item() + self._known
 
 
 class Clock:

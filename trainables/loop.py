@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from trainables.checkpoints import Snapshot, load_weights, make_snapshot
 from trainables.config import TrainingConfig
-from trainables.contract import VALIDATION_LOSS, Ending, Report, Target, Task
+from trainables.contract import VALIDATION_LOSS, Ending, Report, TakesSteps, Target, Task
 from trainables.finishing import Finish, make_finish
 from trainables.gauges import Clock, PeakMemory, RunningLoss, Speed
 from trainables.machine import CompiledModel, forward_context
@@ -102,8 +103,9 @@ def train(
     if branched is not None:
         run.note(f"began at step {branched['step']:,} of a shared prefix")
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
+    pauses = sorted({*evaluate_at, *range(0, config.steps, _DIVERGENCE_CHECK_EVERY), config.prefix_steps})
     while (ending := run.ending) is None:
-        run.take_step()
+        run.take_steps(until=pauses[bisect_right(pauses, run.progress.step)])
         if run.progress.step in evaluate_at or run.is_finishing or run.has_diverged():
             row = run.evaluate()
             report(row, partial(run.snapshot, row.metrics))
@@ -180,19 +182,21 @@ class _Run:
             return None
         return "solved" if progress.solved else "finished"
 
-    def take_step(self) -> None:
-        """Take one step of the optimizer on the next batch, or of the finish on its own."""
-        self.progress.step += 1
-        step = self.progress.step
+    def take_steps(self, *, until: int) -> None:
+        """Take at least one step of the optimizer, up to step ``until``, or one of the finish."""
         if self._finish is not None:
+            self.progress.step += 1
             before = self._finish.evaluations
             self._losses.add([self._finish.step()])
             self._count_samples(self._config.finish_batch * (self._finish.evaluations - before))
             return
-        if step == self._config.first_pass_steps + 1:
+        first, last_of_pass = self.progress.step + 1, self._config.first_pass_steps
+        if first == last_of_pass + 1:
             self._optimization = self._new_optimization()
-        self._learn(step)
-        self._count_samples(self._config.batch_at(step))
+        last = min(until, last_of_pass) if first <= last_of_pass else until
+        taken = self._learn(first, last)
+        self.progress.step += taken
+        self._count_samples(taken * self._config.batch_at(first))
 
     def has_diverged(self) -> bool:
         """Check periodically that the loss is finite."""
@@ -257,13 +261,20 @@ class _Run:
             notes=self._workload.notes,
         )
 
-    def _learn(self, step: int) -> None:
+    def _learn(self, step: int, last: int) -> int:
+        """Take one step, or up to ``last`` in the workload's own way; return how many."""
+        if isinstance(self._workload, TakesSteps):
+            steps = range(step, last + 1)
+            if losses := self._workload.take_steps(self._model, self._optimization, steps):
+                self._losses.add_steps(losses)
+                return len(losses)
         self._losses.add(self._differentiate(step))
         self._optimization.step(
             number=step,
             rate=rate_at(step, self._config),
             weight_decay=self._config.weight_decay_at(step),
         )
+        return 1
 
     def _differentiate(self, step: int) -> list[Tensor]:
         """Compute the gradients of a step's loss, and return the loss in parts."""

@@ -132,10 +132,15 @@ def held_out(count: int, digits: int, split: Split, *, seed: int) -> tuple[Tenso
     return distinct(min(count, 100**digits // BUCKETS // 4), digits, split, seed=seed)
 
 
-def seeded_generator(device: torch.device, *key: int) -> torch.Generator:
-    """Return a generator seeded by the whole ``key``, such as seed, phase and chunk."""
+def seed_of(*key: int) -> int:
+    """Return a seed of 63 bits that depends on the whole ``key``, such as seed, phase and chunk."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "big") >> 1)
+    return int.from_bytes(digest, "big") >> 1
+
+
+def seeded_generator(device: torch.device, *key: int) -> torch.Generator:
+    """Return a generator seeded by the whole ``key``."""
+    return torch.Generator(device).manual_seed(seed_of(*key))
 
 
 def _mix(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ uninterrupted run would have read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from trainables.addition.carries import balanced_operands, chained_operands, operands_with
 from trainables.addition.config import AdditionConfig
 from trainables.addition.formats import Format
-from trainables.addition.problems import distinct, draw, seeded_generator, uniform_operands
+from trainables.addition.problems import distinct, draw, seed_of, seeded_generator, uniform_operands
 
 _CHUNK = 32
 """Steps whose problems are drawn together: the fixed cost of a draw exceeds that of its numbers."""
@@ -23,16 +24,34 @@ _SET_SEED = 1
 """A training set is the same for every trial, whatever its seed; only its order differs."""
 
 
+DrawBatches = Callable[[int, int, int, tuple[int, int]], Tensor]
+"""Draws uniform problems in place of PyTorch, and the same ones: from seed, steps, batch and the range of
+digits to uint8 of shape (steps, batch, length)."""
+
+
 class TrainingStream:
     """Batches of encoded training problems; call it with a step counted from 1.
 
     Each batch is an int64 tensor of shape (batch, length) on ``device``.
+
+    Args:
+        config: the configuration.
+        form: its format.
+        device: where batches live.
+        draw_batches: faster than PyTorch; used for uniform problems, if it agrees with PyTorch here.
     """
 
-    def __init__(self, config: AdditionConfig, form: Format, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: AdditionConfig,
+        form: Format,
+        device: torch.device,
+        draw_batches: DrawBatches | None = None,
+    ) -> None:
         self._config = config
         self._format = form
         self._device = device
+        self._draw_batches = draw_batches if draw_batches and self._agrees(draw_batches) else None
         # Operand lengths and batch are the same within a stretch: from after the last step before it
         # to its own last step.
         ends = {end for end, _ in config.phases()} | {config.first_pass_steps}
@@ -40,13 +59,26 @@ class TrainingStream:
         self._chunk_key: tuple[int, int] | None = None
         self._chunk = torch.empty(0)
 
+    @property
+    def draws_itself(self) -> bool:
+        """Whether uniform problems are drawn without PyTorch."""
+        return self._draw_batches is not None
+
     def __call__(self, step: int) -> Tensor:
         """Return the batch of ``step``."""
+        return self.next_batches(step, 1)[0].long()
+
+    def next_batches(self, step: int, most: int) -> Tensor:
+        """Return the batches of ``step`` and of steps behind it, as uint8 of shape (steps, batch, length).
+
+        At least one, and at most ``most``: those that are drawn together with it.
+        """
         stretch, offset = self._locate(step)
         key = (stretch, offset // _CHUNK)
         if key != self._chunk_key:
             self._chunk, self._chunk_key = self._draw_chunk(key, step - offset % _CHUNK), key
-        return self._chunk[offset % _CHUNK].long()
+        count = min(most, self._stretches[stretch] - step + 1)
+        return self._chunk[offset % _CHUNK :][:count]
 
     def sample(self, count: int) -> Tensor:
         """Return ``count`` problems drawn as in the last step, but different from its own.
@@ -72,17 +104,29 @@ class TrainingStream:
 
     def _draw_chunk(self, key: tuple[int, int], step: int) -> Tensor:
         """Draw the batches of the chunk that begins with ``step``, as uint8."""
-        batch = self._config.batch_at(step)
+        batch, seed = self._config.batch_at(step), seed_of(self._config.seed, *key)
         if self._config.train_problems is not None:
             a, b = self._from_set(step, _CHUNK * batch)
+        elif self._draw_batches is not None and self._chained(_CHUNK * batch, step) == 0:
+            return self._draw_batches(seed, _CHUNK, batch, self._digits_at(step))
         else:
-            a, b = self._draw(_CHUNK * batch, step, seeded_generator(self._device, self._config.seed, *key))
+            a, b = self._draw(_CHUNK * batch, step, torch.Generator(self._device).manual_seed(seed))
         return self._format.encode_bytes(a, b).view(_CHUNK, batch, -1)
 
+    def _agrees(self, draw_batches: DrawBatches) -> bool:
+        """Tell whether something draws what PyTorch does: its generator may be another in another version."""
+        seed, count, digits = 5, 64, (1, self._config.digits)
+        a, b = draw(count, digits, "train", torch.Generator().manual_seed(seed))
+        return torch.equal(self._format.encode_bytes(a, b), draw_batches(seed, 1, count, digits)[0])
+
+    def _digits_at(self, step: int) -> tuple[int, int]:
+        return next(digits for end, digits in self._config.phases() if step <= end)
+
+    def _chained(self, count: int, step: int) -> int:
+        return round(count * self._config.chain_share_at(step))
+
     def _draw(self, count: int, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        config = self._config
-        digits = next(digits for end, digits in config.phases() if step <= end)
-        chained = round(count * config.chain_share_at(step))
+        config, digits, chained = self._config, self._digits_at(step), self._chained(count, step)
         base = uniform_operands if config.carries == "uniform" else balanced_operands
         a, b = draw(count - chained, digits, "train", generator, base)
         if chained == 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,10 +14,13 @@ from trainables.addition.evaluation import evaluate
 from trainables.addition.formats import make_format
 from trainables.addition.native.choice import choose_engine
 from trainables.addition.native.engine import NativeEngine
+from trainables.addition.native.problems import NativeProblems
+from trainables.addition.native.steps import NativeSteps
 from trainables.addition.problems import held_out
 from trainables.addition.stream import TrainingStream
 from trainables.base import BaseWorkload
 from trainables.contract import Evaluation
+from trainables.optimization import Optimization
 from trainables.transformer.model import Transformer
 
 _VALIDATION_SEED = 0
@@ -31,14 +36,13 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
     def __init__(self, config: AdditionConfig, device: torch.device) -> None:
         super().__init__(config, device)
         self.format = make_format(config.layout)
-        self._stream = TrainingStream(config, self.format, device)
         self._problems: Tensor | None = None
-        self._engine: tuple[NativeEngine | None, str] | None = None
+        self._steps: tuple[nn.Module, NativeSteps] | None = None
 
     @property
     def engine(self) -> str:
         """What computes losses and gradients here, and why."""
-        return self._chosen()[1]
+        return self._chosen[1]
 
     @property
     def tokens_per_sample(self) -> int:
@@ -53,19 +57,29 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
 
     def batch(self, step: int) -> Tensor:
         """Return encoded problems, int64 of shape (batch, length)."""
-        return self._stream(step)
+        return self.stream(step)
 
     def large_batch(self, samples: int) -> Tensor:
         """Return encoded training problems for a finish, int64 of shape (samples, length)."""
-        return self._stream.sample(samples)
+        return self.stream.sample(samples)
 
     def loss(self, model: nn.Module, batch: Tensor) -> Tensor:
         """Return the mean cross-entropy of the answer tokens, the only tokens with a loss."""
-        native, _ = self._chosen()
+        native, _ = self._chosen
         if native is not None and isinstance(model, Transformer):
             return native.loss(model, batch)
         logits = teacher_forced_logits(model, batch, self.format)
         return F.cross_entropy(logits.flatten(0, 1).float(), self._answers(batch).flatten())
+
+    def take_steps(self, model: nn.Module, optimization: Optimization, steps: range) -> list[float] | None:
+        """Take steps in the native engine, as many as have batches that are drawn together."""
+        native, _ = self._chosen
+        if native is None or native.derivation is None or not isinstance(model, Transformer):
+            return None
+        if self._steps is None or self._steps[0] is not model:
+            self._steps = model, NativeSteps(native, native.derivation, model, self.config)
+        batches = self.stream.next_batches(steps.start, len(steps))
+        return self._steps[1].take(optimization, batches, steps.start)
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -73,36 +87,45 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
         if self._problems is None:
             a, b = held_out(self.config.val_problems, self.config.digits, "validation", seed=_VALIDATION_SEED)
             self._problems = self.format.encode(a, b).to(self.device)
-        problems, exact, right_in_all, loss = len(self._problems), 0, 0, 0.0
-        for part in torch.split(self._problems, _CHUNK):
-            logits = self._logits(model, part)
-            answers = self._answers(part)
-            right = right_tokens(logits, answers)
-            exact += int(right.all(1).sum())
-            right_in_all += int(right.sum())
-            loss += F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum").item()
-        tokens = problems * self.format.layout.answer_length
+        exact, right, loss = self._validated(model, self._problems)
         return {
-            "exact_match": exact / problems,
-            "token_accuracy": right_in_all / tokens,
-            "val_loss": loss / tokens,
+            "exact_match": exact / len(self._problems),
+            "token_accuracy": right / self._answers(self._problems).numel(),
+            "val_loss": loss,
         }
 
     def evaluate(self, model: nn.Module, *, problems: int, seed: int) -> Evaluation:
         """Measure a trained model on held-out test problems."""
         return evaluate(model, self.format, problems=problems, seed=seed)
 
+    @cached_property
     def _chosen(self) -> tuple[NativeEngine | None, str]:
         # Not before it is needed: using a trained model should not wait for a compiler.
-        if self._engine is None:
-            self._engine = choose_engine(self.config, self.device)
-        return self._engine
+        return choose_engine(self.config, self.device)
 
-    def _logits(self, model: nn.Module, sequences: Tensor) -> Tensor:
-        native, _ = self._chosen()
+    @cached_property
+    def stream(self) -> TrainingStream:
+        """The batches of training steps."""
+        native, layout = self._chosen[0], self.format.layout
+        draws = None
+        if native is not None and self.config.carries == "uniform" and not layout.variable:
+            draws = NativeProblems(native.library, layout).draw
+        return TrainingStream(self.config, self.format, self.device, draws)
+
+    def _validated(self, model: nn.Module, problems: Tensor) -> tuple[int, int, float]:
+        """Return the number of exact answers, that of right answer tokens, and the mean loss of tokens."""
+        native, _ = self._chosen
         if native is not None and isinstance(model, Transformer):
-            return native.logits(model, sequences)
-        return teacher_forced_logits(model, sequences, self.format)
+            found = native.validate(model, problems)
+            return found.exact, found.right, found.loss
+        exact, right_in_all, loss = 0, 0, 0.0
+        for part in torch.split(problems, _CHUNK):
+            logits, answers = teacher_forced_logits(model, part, self.format), self._answers(part)
+            right = right_tokens(logits, answers)
+            exact += int(right.all(1).sum())
+            right_in_all += int(right.sum())
+            loss += F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum").item()
+        return exact, right_in_all, loss / self._answers(problems).numel()
 
     def _answers(self, sequences: Tensor) -> Tensor:
         return sequences[:, self.format.layout.prompt_length :]

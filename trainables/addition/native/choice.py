@@ -28,7 +28,7 @@ def choose_engine(config: AdditionConfig, device: torch.device) -> tuple[NativeE
         ValueError: the configuration requires the native engine, and this machine does not support it.
     """
     # Compiling ahead needs this module without torch.
-    from trainables.addition.native.engine import NativeEngine
+    from trainables.addition.native.engine import ONE_BY_ONE, NativeEngine
 
     if config.engine == "torch":
         return None, "PyTorch, as asked"
@@ -37,7 +37,9 @@ def choose_engine(config: AdditionConfig, device: torch.device) -> tuple[NativeE
         compiler = find_compiler()
         assert compiler is not None
         try:
-            return NativeEngine(config, compiler), f"native, compiled by {compiler.version}"
+            engine = NativeEngine(config, compiler)
+            note = f"; {ONE_BY_ONE}" if engine.derivation is None else ""
+            return engine, f"native, compiled by {compiler.version}{note}"
         except CompilerError as error:
             reason = str(error)
     if config.engine == "native":

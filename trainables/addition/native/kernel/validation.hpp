@@ -1,0 +1,42 @@
+// How good the answers are, each token given the true ones before it.
+#pragma once
+
+#include "batch.hpp"
+#include "model.hpp"
+
+struct Validation {
+    std::int64_t exact, right;  // samples with all tokens right, and right tokens
+    double loss;                // mean over all tokens
+};
+
+// Which lanes have their highest logit at the target, and only finite ones: 1 or 0 in each.
+inline IntegerVector right_lanes(const Vector* logits, IntegerVector target) {
+    Vector best = logits[0], sum_of_zeros = logits[0] * 0;
+    IntegerVector token{};
+    for (int v = 1; v < vocabulary; ++v) {
+        token = logits[v] > best ? v - IntegerVector{} : token;
+        best = largest_of(best, logits[v]);
+        sum_of_zeros += logits[v] * 0;
+    }
+    return (token == target) & (sum_of_zeros == Vector{}) & 1;
+}
+
+inline Validation validate(Model& model, const Scalar* weights, const Sequences& batch) {
+    Validation found{};
+    model.prepare(weights);
+    const Scalar share = 1 / (static_cast<Scalar>(batch.samples) * answers);
+    Vector loss{};
+    for (std::int64_t first = 0; first < batch.samples; first += lanes) {
+        const Block block(batch, first);
+        model.forward(block.read);
+        IntegerVector right{};
+        for (int p = 0; p < answers; ++p) right += right_lanes(model.logits()[p], block.targets[p]);
+        for (int lane = 0; lane < lanes && first + lane < batch.samples; ++lane) {
+            found.right += right[lane];
+            found.exact += right[lane] == answers;
+        }
+        model.loss(block.targets, block.is_sample * share, loss);
+    }
+    found.loss = sum_of_lanes(loss);
+    return found;
+}
