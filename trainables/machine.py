@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import logging
 import os
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import cast
 
 import torch
@@ -19,6 +20,9 @@ _ISAS_WITHOUT_BF16 = frozenset(
     {"sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2", "avx512_core", "avx512_core_vnni"}
 )
 """oneDNN's names of instruction sets that it would have to emulate products of bf16 with."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Options of mallopt, from glibc's malloc.h."""
 
 _BF16_FROM = 1_000_000
 """Parameters from which auto takes bf16: below, its rounding costs more than its speed gains."""
@@ -60,6 +64,18 @@ def multiplies_bf16(device: torch.device) -> bool:
         and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
         and limit.lower() not in _ISAS_WITHOUT_BF16
     )
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep memory that tensors have freed, up to 256 MiB, instead of returning it.
+
+    The C library returns an activation's memory to the system and fetches it again in the next step, page
+    by page. Without glibc nothing changes.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)  # the largest that glibc accepts
+        mallopt(_M_TRIM_THRESHOLD, 256 * 2**20)
 
 
 def why_not_compile(config: TrainingConfig, device: torch.device) -> str | None:
