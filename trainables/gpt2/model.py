@@ -80,8 +80,12 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, values: Tensor | None, mask: Mask) -> Tensor:
         """Attend; ``x`` and ``values``, the value stream if there is one, are of shape (B, T, d)."""
-        query, key = self._split(self.query(x)), self._split(self.key(x))
-        value = self.value(x)
+        # One product instead of three: copying the weights costs less.
+        layers = (self.query, self.key, self.value)
+        bias = None if self.query.bias is None else torch.cat([layer.bias for layer in layers])
+        joined = F.linear(x, torch.cat([layer.weight for layer in layers]), bias)
+        query, key, value = joined.chunk(3, dim=-1)
+        query, key = self._split(query), self._split(key)
         if self.value_share is not None:
             assert values is not None
             value = torch.lerp(value, values.to(value.dtype), self.value_share.to(value.dtype))
