@@ -58,6 +58,10 @@ def of_gpt2_gpu(folder: Path) -> list[str]:
     return ["--data", str(folder / "data"), *short, *(f"--set={field}" for field in SMALL_GPT2)]
 
 
+def of_gpt2_step(folder: Path) -> list[str]:
+    return ["--threads", "1", "--rounds", "1", "--steps", "1", "--variants", "plain", "winner"]
+
+
 def of_overhead(folder: Path) -> list[str]:
     return ["--trials", "2", "--seconds", "0.05", "--variants", "paretune", "reuse"]
 
@@ -93,6 +97,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/coverage.py": (of_coverage, "comparison"),
     "benchmarks/early_stopping.py": (of_early_stopping, "steps per solved trial"),
     "benchmarks/gpt2_gpu.py": (of_gpt2_gpu, "| sdpa |"),
+    "benchmarks/gpt2_step.py": (of_gpt2_step, "winner"),
     "benchmarks/overhead.py": (of_overhead, "| reuse |"),
     "benchmarks/pages.py": (of_pages, "--write"),
     "benchmarks/sampler.py": (of_sampler, "the last fifth, mean"),
