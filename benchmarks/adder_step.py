@@ -1,5 +1,7 @@
 """How long one training step of a small adder takes: textbook PyTorch, compiled, and our two engines.
 
+There are two textbooks: attention written out, and PyTorch's scaled_dot_product_attention.
+
     python benchmarks/adder_step.py
     python benchmarks/adder_step.py --models 777 --batches 512 --rounds 9
 
@@ -23,12 +25,17 @@ from rich.table import Table
 from textbook import TextbookTransformer
 
 from trainables.addition.config import AdditionConfig
+from trainables.addition.formats import make_format
 from trainables.addition.native.compiler import Compiler, find_compiler
 from trainables.addition.native.engine import NativeEngine
+from trainables.addition.native.problems import NativeProblems
+from trainables.addition.native.steps import NativeSteps
+from trainables.addition.stream import TrainingStream
 from trainables.addition.workload import AdditionWorkload
 from trainables.contract import parameter_count
-from trainables.optimization import Optimization
+from trainables.optimization import Optimization, one_group
 from trainables.tasks import get_task
+from trainables.transformer.model import Transformer
 
 CPU = torch.device("cpu")
 ROTARY_62 = {
@@ -45,9 +52,12 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 """By the names that --models takes: family G and Q, the published 777, 1,360 and 62 parameters among them."""
 
+TEXTBOOKS = ("textbook", "fused textbook")
+
 RECIPE = {"lr": 0.001, "steps": 1_000_000}
 
-Step = Callable[[int], None]
+Step = Callable[[int], int]
+"""Takes the step of a number, or more from there on, and returns how many."""
 
 
 def main() -> None:
@@ -68,7 +78,7 @@ def main() -> None:
         f"torch {torch.__version__}, one thread, {torch.backends.cpu.get_cpu_capability()}; "
         f"{compiler.version}; {options.rounds} rounds"
     )
-    table = Table("model", "parameters", "batch", "variant", "ms a step", "times textbook", "range")
+    table = Table("parameters", "batch", "variant", "ms a step", "times textbook", "times fused textbook")
     for name in options.models:
         for batch in options.batches:
             config = AdditionConfig.model_validate({**MODELS[name], "batch": batch, **RECIPE})
@@ -76,60 +86,82 @@ def main() -> None:
             times = measure(steps, options.rounds, options.seconds)
             params = f"{parameter_count(get_task('addition'), config):,}"
             for variant, spent in times.items():
-                ratios = [one / other for one, other in zip(times["textbook"], spent, strict=True)]
                 table.add_row(
-                    *(name, params, str(batch), variant, f"{1000 * statistics.median(spent):.3f}"),
-                    *(f"{statistics.median(ratios):.1f}", f"{min(ratios):.1f} to {max(ratios):.1f}"),
+                    *(params, str(batch), variant, f"{1000 * statistics.median(spent):.3f}"),
+                    *(ratios_to(times[textbook], spent) for textbook in TEXTBOOKS),
                 )
             table.add_section()
     console.print(table)
 
 
+def ratios_to(reference: list[float], spent: list[float]) -> str:
+    """Return how many times as fast as a reference: the median over the rounds, and the range."""
+    ratios = [one / other for one, other in zip(reference, spent, strict=True)]
+    return f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"
+
+
 def variants(config: AdditionConfig, compiler: Compiler, *, with_compile: bool) -> dict[str, Step]:
     """Return what one step of each variant is, after checking that they compute the same loss."""
     workload = AdditionWorkload(config.model_copy(update={"engine": "torch"}), CPU)
-    found: dict[str, Step] = {"textbook": textbook_step(config, workload, compiled=False)}
+    found = {name: textbook_step(config, workload, fused=name != "textbook") for name in TEXTBOOKS}
     if with_compile:
         found["torch.compile"] = textbook_step(config, workload, compiled=True)
-    found["our torch engine"] = engine_step(config, workload, workload.loss)
+    found["our torch engine"] = engine_step(config, workload)
     native = NativeEngine(config, compiler)
-    found["native"] = engine_step(config, workload, native.loss)
+    found["native"] = native_step(config, native)
     if platform.machine() == "x86_64":
         avx2 = NativeEngine(config, Compiler(compiler.path, compiler.version, "x86-64-v3"))
-        found["native, AVX2 build"] = engine_step(config, workload, avx2.loss)
+        found["native, AVX2 build"] = native_step(config, avx2)
     check(config, workload, native)
     return found
 
 
-def textbook_step(config: AdditionConfig, workload: AdditionWorkload, *, compiled: bool) -> Step:
+def textbook_step(
+    config: AdditionConfig, workload: AdditionWorkload, *, compiled: bool = False, fused: bool = False
+) -> Step:
     """Return a step as PyTorch's tutorials write it."""
-    model = TextbookTransformer(config)
+    model = TextbookTransformer(config, fused_attention=fused)
     loss_of = model
     if compiled:
         torch.compiler.reset()
         loss_of = torch.compile(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
 
-    def step(number: int) -> None:
+    def step(number: int) -> int:
         optimizer.zero_grad()
         loss = loss_of(workload.batch(number))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        return 1
 
     return step
 
 
-def engine_step(
-    config: AdditionConfig, workload: AdditionWorkload, loss: Callable[..., torch.Tensor]
-) -> Step:
-    """Return a step as the training loop takes it, with one of our engines for the loss."""
+def engine_step(config: AdditionConfig, workload: AdditionWorkload) -> Step:
+    """Return a step as the training loop takes it with PyTorch."""
     model = workload.build_model()
     optimization = Optimization(workload.parameter_groups(model), config)
 
-    def step(number: int) -> None:
-        optimization.differentiate([loss(model, workload.batch(number))])
+    def step(number: int) -> int:
+        optimization.differentiate([workload.loss(model, workload.batch(number))])
         optimization.step(number=number, rate=config.lr, weight_decay=0.01)
+        return 1
+
+    return step
+
+
+def native_step(config: AdditionConfig, engine: NativeEngine) -> Step:
+    """Return steps as the training loop has them taken by the kernel: as many as are drawn together."""
+    assert engine.derivation is not None
+    form = make_format(config.layout)
+    stream = TrainingStream(config, form, CPU, NativeProblems(engine.library, config.layout).draw)
+    model = Transformer(config, vocabulary=config.layout.vocabulary, positions=config.layout.positions)
+    optimization = Optimization(one_group(model, config), config)
+    steps = NativeSteps(engine, engine.derivation, model, config)
+
+    def step(number: int) -> int:
+        return len(steps.take(optimization, stream.next_batches(number, 32), number))
 
     return step
 
@@ -173,8 +205,7 @@ def measure(steps: dict[str, Step], rounds: int, seconds: float) -> dict[str, li
         for name, step in steps.items():
             count, began = 0, time.perf_counter()
             while (spent := time.perf_counter() - began) < seconds or count < 3:
-                count += 1
-                step(count)
+                count += step(count + 1)
             times[name].append(spent / count)
     return times
 

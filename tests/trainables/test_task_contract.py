@@ -76,10 +76,15 @@ def test_the_table_of_tasks_does_not_import_torch() -> None:
 
 
 class Forgetful(AdditionWorkload):
-    """Draws other problems whenever it is asked, and computes the loss in the model's precision."""
+    """Draws other problems whenever it is asked, and computes a loss that is no scalar."""
+
+    def __init__(self, config: Any, device: torch.device) -> None:
+        super().__init__(config, device)
+        self.asked = 1
 
     def batch(self, step: int) -> Tensor:
-        return self.large_batch(int(torch.randint(2, 9, ())))
+        self.asked += 1
+        return self.large_batch(self.asked)
 
     def loss(self, model: Any, batch: Tensor) -> Tensor:
         return super().loss(model, batch)[None]
@@ -104,7 +109,7 @@ def test_faults_are_found_and_listed_with_their_reasons() -> None:
         "the table counts",
         "the loss has shape (1,); return a scalar",
         "batch sizes are",
-        "step 1 has another batch",
+        "step 2 has another batch if it is asked for first",
     ):
         assert fault in said
     assert "an unknown key is refused" not in said, "what is kept is no fault"
