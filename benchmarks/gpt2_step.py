@@ -32,7 +32,7 @@ from paretune.confirm.retraining import choose
 from paretune.plan.binding import bind
 from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.workload import GPT2Workload
-from trainables.muon import iteration_type
+from trainables.muon import describe
 from trainables.optimization import Optimization
 from trainables.text.building import Document, build_dataset
 from trainables.text.dataset import Dataset
@@ -76,8 +76,8 @@ def main() -> None:
             torch.set_num_threads(threads)
             times = measure(steps, options.rounds, options.steps)
             console.print(
-                f"torch {torch.__version__}, {instruction_set()}, threads: {threads}; Muon in "
-                f"{iteration_type(CPU)}; {options.rounds} rounds of {options.steps} steps"
+                f"torch {torch.__version__}, {instruction_set()}, threads: {threads}; "
+                f"{describe(CPU)}; {options.rounds} rounds of {options.steps} steps"
             )
             console.print(table_of(times, options.clock))
 
