@@ -16,6 +16,7 @@ from paretune import __version__
 from paretune.cli.commands import OPTIONS, Commands
 from paretune.cli.exits import CUT_OFF, INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
 from paretune.errors import Error
+from paretune.waiting import let_waiting_threads_sleep
 
 _INTRODUCTION = """
 Find how small, how fast and how cheap a transformer can get before it stops working.
@@ -102,6 +103,7 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit with one of the codes of :mod:`paretune.cli.exits`."""
+    let_waiting_threads_sleep()
     code = _run()
     # Everything is said. Another Ctrl-C would only break off what Python does at its end, with a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

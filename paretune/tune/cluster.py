@@ -14,6 +14,7 @@ from typing import Any
 
 from paretune.errors import ClusterError
 from paretune.tune.interrupting import uninterrupted
+from paretune.waiting import let_waiting_threads_sleep
 
 _OBJECT_STORE_BYTES = 128 * 2**20
 """Reports and configurations are all that travels."""
@@ -51,6 +52,7 @@ def ray_session(address: str) -> Iterator[list[dict[str, float]]]:
         ClusterError: there is no cluster at ``address``.
     """
     os.environ.update(_ENVIRONMENT)
+    let_waiting_threads_sleep()
     import ray
 
     _silence()
@@ -65,7 +67,7 @@ def ray_session(address: str) -> Iterator[list[dict[str, float]]]:
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
     else:
         # Workers of a cluster that others started do not inherit this process's environment.
-        environment["env_vars"] = dict(_ENVIRONMENT)
+        environment["env_vars"] = {**_ENVIRONMENT, "OMP_WAIT_POLICY": os.environ["OMP_WAIT_POLICY"]}
     try:
         _join(options)
         # Ray sets a handler of its own, which would end the process before the rows are closed.

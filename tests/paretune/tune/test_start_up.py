@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -31,3 +32,40 @@ def test_a_worker_has_imported_what_a_trial_needs_before_it_gets_one() -> None:
         "getattr(import_module(module), name)()"
     )
     assert {"torch", "trainables.loop", "paretune.tune.trainable"} <= prepared
+
+
+SLEEPS = """
+import os, ray
+from paretune.tune.cluster import ray_session
+with ray_session("local"):
+    print(ray.get(ray.remote(lambda: os.environ.get("OMP_WAIT_POLICY")).remote()))
+"""
+
+
+def test_threads_of_a_worker_sleep_while_they_wait_unless_the_user_has_chosen() -> None:
+    """Spinning threads cost four times the processor time where a core is taken."""
+    for chosen, expected in ({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active"):
+        environment = {
+            name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"
+        } | chosen
+        done = subprocess.run(
+            [sys.executable, "-c", SLEEPS], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.stdout.split() == [expected], done.stderr
+
+
+def test_threads_of_a_command_sleep_while_they_wait() -> None:
+    program = """
+import os, sys
+sys.argv = ["paretune", "--version"]
+from paretune.__main__ import main
+try:
+    main()
+finally:
+    print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "passive False", done.stderr
