@@ -50,9 +50,10 @@ SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno
 def build(config: AdditionConfig, folder: Path, scalar: str, *, broken: bool = False) -> Path:
     shutil.copytree(KERNEL, folder / "kernel")
     if broken:
-        right, wrong = "gradient[i] = sum_of_lanes", "gradient[i + 1] = sum_of_lanes"
-        (source,) = (path for path in (folder / "kernel").iterdir() if right in path.read_text())
-        source.write_text(source.read_text().replace(right, wrong))
+        source = folder / "kernel" / "vector.hpp"
+        whole = source.read_text()
+        source.write_text(whole.replace("sums[first] =", "sums[first + 1] ="))
+        assert source.read_text() != whole
     (folder / "kernel" / "shape.hpp").write_text(shape_header(config))
     program = folder / "program"
     command = [

@@ -27,7 +27,7 @@ Scalar mean_loss(Workspace& workspace, const Scalar* weights, const Batch& batch
     }
     if (gradient) {
         model.finish(d);
-        for (int i = 0; i < weight_count; ++i) gradient[i] = sum_of_lanes(gradients[i]);
+        sums_of_lanes(gradients, weight_count, gradient);
     }
     return sum_of_lanes(loss);
 }

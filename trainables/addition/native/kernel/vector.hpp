@@ -118,3 +118,19 @@ inline Scalar sum_of_lanes(Vector x) {
         for (int lane = 0; lane < half; ++lane) values[lane] += values[lane + half];
     return values[0];
 }
+
+// The sum of all lanes of each of `count` Vectors, in the order of sum_of_lanes().
+inline void sums_of_lanes(const Vector* vectors, int count, Scalar* sums) {
+    int first = 0;
+    for (; first + lanes <= count; first += lanes) {
+        Tile tile;
+        std::memcpy(&tile, vectors + first, sizeof tile);
+        transpose(tile);
+#pragma GCC unroll 4
+        for (int half = lanes / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+            for (int row = 0; row < half; ++row) tile[row] += tile[row + half];
+        store(sums + first, tile[0]);
+    }
+    for (; first < count; ++first) sums[first] = sum_of_lanes(vectors[first]);
+}
