@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from paretune.errors import Error
 from trainables.addition.native.weights import weights_of
 from trainables.transformer.model import Transformer
 
@@ -40,7 +41,7 @@ _REARRANGING = frozenset(
 """Functions that change no number; ``__get__`` is that of ``T`` and ``shape``."""
 
 
-class NotRecordedError(Exception):
+class NotRecordedError(Error):
     """A model derives its weights in a way that is not recorded; the message says which."""
 
 

@@ -1,6 +1,8 @@
 // How good the answers are, each token given the true ones before it.
 #pragma once
 
+#include <limits>
+
 #include "batch.hpp"
 #include "model.hpp"
 
@@ -11,14 +13,16 @@ struct Validation {
 
 // Which lanes have their highest logit at the target, and only finite ones: 1 or 0 in each.
 inline IntegerVector right_lanes(const Vector* logits, IntegerVector target) {
-    Vector best = logits[0], sum_of_zeros = logits[0] * 0;
-    IntegerVector token{};
-    for (int v = 1; v < vocabulary; ++v) {
+    constexpr Scalar largest = std::numeric_limits<Scalar>::max();
+    Vector best = logits[0];
+    IntegerVector token{}, is_finite = IntegerVector{} + 1;
+    for (int v = 0; v < vocabulary; ++v) {
         token = logits[v] > best ? v - IntegerVector{} : token;
         best = largest_of(best, logits[v]);
-        sum_of_zeros += logits[v] * 0;
+        // Comparisons with NaN are false.
+        is_finite &= (logits[v] <= all_lanes(largest)) & (logits[v] >= all_lanes(-largest));
     }
-    return (token == target) & (sum_of_zeros == Vector{}) & 1;
+    return (token == target) & is_finite;
 }
 
 inline Validation validate(Model& model, const Scalar* weights, const Sequences& batch) {
