@@ -18,7 +18,8 @@ KERNEL = Path(__file__).parent / "kernel"
 # and a library that GCC before 13 links with -ffast-math makes the whole process flush small numbers to 0.
 FLAGS = (
     "-std=c++20",
-    "-O3",
+    # -O3 takes a second longer, and makes steps 3 to 7 % faster: no gain below some 20,000 steps.
+    "-O2",
     "-fno-math-errno",
     "-fno-trapping-math",
     "-fno-signed-zeros",

@@ -6,22 +6,17 @@
 
 constexpr int sequence_length = length + 1;
 
-// Sequences one after the other, as PyTorch has them: (samples, sequence_length).
-struct Sequences {
-    const std::int64_t* tokens;
+// One of two arrangements, told apart when it is read: the model is compiled only once.
+struct Batch {
     std::int64_t samples;
+    // Sequences one after the other, as PyTorch has them: (samples, sequence_length).
+    const std::int64_t* sequences = nullptr;
+    // Positions one after the other, as problems.hpp writes them: (sequence_length, samples).
+    const std::uint8_t* columns = nullptr;
 
     std::int64_t at(std::int64_t sample, int position) const {
-        return tokens[sample * sequence_length + position];
+        return columns ? columns[position * samples + sample] : sequences[sample * sequence_length + position];
     }
-};
-
-// Positions one after the other, as problems.hpp writes them: (sequence_length, samples).
-struct Columns {
-    const std::uint8_t* tokens;
-    std::int64_t samples;
-
-    std::int64_t at(std::int64_t sample, int position) const { return tokens[position * samples + sample]; }
 };
 
 // The samples of one block in the lanes. Beyond the last sample the first is repeated.
@@ -31,7 +26,6 @@ struct Block {
     // 1 for a sample and 0 beyond the last; NaN for one with a token that there is not.
     Vector is_sample;
 
-    template <class Batch>
     Block(const Batch& batch, std::int64_t first) {
         std::int64_t sample[lanes];
         for (int lane = 0; lane < lanes; ++lane) {

@@ -19,7 +19,7 @@ PARETUNE_EXPORTED std::int64_t paretune_workspace_bytes() { return sizeof(Worksp
 // weights unless that is null.
 PARETUNE_EXPORTED Scalar paretune_loss(const Scalar* weights, const std::int64_t* tokens,
                                        std::int64_t samples, Scalar* gradient, void* workspace) {
-    return mean_loss(*static_cast<Workspace*>(workspace), weights, Sequences{tokens, samples}, gradient);
+    return mean_loss(*static_cast<Workspace*>(workspace), weights, Batch{.samples = samples, .sequences = tokens}, gradient);
 }
 
 // Write the logits of every answer token, (samples, answers, vocabulary).
@@ -28,7 +28,7 @@ PARETUNE_EXPORTED void paretune_logits(const Scalar* weights, const std::int64_t
     Model& model = static_cast<Workspace*>(workspace)->model;
     model.prepare(weights);
     for (std::int64_t first = 0; first < samples; first += lanes) {
-        const Block block(Sequences{tokens, samples}, first);
+        const Block block(Batch{.samples = samples, .sequences = tokens}, first);
         model.forward(block.read);
         for (int lane = 0; lane < lanes && first + lane < samples; ++lane)
             for (int p = 0; p < answers; ++p)
@@ -40,7 +40,7 @@ PARETUNE_EXPORTED void paretune_logits(const Scalar* weights, const std::int64_t
 // Compare the answers to sequences, (samples, length + 1), with the right ones.
 PARETUNE_EXPORTED void paretune_validate(const Scalar* weights, const std::int64_t* tokens,
                                          std::int64_t samples, Validation* found, void* workspace) {
-    *found = validate(static_cast<Workspace*>(workspace)->model, weights, Sequences{tokens, samples});
+    *found = validate(static_cast<Workspace*>(workspace)->model, weights, Batch{.samples = samples, .sequences = tokens});
 }
 
 // Draw the problems of `steps` batches from one seed, and write them as tokens, (steps, length + 1, samples).
@@ -59,7 +59,7 @@ PARETUNE_EXPORTED void paretune_take_steps(const Training* training, Scalar* con
                                            std::int64_t number, Scalar* losses, void* workspace) {
     training->read(theirs);
     for (std::int64_t step = 0; step < steps; ++step, tokens += sequence_length * samples)
-        losses[step] = training->take_step(*static_cast<Workspace*>(workspace), Columns{tokens, samples},
+        losses[step] = training->take_step(*static_cast<Workspace*>(workspace), Batch{.samples = samples, .columns = tokens},
                                            rates[step], decay, number + step);
     training->write(theirs);
 }

@@ -10,8 +10,7 @@ struct Workspace {
 };
 
 // Return the mean loss of the answer tokens, and write its gradient by the weights unless that is null.
-template <class Batch>
-Scalar mean_loss(Workspace& workspace, const Scalar* weights, const Batch& batch, Scalar* gradient) {
+inline Scalar mean_loss(Workspace& workspace, const Scalar* weights, const Batch& batch, Scalar* gradient) {
     auto& [model, gradients] = workspace;
     const Parameters<Vector> d(gradients);
     if (gradient) set_to_zero(gradients);

@@ -26,7 +26,7 @@ struct Training {
     }
 
     // Return the loss before the step.
-    Scalar take_step(Workspace& workspace, const Columns& batch, double rate, double decay,
+    Scalar take_step(Workspace& workspace, const Batch& batch, double rate, double decay,
                      std::int64_t number) const {
         derivation.forward(values, weights);
         const Scalar loss = mean_loss(workspace, weights, batch, d_weights);

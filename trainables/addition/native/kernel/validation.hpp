@@ -25,7 +25,7 @@ inline IntegerVector right_lanes(const Vector* logits, IntegerVector target) {
     return (token == target) & is_finite;
 }
 
-inline Validation validate(Model& model, const Scalar* weights, const Sequences& batch) {
+inline Validation validate(Model& model, const Scalar* weights, const Batch& batch) {
     Validation found{};
     model.prepare(weights);
     const Scalar share = 1 / (static_cast<Scalar>(batch.samples) * answers);
