@@ -20,7 +20,7 @@ class AdamW(Optimizer):
         """Change the parameters that have a gradient by it."""
         for group in self.param_groups:
             for parameters in of_one_kind(group["params"]):
-                states = [self._state_of(parameter) for parameter in parameters]
+                states = [self.state_of(parameter) for parameter in parameters]
                 steps = [state["step"] for state in states]
                 torch._foreach_add_(steps, 1)
                 torch._fused_adamw_(
@@ -39,7 +39,8 @@ class AdamW(Optimizer):
                     maximize=False,
                 )
 
-    def _state_of(self, parameter: Tensor) -> dict[str, Tensor]:
+    def state_of(self, parameter: Tensor) -> dict[str, Tensor]:
+        """Return the live state of a parameter: zeros before its first step."""
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)

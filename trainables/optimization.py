@@ -108,17 +108,10 @@ class Optimization:
             optimizer.step()
 
     def adamw_states(self, parameters: Sequence[nn.Parameter]) -> list[dict[str, Tensor]]:
-        """Return AdamW's live state of each parameter, for code that takes its steps.
-
-        As :class:`torch.optim.AdamW` keeps it: ``step``, a float32 scalar, ``exp_avg`` and ``exp_avg_sq``.
-        Before the first step they are zeros.
-        """
-        states = self._optimizers["adamw"].state
-        for parameter in parameters:
-            if not states[parameter]:
-                zeros = [torch.zeros_like(parameter, requires_grad=False) for _ in range(2)]
-                states[parameter] = {"step": torch.zeros(()), "exp_avg": zeros[0], "exp_avg_sq": zeros[1]}
-        return [states[parameter] for parameter in parameters]
+        """Return AdamW's live state of each parameter, see there, for code that takes its steps."""
+        adamw = self._optimizers["adamw"]
+        assert isinstance(adamw, AdamW)
+        return [adamw.state_of(parameter) for parameter in parameters]
 
     def state_dict(self) -> dict[str, Any]:
         """Return what :meth:`load_state_dict` needs to resume; tensors are live."""
