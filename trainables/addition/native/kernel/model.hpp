@@ -14,19 +14,16 @@ constexpr NormKind final_norm_kind = has_final_norm ? norm_kind : NormKind::none
 // An array must have an element, even if none is used.
 constexpr int at_least_one(int count) { return count > 0 ? count : 1; }
 
-// Called from several places, and large: a copy in each would multiply the time that compiling takes.
-#define PARETUNE_ONCE __attribute__((noinline))
-
 class Model {
 public:
     // Weights as Parameters lay them out.
-    PARETUNE_ONCE void prepare(const Scalar* weights) {
+    void prepare(const Scalar* weights) {
         weights_ = weights;
         rows_.forward(Parameters<const Scalar>(weights));
     }
 
     // Compute the logits of the samples in the lanes, whose tokens are given per position and lane.
-    PARETUNE_ONCE void forward(const int (*tokens)[lanes]) {
+    void forward(const int (*tokens)[lanes]) {
         const Parameters<const Scalar> w(weights_);
         input_[0] = rows_.gather(tokens);
         for (int layer = 0; layer < inner_layers; ++layer) {
@@ -43,12 +40,12 @@ public:
     const Vector (*logits() const)[vocabulary] { return logits_; }
 
     // Add `share` times the loss of the samples in the lanes to `loss`. The logits become its gradient.
-    PARETUNE_ONCE void loss(const IntegerVector* targets, Vector share, Vector& loss) {
+    void loss(const IntegerVector* targets, Vector share, Vector& loss) {
         cross_entropy(logits_, targets, share, loss);
     }
 
     // Add the gradients of that loss to `d`; those by the rows wait for finish().
-    PARETUNE_ONCE void backward(const int (*tokens)[lanes], const Parameters<Vector>& d) {
+    void backward(const int (*tokens)[lanes], const Parameters<Vector>& d) {
         const Parameters<const Scalar> w(weights_);
         set_to_zero(gradient_);
         linear_backward<Gradient::written, answers, vocabulary, d_model>(w.head, final_norm_.output, logits_,
