@@ -45,7 +45,8 @@ def search(fixed: dict[str, Any], *, trials: int, slots: int, reuse: bool, folde
         reuse: whether workers run more than one trial, which is not the default.
         folder: where Tune writes its files.
     """
-    ray.init(num_cpus=slots)
+    # A cluster of its own: another process's, just started, is not joined.
+    ray.init(address="local", num_cpus=slots)
     tuner = tune.Tuner(
         objective,
         param_space={**fixed, "lr": tune.loguniform(1e-3, 1e-2)},
