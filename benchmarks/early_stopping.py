@@ -20,7 +20,7 @@ from typing import Any
 from analysis.layout import TrialEnding
 from analysis.rows import SearchRows
 from paretune.sampling.stopping import Rungs
-from search_spaces.plan import EarlyStopping
+from search_spaces.parts.early_stopping import EarlyStopping
 
 Curve = list[dict[str, Any]]
 

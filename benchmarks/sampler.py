@@ -25,7 +25,7 @@ import numpy as np
 import optuna
 from scipy.stats import t as student
 
-from paretune.sampling.tpe import MOST_OTHERS, KeptTPESampler
+from paretune.sampling.samplers.tpe import MOST_OTHERS, KeptTPESampler
 
 DISTRIBUTIONS = optuna.distributions
 SPACE: dict[str, optuna.distributions.BaseDistribution] = {

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from paretune.plan.summary import PlanSummary
     from search_spaces.dimensions import Choice, FloatRange, IntRange
     from search_spaces.mistakes import Mistake, SpaceFileError
-    from search_spaces.plan import Bounds, Constraints, EarlyStopping, Objective, Plan, Resources
-    from search_spaces.plan import Search as SearchSettings
+    from search_spaces.parts.early_stopping import EarlyStopping
+    from search_spaces.parts.limits import Bounds, Constraints
+    from search_spaces.parts.search import Search as SearchSettings
+    from search_spaces.plan import Objective, Plan, Resources
     from trainables.base import BaseTask, BaseWorkload
     from trainables.config import TrainingConfig
     from trainables.contract import CheckpointError, Evaluation, Metric

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from search_spaces.consistency import mistakes_in
 from search_spaces.dimensions import STRICT, AnyDimension
+from search_spaces.parts.early_stopping import EarlyStopping
+from search_spaces.parts.limits import Constraints
+from search_spaces.parts.search import DEFAULT_TRIALS, MAX_SEEDS, Search
 
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-DEFAULT_TRIALS = 20
-MAX_SEEDS = 500
-"""Seeds of a search and of its retraining are kept apart by this; see :meth:`Plan.trial_seed`."""
 
 Values = dict[str, JsonValue]
 """Parameter names with one value each."""
@@ -30,123 +29,6 @@ class Objective(BaseModel):
         description="A metric that the task reports, `params`, the parameter count, or a cost of training."
     )
     direction: Literal["max", "min"] = Field(description="Which way is better.")
-
-
-class Bounds(BaseModel):
-    """Limits on a number that is known before training."""
-
-    model_config = STRICT
-
-    min: int | None = Field(None, ge=0, description="Smallest value allowed.")
-    max: int | None = Field(None, ge=0, description="Largest value allowed.")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.min is None and self.max is None:
-            raise ValueError("state min, max or both, but got neither")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min <= max must hold, but got (min={self.min}, max={self.max})")
-        return self
-
-    def allow(self, value: int) -> bool:
-        """Tell whether ``value`` is within the limits."""
-        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
-
-
-class Constraints(BaseModel):
-    """What a configuration must satisfy to be trained at all."""
-
-    model_config = STRICT
-
-    params: Bounds | None = Field(None, description="Limits on the exact parameter count.")
-
-
-class Search(BaseModel):
-    """How configurations are chosen, and how many."""
-
-    model_config = STRICT
-
-    sampler: Literal["tpe", "random"] = Field(
-        "tpe", description="Optuna's TPE, which learns from ended trials, or independent uniform draws."
-    )
-    trials: int | None = Field(
-        None,
-        ge=1,
-        description="Trials in all, each one configuration with one seed; by default 20, or all of `only`.",
-    )
-    seeds: int = Field(1, ge=1, le=MAX_SEEDS, description="Seeds, and so trials, per configuration.")
-    seed: int = Field(
-        0, ge=0, le=2**32 - 1, description="Seed of the search itself; trial seeds derive from it."
-    )
-    concurrency: int | None = Field(
-        None, ge=1, description="Most trials at a time; by default as many as the resources carry."
-    )
-
-    @model_validator(mode="after")
-    def _whole_configurations(self) -> Self:
-        if self.trials is not None and self.trials < self.seeds:
-            raise ValueError(
-                "trials must be at least seeds, so that one configuration gets all of its seeds, "
-                f"but got (trials={self.trials}, seeds={self.seeds})"
-            )
-        return self
-
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class EarlyStopping(BaseModel):
-    """ASHA: at each rung a trial goes on only if it is among the best 1/`reduction_factor` so far.
-
-    Rungs lie at steps that are the same for all trials, from ``grace_period`` on, or at shares of
-    each trial's own steps, stated in ``at``.
-    """
-
-    model_config = STRICT
-
-    metric: str = Field(description="The metric that is compared at a rung.")
-    direction: Literal["max", "min"] = Field(description="Which way is better.")
-    grace_period: int | None = Field(
-        None, ge=1, description="The first rung, in steps: no trial is stopped before; or state `at`."
-    )
-    at: list[Share] | None = Field(
-        None,
-        min_length=1,
-        description="The rungs as shares of each trial's own steps, increasing; instead of `grace_period`.",
-    )
-    reduction_factor: float = Field(
-        3.0,
-        gt=1,
-        description="One in so many goes on; from `grace_period` on, each rung is so many times the last.",
-    )
-    max_steps: int | None = Field(
-        None,
-        ge=1,
-        description="No rung lies beyond this many steps; by default the budget; not with `at`.",
-    )
-
-    @model_validator(mode="after")
-    def _rung_exists(self) -> Self:
-        if (self.grace_period is None) == (self.at is None):
-            stated = "neither" if self.at is None else "both"
-            raise ValueError(
-                "state grace_period, rungs at the same steps for all trials, or at, rungs at shares of each "
-                f"trial's own steps such as [0.25, 0.5], but got {stated}"
-            )
-        if self.at is not None and self.max_steps is not None:
-            raise ValueError("max_steps belongs to grace_period; with at, leave out the shares beyond it")
-        if self.at is not None and any(a >= b for a, b in pairwise(self.at)):
-            raise ValueError(f"at must increase from share to share, but got at={self.at}")
-        if (
-            self.max_steps is not None
-            and self.grace_period is not None
-            and self.grace_period > self.max_steps
-        ):
-            raise ValueError(
-                "grace_period <= max_steps must hold, but got "
-                f"(grace_period={self.grace_period}, max_steps={self.max_steps})"
-            )
-        return self
 
 
 class Resources(BaseModel):

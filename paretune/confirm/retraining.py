@@ -17,7 +17,8 @@ from analysis.wording import cost_text
 from paretune.confirm.evaluation import told_in
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
-from search_spaces.plan import MAX_SEEDS, Values
+from search_spaces.parts.search import MAX_SEEDS
+from search_spaces.plan import Values
 from trainables.checkpoints import Snapshot, load_model, save
 from trainables.config import TrainingConfig
 from trainables.contract import Ending, Evaluation, Report, Task

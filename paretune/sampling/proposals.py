@@ -202,7 +202,7 @@ def _make_sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if optuna.__version__.startswith(_KNOWN_OPTUNA):
             # What is private to Optuna is imported only where it is known.
-            from paretune.sampling.tpe import KeptTPESampler
+            from paretune.sampling.samplers.tpe import KeptTPESampler
 
             return KeptTPESampler(seed)
         return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)

@@ -15,7 +15,7 @@ import numpy as np
 from analysis.layout import TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import marks_of
-from search_spaces.plan import EarlyStopping
+from search_spaces.parts.early_stopping import EarlyStopping
 
 _HELD_SINCE = "steps_to_target"
 """The metric that a trial reports once it is solved."""

@@ -22,7 +22,10 @@ from paretune.plan.schema import space_file_schema
 from search_spaces.dimensions import Choice, FloatRange, IntRange
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError
-from search_spaces.plan import Bounds, Constraints, EarlyStopping, Objective, Plan, Resources, Search
+from search_spaces.parts.early_stopping import EarlyStopping
+from search_spaces.parts.limits import Bounds, Constraints
+from search_spaces.parts.search import Search
+from search_spaces.plan import Objective, Plan, Resources
 from trainables.addition.config import AdditionConfig, Phase
 from trainables.addition.task import AdditionTask
 from trainables.config import Pass

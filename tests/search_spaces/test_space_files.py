@@ -18,7 +18,8 @@ from paretune.plan.loading import load_bound, search_overrides
 from paretune.plan.rungs import rungs_of
 from paretune.plan.summary import sizes_of, summarise
 from search_spaces.loader import SpaceFile
-from search_spaces.plan import MAX_SEEDS, Plan
+from search_spaces.parts.search import MAX_SEEDS
+from search_spaces.plan import Plan
 from search_spaces.sampling import draw
 
 SHIPPED = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))

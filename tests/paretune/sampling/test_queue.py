@@ -6,7 +6,7 @@ from helpers.plans import bound
 
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import PastTrial, TrialQueue, outcome_of
-from search_spaces.plan import MAX_SEEDS
+from search_spaces.parts.search import MAX_SEEDS
 
 
 def outcome(ending: str = "finished") -> SeedOutcome:

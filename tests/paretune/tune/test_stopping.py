@@ -16,7 +16,7 @@ from paretune.sampling.queue import TrialQueue
 from paretune.sampling.stopping import Rungs, rungs_for
 from paretune.tune.asha import RungScheduler
 from paretune.tune.assignment import TrialAssignment, assignment_of
-from search_spaces.plan import EarlyStopping
+from search_spaces.parts.early_stopping import EarlyStopping
 
 RULE = {"metric": "exact_match", "direction": "max", "grace_period": 100, "reduction_factor": 2}
 RUNGS = [100, 200, 400, 800]

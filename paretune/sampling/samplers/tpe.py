@@ -16,8 +16,8 @@ from optuna.samplers import TPESampler
 from optuna.samplers._tpe.sampler import default_gamma, default_gamma_multiobjective
 from optuna.trial import FrozenTrial
 
-from paretune.sampling.observations import Observations
-from paretune.sampling.parzen import ColumnwiseEstimator
+from paretune.sampling.samplers.observations import Observations
+from paretune.sampling.samplers.parzen import ColumnwiseEstimator
 
 MOST_OTHERS = 1000
 """So many of the trials that are not good are looked at, the latest.

@@ -14,9 +14,9 @@ from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.trial import TrialState
 
 from paretune.sampling.outcomes import SeedOutcome
-from paretune.sampling.parzen import ColumnwiseEstimator, log_mass
 from paretune.sampling.proposals import Proposer
-from paretune.sampling.tpe import KeptTPESampler
+from paretune.sampling.samplers.parzen import ColumnwiseEstimator, log_mass
+from paretune.sampling.samplers.tpe import KeptTPESampler
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

@@ -1,0 +1,1 @@
+"""Samplers of Optuna, as a plan names them."""
