@@ -6,7 +6,6 @@ tried before, is never handed out and never enters the sampler's model.
 
 from __future__ import annotations
 
-import json
 import random
 import warnings
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 
 import optuna
 from optuna.trial import TrialState
-from pydantic import JsonValue
 
 from paretune.plan.binding import BoundPlan, canonical
 from paretune.sampling.outcomes import (
@@ -24,7 +22,7 @@ from paretune.sampling.outcomes import (
     that_say_something,
     violation,
 )
-from search_spaces.dimensions import AnyDimension, Choice, IntRange
+from paretune.sampling.samplers.encoding import decode, encode, suggest
 from search_spaces.plan import Values
 from search_spaces.sampling import complete, fill
 
@@ -141,10 +139,10 @@ class Proposer:
 
     def _ask(self, given: Values) -> tuple[Values, optuna.Trial]:
         if given:
-            encoded = {name: _encode(self._plan.space[name], value) for name, value in given.items()}
+            encoded = {name: encode(self._plan.space[name], value) for name, value in given.items()}
             self._study.enqueue_trial(encoded)
         trial = self._study.ask()
-        return complete(self._plan, lambda name, dimension: _suggest(trial, name, dimension)), trial
+        return complete(self._plan, lambda name, dimension: suggest(trial, name, dimension)), trial
 
     def _may_train(self, values: Values) -> bool:
         return canonical(values) not in self._tried and self._bound.refusal(values) is None
@@ -157,41 +155,9 @@ class Proposer:
         return round(1000 * step / self._bound.config(values).steps)
 
 
-def _suggest(trial: optuna.Trial, name: str, dimension: AnyDimension) -> JsonValue:
-    """Let Optuna choose one value; the dimension's distribution is stated here and nowhere else."""
-    if isinstance(dimension, Choice):
-        return _decode(dimension, trial.suggest_categorical(name, _encoded_choices(dimension)))
-    if isinstance(dimension, IntRange):
-        return trial.suggest_int(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
-    drawn = trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
-    return dimension.snap(drawn)
-
-
 def _values_of(trial: optuna.Trial, bound: BoundPlan) -> Values:
-    decoded = {name: _decode(bound.plan.space[name], value) for name, value in trial.params.items()}
+    decoded = {name: decode(bound.plan.space[name], value) for name, value in trial.params.items()}
     return {**bound.plan.fixed, **decoded}
-
-
-def _encoded_choices(dimension: Choice) -> list[bool | int | float | str | None]:
-    return [_encode(dimension, value) for value in dimension.values]
-
-
-def _encode(dimension: AnyDimension, value: JsonValue) -> bool | int | float | str | None:
-    """Write a value for Optuna, which holds scalars only: lists and mappings become text."""
-    if _is_structured(dimension) or isinstance(value, list | dict):
-        return json.dumps(value, sort_keys=True)
-    return value
-
-
-def _decode(dimension: AnyDimension, value: JsonValue) -> JsonValue:
-    if _is_structured(dimension):
-        decoded: JsonValue = json.loads(str(value))
-        return decoded
-    return value
-
-
-def _is_structured(dimension: AnyDimension) -> bool:
-    return isinstance(dimension, Choice) and any(isinstance(v, list | dict) for v in dimension.values)
 
 
 def _make_sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
