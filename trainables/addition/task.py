@@ -73,6 +73,12 @@ class AdditionTask(BaseTask):
 
         compile_ahead(cast("AdditionConfig", config))
 
+    def to_compile(self, config: TrainingConfig) -> str | None:
+        """Return the name of the configuration's kernel, if it has one that is not compiled yet."""
+        from trainables.addition.native.choice import to_compile
+
+        return to_compile(cast("AdditionConfig", config))
+
     def diagnose(self) -> Sequence[Diagnosis]:
         """Say whether there is a native engine here, and what it has compiled so far."""
         from trainables.addition.native.diagnosis import diagnose

@@ -82,6 +82,16 @@ def library_for(shape_header: str, compiler: Compiler, *, scalar: str = "float")
     return library
 
 
+def missing_library(shape_header: str, compiler: Compiler, *, scalar: str = "float") -> str | None:
+    """Return the name of a shape's library if it is not in the cache; None if it is.
+
+    Raises:
+        CompilerError: there is no place for a cache.
+    """
+    name = _key(shape_header, compiler, scalar)
+    return None if (cache_folder() / f"{name}.so").exists() else name
+
+
 def cached_libraries() -> dict[Path, int]:
     """Return the libraries in the cache with their sizes in bytes, the one used longest ago first."""
     found = []

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from trainables.addition.config import AdditionConfig, why_torch
-from trainables.addition.native.cache import library_for
-from trainables.addition.native.compiler import CompilerError, find_compiler
+from trainables.addition.native.cache import library_for, missing_library
+from trainables.addition.native.compiler import Compiler, CompilerError, find_compiler
 from trainables.addition.native.kernel_shape import shape_header
 
 if TYPE_CHECKING:
@@ -53,12 +53,31 @@ def compile_ahead(config: AdditionConfig) -> None:
     Its trial finds it in the cache, or waits there until it is compiled. Where it cannot be compiled, the
     trial says why.
     """
-    if config.engine == "torch" or why_torch(config) or _why_not_auto(config):
-        return
-    compiler = find_compiler()
+    compiler = _compiler_for(config)
     if compiler is not None:
         with suppress(CompilerError):
             library_for(shape_header(config), compiler)
+
+
+def to_compile(config: AdditionConfig) -> str | None:
+    """Return the name of the kernel that a configuration's first trial on this machine's processor compiles.
+
+    None if it is in the cache, or if the native engine would not train it.
+    """
+    compiler = _compiler_for(config)
+    if compiler is None:
+        return None
+    try:
+        return missing_library(shape_header(config), compiler)
+    except CompilerError:
+        return None
+
+
+def _compiler_for(config: AdditionConfig) -> Compiler | None:
+    """Return the compiler of a configuration's kernel; None if PyTorch trains it on the processor."""
+    if config.engine == "torch" or why_torch(config) or _why_not_auto(config):
+        return None
+    return find_compiler()
 
 
 def _why_not_auto(config: AdditionConfig) -> str | None:
