@@ -15,14 +15,9 @@ import optuna
 from optuna.trial import TrialState
 
 from paretune.plan.binding import BoundPlan, canonical
-from paretune.sampling.outcomes import (
-    SeedOutcome,
-    has_constraint,
-    objective_values,
-    that_say_something,
-    violation,
-)
+from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.samplers.encoding import decode, encode, suggest
+from paretune.sampling.told import told_of
 from search_spaces.plan import Values
 from search_spaces.sampling import complete, fill
 
@@ -74,32 +69,19 @@ class Proposer:
         return None if found is None else self._accept(*found)
 
     def tell(self, number: int, outcomes: Sequence[SeedOutcome]) -> None:
-        """Report how all seeds of a configuration ended.
-
-        :mod:`paretune.sampling.outcomes` makes objectives of seeds, and says what each ending counts for. A
-        seed that early stopping ended counts with its last values, a lower bound of what it might
-        have reached. Where a cost of training is an objective, a configuration that did not buy
-        anything with it is told as infeasible. A configuration of which every seed was stopped early
-        is told as pruned at its last step, or the thousandths of its own steps where rungs are shares
-        of them, where Optuna can express that (one objective).
-        """
+        """Report how all seeds of a configuration ended; :mod:`paretune.sampling.told` says what is told."""
         trial = self._asked.pop(number, None)
         if trial is None:  # from an explicit list, which needs no sampler
             return
         searched = _values_of(trial, self._bound)
-        values = objective_values(self._bound, outcomes, self._bound.params(searched))
-        single = len(self._plan.objectives) == 1
-        told = that_say_something(outcomes)
-        if values is None:
-            self._study.tell(trial, state=TrialState.FAIL)
-            return
-        if has_constraint(self._bound):
-            trial.set_constraint("feasible", violation(self._bound, outcomes))
-        if single and all(outcome.ending == "stopped early" for outcome in told):
-            trial.report(values[0], self._how_far(searched, max(outcome.step for outcome in told)))
-            self._study.tell(trial, state=TrialState.PRUNED)
-        else:
-            self._study.tell(trial, values)
+        told = told_of(self._bound, outcomes, searched, self._bound.params(searched))
+        if told.violation is not None:
+            trial.set_constraint("feasible", told.violation)
+        if told.came_to is not None:
+            assert told.values is not None
+            trial.report(told.values[0], told.came_to)
+        # Of a pruned trial, Optuna takes the value from its report.
+        self._study.tell(trial, told.values if told.state == TrialState.COMPLETE else None, state=told.state)
 
     def replay(self, number: int, values: Values) -> None:
         """Take over a configuration that an earlier session handed out, as if just proposed.
@@ -146,13 +128,6 @@ class Proposer:
 
     def _may_train(self, values: Values) -> bool:
         return canonical(values) not in self._tried and self._bound.refusal(values) is None
-
-    def _how_far(self, values: Values, step: int) -> int:
-        """Return how far a trial has come on the scale on which early stopping compares trials."""
-        rule = self._plan.early_stopping
-        if rule is None or rule.at is None:
-            return step
-        return round(1000 * step / self._bound.config(values).steps)
 
 
 def _values_of(trial: optuna.Trial, bound: BoundPlan) -> Values:
