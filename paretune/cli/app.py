@@ -31,6 +31,7 @@ which you need them.
   paretune search search_spaces/quickstart.yaml
   paretune resume quickstart --trials 60
   paretune watch quickstart
+  paretune dashboard quickstart
   paretune list
   paretune answer quickstart
   paretune cliff quickstart --by n_heads

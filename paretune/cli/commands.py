@@ -15,6 +15,7 @@ MODULES = {
     "search": "paretune.cli.searches.search",
     "resume": "paretune.cli.searches.resume",
     "watch": "paretune.cli.searches.watch",
+    "dashboard": "paretune.cli.searches.dashboard",
     "list": "paretune.cli.searches.listing",
     "answer": "paretune.cli.answers.answer",
     "cliff": "paretune.cli.answers.cliff",

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "results" / "README.md").read_text()
 COMMANDS = (
-    *("check", "data", "search", "resume", "watch", "list"),
+    *("check", "data", "search", "resume", "watch", "dashboard", "list"),
     *("answer", "cliff", "regimes", "times", "effects"),
     *("rank", "frontier", "confirm", "report", "compare", "retrain"),
     *("evaluate", "add", "generate", "export", "task", "doctor", "schema"),
@@ -37,7 +37,7 @@ def test_every_command_has_help_with_an_example_and_json(command: str):
     assert done.code == 0
     assert re.search(rf"Examples?:\n +paretune {command}", done.out)
     # What prints no table and no verdict, or nothing but JSON, needs no option for it.
-    assert ("--json" in done.out) == (command not in ("watch", "schema"))
+    assert ("--json" in done.out) == (command not in ("watch", "dashboard", "schema"))
 
 
 def test_mistyped_command_is_refused_with_a_hint():

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from analysis.layout import TENSORBOARD_FOLDER
+from paretune.cli.beside import beside, interrupt_on_signals
 from paretune.cli.exits import OK
 from paretune.cli.options import DEFAULT_RESULTS, Results, RunName
 from paretune.record.run_folder import RunFolder
@@ -58,15 +55,14 @@ def watch(
     curves.mkdir(exist_ok=True)
     # What was found is told anew. Removed while TensorBoard looks on, it would not be shown again.
     shutil.rmtree(curves / FINDINGS_RUN, ignore_errors=True)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    interrupt_on_signals()
     typer.echo(f"TensorBoard on {curves}; Ctrl-C ends it.")
     if sum(path.is_dir() for path in curves.iterdir()) > _MOST_RUNS:
         typer.echo(f"Of more than {_MOST_RUNS} trials it draws only those that are ticked, at first none.")
     try:
         with (
-            _beside("paretune.record.findings_log", str(folder.path)),
-            _beside(
+            beside("paretune.record.findings_log", str(folder.path)),
+            beside(
                 "paretune.record.tensorboard_server",
                 *_options(folder, curves, host, port),
                 stderr=subprocess.PIPE,
@@ -89,28 +85,3 @@ def _options(folder: RunFolder, curves: Path, host: str, port: int | None) -> li
     options = [view, "--logdir", str(curves), "--host", host, "--samples_per_plugin", "text=1"]
     options += ["--reload_interval", "5", "--load_fast=false"]
     return options if port is None else [*options, "--port", str(port)]
-
-
-@contextmanager
-def _beside(module: str, *arguments: str, stderr: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Run a module of ours beside this process, and end it however this one is asked to end.
-
-    Its standard input stays open as long as this process lives, so that it can tell even where nothing here
-    can end it any more. A Ctrl-C of the terminal is for this process alone.
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        stdin=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        process_group=0,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
