@@ -52,6 +52,14 @@ class Column:
     meaning: str
 
 
+SEARCHES, SELECTS, ESTIMATES = "searches", "selects", "estimates"
+ROLES = {
+    SEARCHES: "placed without a question",
+    SELECTS: "helped to choose what the answer is about, and is left out of it",
+    ESTIMATES: "placed after that was chosen; the answer rests on these",
+}
+"""What a trial is for."""
+
 TRIAL_COLUMNS = (
     Column("trial", "", "the trial's name: configuration and seed number, as in c012-s0"),
     Column("configuration", "", "number of the configuration, counted from 0"),
@@ -59,6 +67,7 @@ TRIAL_COLUMNS = (
     Column("seed", "", "the seed itself"),
     Column("params", "parameters", "exact number of unique parameters"),
     Column("values", "", "the configuration: fixed and searched parameters"),
+    Column("role", "", "what it is for: searches, selects or estimates; missing means searches"),
     Column("ending", "", "how the trial ended; missing while it runs or when its search was killed"),
     Column("step", "steps", "last step that was reported"),
     Column("session", "", "number of the search's session that wrote the row, counted from 1"),

@@ -29,6 +29,9 @@ OUTCOMES: dict[Outcome, str] = {
 
 _OF_ENDING: dict[str, Outcome] = {"solved": "solved", "finished": "not learned", "diverged": "diverged"}
 
+SAYS_OUTCOME = frozenset(_OF_ENDING)
+"""Endings with which a trial's outcome is known."""
+
 KEPT_CHANCE = "kept_chance"
 """Column of a trial below the cut of early stopping that was randomly continued: the chance of that."""
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from search_spaces.dimensions import AnyDimension, describe
+from pydantic import JsonValue
+
+from search_spaces.deriving import (
+    derivation_mistakes,
+    possible_values,
+    sources_of,
+    stated_though_derived,
+)
+from search_spaces.dimensions import AnyDimension, Choice, describe
 from search_spaces.mistakes import KeyPath, Mistake, dotted
 
 if TYPE_CHECKING:
@@ -14,6 +22,9 @@ if TYPE_CHECKING:
 LONGEST_NAME = 40
 """Characters of a baseline's name: it has to fit into a cell of a table."""
 
+_FEW = 20
+"""Values of a derived parameter that are listed beside one that it never has."""
+
 
 def mistakes_in(plan: PlanDraft) -> list[Mistake]:
     """Return every contradiction between the parts of a plan that is well-formed in each of them."""
@@ -21,12 +32,14 @@ def mistakes_in(plan: PlanDraft) -> list[Mistake]:
         *_what_is_tried(plan),
         *_objectives(plan),
         *_without_target(plan),
+        *_question(plan),
         *(
             Mistake(("space", name), "is fixed too; a parameter is either fixed or searched")
             for name in plan.space
             if name in plan.fixed
         ),
-        *_conditions(plan),
+        *(underivable := derivation_mistakes(plan)),
+        *_conditions(plan, derivable=not underivable),
         *_baseline_names(plan),
         *_tried_first(plan),
         *_only(plan),
@@ -66,7 +79,50 @@ def _without_target(plan: PlanDraft) -> list[Mistake]:
     ]
 
 
-def _conditions(plan: PlanDraft) -> list[Mistake]:
+def _question(plan: PlanDraft) -> list[Mistake]:
+    """Find what keeps a question from being answered."""
+    if plan.question is None:
+        return []
+    place: KeyPath = ("question", plan.question.kind)
+    mistakes = []
+    if plan.target is None:
+        mistakes.append(
+            Mistake(place, "needs a target, which says what success is, such as target: {exact_match: 0.99}")
+        )
+    if plan.early_stopping is not None:
+        mistakes.append(
+            Mistake(
+                ("early_stopping",),
+                f"leaves outcomes unknown, but question.{plan.question.kind} is about them; leave out one",
+            )
+        )
+    return mistakes + (_places_seeds(plan) if plan.question.kind in ("cliff", "regimes") else [])
+
+
+def _places_seeds(plan: PlanDraft) -> list[Mistake]:
+    """Find what is said about trials that the question places itself."""
+    assert plan.question is not None
+    kind = plan.question.kind
+    mistakes = []
+    if not plan.space:
+        mistakes.append(Mistake(("question", kind), "needs a space, from which it takes configurations"))
+    if plan.search.seeds != 1:
+        mistakes.append(
+            Mistake(("search", "seeds"), f"is chosen by question.{kind}, trial by trial; leave it out")
+        )
+    if (regimes := plan.question.regimes) is not None and plan.space:
+        for key, name in (("rate", regimes.rate), ("by", regimes.by)):
+            if name not in plan.space:
+                had = ", ".join(plan.space)
+                mistakes.append(Mistake(("question", kind, key), f"is not searched; the space has {had}"))
+            elif key == "rate" and isinstance(plan.space[name], Choice):
+                mistakes.append(
+                    Mistake(("space", name), "must be a range, of type float or int, for question.regimes")
+                )
+    return mistakes
+
+
+def _conditions(plan: PlanDraft, *, derivable: bool) -> list[Mistake]:
     mistakes = []
     above = set(plan.fixed)
     for name, dimension in plan.space.items():
@@ -86,8 +142,29 @@ def _conditions(plan: PlanDraft) -> list[Mistake]:
                 mistakes.append(
                     Mistake(path, f"can never be {values}; {other} is fixed to {plan.fixed[other]!r}")
                 )
+            elif other in plan.derived and derivable:
+                mistakes += _derived_condition(plan, path, above, accepted)
         above.add(name)
     return mistakes
+
+
+def _derived_condition(
+    plan: PlanDraft, path: KeyPath, above: set[str], accepted: Sequence[JsonValue]
+) -> list[Mistake]:
+    """Find a condition on a derived value that is not known yet, or that never holds."""
+    name, other = str(path[1]), str(path[-1])
+    later = [source for source in sources_of(plan.derived, [other]) if source not in above]
+    if later:
+        return [
+            Mistake(path, f"{other} is derived from {later[0]}, which must stand above {name} in the space")
+        ]
+    can_be = possible_values(plan, other)
+    # Of a wide range these are examples.
+    if can_be and len({*map(repr, can_be)}) <= _FEW and not any(value in accepted for value in can_be):
+        values = " or ".join(map(repr, accepted))
+        listed = ", ".join(dict.fromkeys(map(repr, can_be)))
+        return [Mistake(path, f"can never be {values}; {other} is derived, and can be {listed}")]
+    return []
 
 
 def _baseline_names(plan: PlanDraft) -> list[Mistake]:
@@ -110,7 +187,9 @@ def _tried_first(plan: PlanDraft) -> list[Mistake]:
     for place, values in plan.tried_first.items():
         for name, value in values.items():
             path = (*place, name)
-            if name not in plan.space:
+            if name in plan.derived:
+                mistakes.append(stated_though_derived(plan, path, name))
+            elif name not in plan.space:
                 mistakes.append(Mistake(path, f"is not searched; the space has {', '.join(plan.space)}"))
             elif not plan.space[name].contains(value):
                 mistakes.append(Mistake(path, _outside(value, plan.space[name])))

@@ -10,8 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from search_spaces.consistency import mistakes_in
 from search_spaces.dimensions import STRICT, AnyDimension
+from search_spaces.parts.derived import Derived
 from search_spaces.parts.early_stopping import EarlyStopping
 from search_spaces.parts.limits import Constraints
+from search_spaces.parts.question import MOST_TRIALS, Question
 from search_spaces.parts.search import DEFAULT_TRIALS, MAX_SEEDS, Search
 
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -80,6 +82,9 @@ class PlanDraft(BaseModel):
     space: dict[str, AnyDimension] = Field(
         default_factory=dict, description="Parameters to be searched, each with its dimension."
     )
+    derived: dict[str, Derived] = Field(
+        default_factory=dict, description="Parameters that are computed from others, each with how."
+    )
     baselines: dict[str, Values] = Field(
         default_factory=dict,
         description="Named configurations that are tried before all others, and are named in tables and "
@@ -96,6 +101,11 @@ class PlanDraft(BaseModel):
         default_factory=Constraints, description="Configurations outside are never trained."
     )
     search: Search = Field(default_factory=lambda: Search(), description="How to choose, and how many.")
+    question: Question | None = Field(
+        None,
+        description="What is asked: trials are placed where they tell most of it, and the search ends with "
+        "the answer. Without it, `search` decides alone.",
+    )
     early_stopping: EarlyStopping | None = Field(
         None, description="Rungs at which weak trials end; without it every trial uses its budget."
     )
@@ -128,6 +138,8 @@ class PlanDraft(BaseModel):
     def configurations(self) -> int:
         """How many configurations the search trains, each with all of its seeds."""
         trials = self.search.trials
+        if self.question is not None:
+            return MOST_TRIALS if trials is None else trials
         if self.only:
             return len(self.only) if trials is None else min(len(self.only), trials // self.search.seeds)
         return (max(DEFAULT_TRIALS, self.search.seeds) if trials is None else trials) // self.search.seeds

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from paretune.record.events import Listener
-    from paretune.sampling.queue import PastTrial
+    from paretune.sampling.history import PastTrial
     from search_spaces.plan import Plan
 
 

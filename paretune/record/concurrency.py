@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
-from paretune.sampling.queue import TrialSpec
+from paretune.sampling.history import TrialSpec
 
 _ENOUGH = 0.8
 """The share of the trials asked for that should run at a time."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from paretune.record.endings import TrialEnding
-from paretune.sampling.queue import TrialSpec
+from paretune.sampling.history import TrialSpec
 
 Row = Mapping[str, Any]
 

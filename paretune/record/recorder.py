@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from analysis.layout import SEARCHES
 from analysis.store import RowStore
 from paretune.record.endings import TrialEnding
 from paretune.record.events import WARNINGS, Row
-from paretune.sampling.queue import PastTrial, TrialSpec, outcome_of
+from paretune.sampling.history import PastTrial, TrialSpec
+from paretune.sampling.queue import outcome_of
 
 TO_BE_DONE = frozenset({None, TrialEnding.INTERRUPTED, TrialEnding.FAILED})
 """Endings with which a trial is done, or done again, when a search is resumed."""
@@ -41,6 +43,7 @@ class Recorder:
             "seed": trial.seed,
             "params": trial.params,
             "values": trial.values,
+            "role": trial.role,
             "ending": None,
             "session": self._session,
             "checkpoint": self._relative(trial.resume_from),
@@ -109,6 +112,7 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
             seed=row["seed"],
             values=row["values"],
             params=row["params"],
+            role=row.get("role", SEARCHES),
             resume_from=None if checkpoint is None else str(store.folder / checkpoint),
         )
         ending = row.get("ending")

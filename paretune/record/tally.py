@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
-from paretune.sampling.queue import PastTrial, TrialSpec
+from paretune.sampling.history import PastTrial, TrialSpec
 
 
 class Tally:

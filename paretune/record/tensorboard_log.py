@@ -19,7 +19,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
 from paretune.record.tensorboard_view import RESULTS
-from paretune.sampling.queue import TrialSpec
+from paretune.sampling.history import TrialSpec
 from trainables.contract import LOOP_METRICS
 
 _SHOWN_HPARAMS = 5

@@ -1,4 +1,4 @@
-"""From configurations to trials: every configuration with all of its seeds, and back to the sampler.
+"""The trials of a search, one after the other: what a strategy places, and what an earlier session left over.
 
 In-process and free of Ray: the Tune searcher is a thin adapter around it.
 """
@@ -6,54 +6,31 @@ In-process and free of Ray: the Tune searcher is a thin adapter around it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from analysis.layout import TrialEnding
 from paretune.plan.binding import BoundPlan
+from paretune.sampling.history import History, PastTrial, Placement, TrialSpec
 from paretune.sampling.outcomes import SeedOutcome
-from paretune.sampling.proposals import Proposer
-from search_spaces.plan import Values
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialSpec:
-    """One trial: a configuration, a seed, and where to go on from if it was begun before."""
-
-    label: str
-    configuration: int
-    seed_index: int
-    seed: int
-    values: Values
-    params: int
-    resume_from: str | None = None
-
-    @staticmethod
-    def label_of(configuration: int, seed_index: int) -> str:
-        """Return the trial's name, such as ``c012-s0``."""
-        return f"c{configuration:03d}-s{seed_index}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PastTrial:
-    """A trial that an earlier session of the same search began."""
-
-    spec: TrialSpec
-    outcome: SeedOutcome | None
-    """None if it is still to be ended, or to be run again."""
+from paretune.sampling.strategies import Progress, strategy_of
 
 
 class TrialQueue:
-    """Hands out the trials of a plan and tells the sampler when a configuration is complete."""
+    """Hands out the trials of a plan, and tells its strategy how they ended.
+
+    Args:
+        bound: the plan.
+        past: the trials of earlier sessions, those of a configuration together, in the order of
+            configurations and seeds.
+    """
 
     def __init__(self, bound: BoundPlan, past: list[PastTrial] | None = None) -> None:
         self._bound = bound
-        self._proposer = Proposer(bound)
-        self._waiting: list[TrialSpec] = []
+        self._history = History()
+        self._strategy = strategy_of(bound)
+        self._left_over: list[TrialSpec] = []
         self._running: dict[str, TrialSpec] = {}
-        self._outcomes: dict[int, list[SeedOutcome]] = {}
-        self._configurations = 0
-        self._exhausted = False
+        self._most = bound.plan.trials
         self._take_over(past or [])
 
     @property
@@ -63,65 +40,66 @@ class TrialQueue:
 
     @property
     def exhausted(self) -> bool:
-        """True when no trial is left to hand out."""
-        return not self._waiting and (
-            self._exhausted or self._configurations >= self._bound.plan.configurations
-        )
+        """True when no trial is left to hand out, whatever becomes of those that run."""
+        if self._left_over:
+            return False
+        return self._history.handed_out >= self._most or self._strategy.is_over(self._history)
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the plan's question is answered; None if it has none."""
+        return self._strategy.progress(self._history)
 
     def next(self) -> TrialSpec | None:
-        """Return the next trial, or None when all have been handed out."""
-        if not self._waiting and not self.exhausted:
-            proposal = self._proposer.propose()
-            if proposal is None:
-                self._exhausted = True
+        """Return the next trial, or None if there is none now: either none is left, see :attr:`exhausted`,
+        or the strategy waits for one that runs."""
+        if self._left_over:
+            spec = self._left_over.pop(0)
+        else:
+            placement = None if self.exhausted else self._strategy.next(self._history)
+            if placement is None:
                 return None
-            self._configurations += 1
-            self._waiting = self._all_seeds(proposal.number, proposal.values)
-        if not self._waiting:
-            return None
-        spec = self._waiting.pop(0)
+            spec = self._spec_of(placement)
+            self._history.note(spec)
         self._running[spec.label] = spec
         return spec
 
     def ended(self, label: str, outcome: SeedOutcome) -> None:
-        """Take note of how a trial ended; with a configuration's last seed the sampler is told."""
+        """Take note of how a trial ended."""
         spec = self._running.pop(label)
-        outcomes = self._outcomes.setdefault(spec.configuration, [])
-        outcomes.append(outcome)
-        if len(outcomes) == self._bound.plan.search.seeds:
-            self._proposer.tell(spec.configuration, outcomes)
+        self._history.note_end(spec, outcome)
+        self._strategy.ended(self._history, spec.configuration)
 
-    def _all_seeds(self, configuration: int, values: Values) -> list[TrialSpec]:
-        params = self._bound.params(values)
-        return [
-            TrialSpec(
-                label=TrialSpec.label_of(configuration, index),
-                configuration=configuration,
-                seed_index=index,
-                seed=self._bound.plan.trial_seed(index),
-                values=values,
-                params=params,
-            )
-            for index in range(self._bound.plan.search.seeds)
-        ]
+    def _spec_of(self, placement: Placement) -> TrialSpec:
+        number = placement.number
+        if number is None:
+            number = len(self._history.configurations)
+        return TrialSpec(
+            label=TrialSpec.label_of(number, placement.seed_index),
+            configuration=number,
+            seed_index=placement.seed_index,
+            seed=self._bound.plan.trial_seed(placement.seed_index),
+            values=placement.values,
+            params=self._bound.params(placement.values),
+            role=placement.role,
+        )
 
     def _take_over(self, past: list[PastTrial]) -> None:
+        """Bring the history, and the strategy, to where the earlier sessions left them."""
         by_configuration: dict[int, list[PastTrial]] = {}
         for trial in past:
             by_configuration.setdefault(trial.spec.configuration, []).append(trial)
         for number in sorted(by_configuration):
-            begun = {trial.spec.seed_index: trial for trial in by_configuration[number]}
-            values = next(iter(begun.values())).spec.values
-            self._proposer.replay(number, values)
-            self._configurations += 1
-            for spec in self._all_seeds(number, values):
-                earlier = begun.get(spec.seed_index)
-                if earlier is not None and earlier.outcome is not None:
-                    self._running[spec.label] = spec
-                    self.ended(spec.label, earlier.outcome)
+            trials = by_configuration[number]
+            for trial in trials:
+                self._history.note(trial.spec)
+            self._strategy.replay(self._history, number)
+            for trial in trials:
+                if trial.outcome is None:
+                    self._left_over.append(trial.spec)
                 else:
-                    resume_from = None if earlier is None else earlier.spec.resume_from
-                    self._waiting.append(replace(spec, resume_from=resume_from))
+                    self._history.note_end(trial.spec, trial.outcome)
+                    self._strategy.ended(self._history, number)
 
 
 def outcome_of(ending: TrialEnding, row: Mapping[str, Any], metrics: set[str]) -> SeedOutcome:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
-from paretune.sampling.queue import PastTrial, TrialSpec
+from paretune.sampling.history import PastTrial, TrialSpec
 from paretune.terminal.remaining import Lengths, Work, percent_of, seconds_left
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from analysis.text import duration, number, plural, roughly, values_text, values
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import ENDINGS, TrialEnding
 from paretune.record.events import WARNINGS, Row
-from paretune.sampling.queue import TrialSpec
+from paretune.sampling.history import TrialSpec
 from paretune.terminal.board import Best, Board, RunningTrial
 from paretune.terminal.columns import GAP, aligned, width_of
 from search_spaces.plan import Values

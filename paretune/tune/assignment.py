@@ -10,7 +10,7 @@ from typing import Any
 from analysis.layout import PREFIXES_FOLDER
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
-from paretune.sampling.queue import TrialSpec
+from paretune.sampling.history import TrialSpec
 from trainables.contract import Target
 
 

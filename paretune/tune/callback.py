@@ -13,7 +13,7 @@ from ray.tune import Callback
 
 from paretune.record.endings import TrialEnding, ending_of
 from paretune.record.events import Listener, Row
-from paretune.sampling.queue import TrialSpec
+from paretune.sampling.history import TrialSpec
 from paretune.tune.assignment import label_of
 
 

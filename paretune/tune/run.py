@@ -27,7 +27,8 @@ from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
 from paretune.record.tally import Tally
 from paretune.record.tensorboard_log import TensorBoardLog
-from paretune.sampling.queue import PastTrial, TrialQueue, TrialSpec
+from paretune.sampling.history import PastTrial, TrialSpec
+from paretune.sampling.queue import TrialQueue
 from paretune.sampling.stopping import Rungs, rungs_for
 from paretune.tune.asha import RungScheduler
 from paretune.tune.assignment import assignment_of, label_of

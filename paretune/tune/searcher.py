@@ -8,7 +8,8 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from paretune.record.endings import ending_of
-from paretune.sampling.queue import TrialQueue, TrialSpec, outcome_of
+from paretune.sampling.history import TrialSpec
+from paretune.sampling.queue import TrialQueue, outcome_of
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]
@@ -43,7 +44,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             return None
         spec = self._queue.next()
         if spec is None:
-            return str(Searcher.FINISHED)
+            return str(Searcher.FINISHED) if self._queue.exhausted else None
         self._labels[trial_id] = spec.label
         return self._assign(spec)
 

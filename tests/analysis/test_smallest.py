@@ -22,8 +22,8 @@ from analysis.ranking import cheapest, ranking, reaches_target, smallest, smalle
 from analysis.rows import SearchRows
 from paretune.cli.answers.rank import rank
 from paretune.confirm.retraining import choose
+from paretune.sampling.history import PastTrial, TrialSpec
 from paretune.sampling.outcomes import SeedOutcome
-from paretune.sampling.queue import PastTrial, TrialSpec
 from paretune.terminal.board import Board
 from paretune.terminal.display import details
 

@@ -7,7 +7,8 @@ from helpers.plans import bound
 
 from paretune.record.concurrency import Concurrency, ConcurrencyMeter
 from paretune.record.endings import TrialEnding
-from paretune.sampling.queue import TrialQueue, TrialSpec
+from paretune.sampling.history import TrialSpec
+from paretune.sampling.queue import TrialQueue
 
 
 class Timeline:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from helpers.plans import bound
 
+from paretune.sampling.history import PastTrial
 from paretune.sampling.outcomes import SeedOutcome
-from paretune.sampling.queue import PastTrial, TrialQueue, outcome_of
+from paretune.sampling.queue import TrialQueue, outcome_of
 from search_spaces.parts.search import MAX_SEEDS
 
 

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from analysis.text import duration, roughly, values_text
 from paretune.plan.binding import BoundPlan
+from paretune.sampling.history import PastTrial
 from paretune.sampling.outcomes import SeedOutcome
-from paretune.sampling.queue import PastTrial, TrialQueue
+from paretune.sampling.queue import TrialQueue
 from paretune.terminal.board import Board, RunningTrial
 from paretune.terminal.display import LineDisplay, LiveDisplay, details, headline, running_lines
 from paretune.terminal.progress import SeedProgress

@@ -1,0 +1,115 @@
+"""What a search has handed out, and what came of it: all that a strategy decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from analysis.layout import SEARCHES, SELECTS, TrialEnding
+from paretune.sampling.outcomes import SeedOutcome
+from search_spaces.plan import Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """One trial: a configuration, a seed, and where to go on from if it was begun before."""
+
+    label: str
+    configuration: int
+    seed_index: int
+    seed: int
+    values: Values
+    params: int
+    role: str = SEARCHES
+    """What it is for; one of :data:`analysis.layout.ROLES`."""
+    resume_from: str | None = None
+
+    @staticmethod
+    def label_of(configuration: int, seed_index: int) -> str:
+        """Return the trial's name, such as ``c012-s0``."""
+        return f"c{configuration:03d}-s{seed_index}"
+
+
+@dataclass(kw_only=True)
+class Tried:
+    """A configuration of which trials were handed out."""
+
+    number: int
+    values: Values
+    params: int
+    roles: dict[int, str] = field(default_factory=dict)
+    """The role of each seed that was handed out, by its index."""
+    outcomes: dict[int, SeedOutcome] = field(default_factory=dict)
+    """How the seeds ended, by index; those that run are missing."""
+
+    @property
+    def next_seed(self) -> int:
+        """The index of the seed that would be next."""
+        return max(self.roles, default=-1) + 1
+
+    def endings(self, role: str | None = None) -> Iterator[TrialEnding]:
+        """Yield the endings of its seeds of one role, or of all, in the order of the seeds."""
+        for index in sorted(self.outcomes):
+            if role is None or self.roles[index] == role:
+                yield self.outcomes[index].ending
+
+    def running(self, role: str | None = None) -> int:
+        """Return how many of its seeds run."""
+        return sum(
+            index not in self.outcomes and (role is None or told == role)
+            for index, told in self.roles.items()
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a strategy wants the next trial."""
+
+    values: Values
+    """The configuration, complete."""
+    role: str = SEARCHES
+    seed_index: int
+    number: int | None = None
+    """The configuration's number, if it was tried before."""
+
+
+@dataclass
+class History:
+    """The configurations that were tried, by number; and how many trials were handed out."""
+
+    configurations: dict[int, Tried] = field(default_factory=dict)
+    handed_out: int = 0
+    """How many trials were handed out."""
+
+    def given(self, role: str) -> int:
+        """Return how many trials of a role were handed out."""
+        return sum(list(tried.roles.values()).count(role) for tried in self.configurations.values())
+
+    def selecting(self) -> int:
+        """Return how many trials of the role that selects run."""
+        return sum(tried.running(SELECTS) for tried in self.configurations.values())
+
+    def note(self, spec: TrialSpec) -> None:
+        """Take note that a trial was handed out."""
+        tried = self.configurations.setdefault(
+            spec.configuration, Tried(number=spec.configuration, values=spec.values, params=spec.params)
+        )
+        tried.roles[spec.seed_index] = spec.role
+        self.handed_out += 1
+
+    def note_end(self, spec: TrialSpec, outcome: SeedOutcome) -> None:
+        """Take note of how a trial ended."""
+        self.configurations[spec.configuration].outcomes[spec.seed_index] = outcome
+
+    def number_of(self, values: Mapping[str, object]) -> int | None:
+        """Return the number of a configuration that was tried; None if it was not."""
+        return next((n for n, tried in self.configurations.items() if tried.values == values), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastTrial:
+    """A trial that an earlier session of the same search began."""
+
+    spec: TrialSpec
+    outcome: SeedOutcome | None
+    """None if it is still to be ended, or to be run again."""

@@ -1,0 +1,25 @@
+"""Strategies: where the next trial of a search goes, and when the search is over.
+
+A strategy decides by the history alone, whatever order trials ended in; what it draws depends on the search's
+seed and on how many trials were handed out. So a resumed search decides as an uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+from paretune.plan.binding import BoundPlan
+from paretune.sampling.strategies.strategy import Progress, Strategy
+
+__all__ = ["Progress", "Strategy", "strategy_of"]
+
+
+def strategy_of(bound: BoundPlan) -> Strategy:
+    """Return the strategy of a plan: that of its question, or its sampler with all seeds of each
+    configuration."""
+    question = bound.plan.question
+    if question is not None and question.cliff is not None:
+        from paretune.sampling.strategies.cliff import CliffStrategy
+
+        return CliffStrategy(bound, question.cliff)
+    from paretune.sampling.strategies.sampled import Sampled
+
+    return Sampled(bound)
