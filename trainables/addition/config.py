@@ -8,7 +8,9 @@ from pydantic import BaseModel, Field, model_validator
 
 from trainables.addition.layout import FormatName, Layout, layout_of
 from trainables.config import STRICT, TrainingConfig
+from trainables.demand import FIELDS, Demand, memory_of, samples_together
 from trainables.transformer.counting import count_parameters
+from trainables.transformer.demand import flops_per_token, kept_per_sample
 from trainables.transformer.shape import TransformerShape
 
 MAX_DIGITS = 18
@@ -196,6 +198,23 @@ class AdditionConfig(TransformerShape, TrainingConfig):
         layout = self.layout
         return count_parameters(self, vocabulary=layout.vocabulary, positions=layout.positions)
 
+    @property
+    def demand(self) -> Demand:
+        """Memory and operations that training needs, as PyTorch computes; the native engine keeps less."""
+        layout, samples = self.layout, samples_together(self)
+        parameters = sum(self.parameter_table().values())
+        kept = kept_per_sample(
+            self,
+            vocabulary=layout.vocabulary,
+            read=layout.input_length,
+            answered=layout.answer_length,
+            looks_up=samples > layout.vocabulary and self.dropout == 0,
+        )
+        return Demand(
+            memory=memory_of(self, parameters=parameters, averages=2 * parameters, kept=samples * kept),
+            flops_per_token=flops_per_token(self, vocabulary=layout.vocabulary, read=layout.input_length),
+        )
+
     def phases(self) -> list[tuple[int, tuple[int, int]]]:
         """Return (last step, (fewest digits, most digits)) of each phase, in order.
 
@@ -246,3 +265,6 @@ SIZE_FIELDS: frozenset[str] = frozenset(
     }
 )
 """Fields that the parameter count, or the configuration's validity, depends on."""
+
+DEMAND_FIELDS = SIZE_FIELDS | FIELDS
+"""Fields that memory and operations depend on."""

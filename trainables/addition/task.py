@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from trainables.addition.config import SIZE_FIELDS, AdditionConfig
+from trainables.addition.config import DEMAND_FIELDS, SIZE_FIELDS, AdditionConfig
 from trainables.base import BaseTask
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Diagnosis, Metric
+from trainables.demand import Demand
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,7 @@ class AdditionTask(BaseTask):
     name = "addition"
     config_class: type[TrainingConfig] = AdditionConfig
     size_fields = SIZE_FIELDS
+    demand_fields = DEMAND_FIELDS
     abilities: Mapping[str, Callable[..., Any]] = {"add": _add, "adderboard": _adderboard}
     metrics: tuple[Metric, ...] = (
         Metric(
@@ -66,6 +68,10 @@ class AdditionTask(BaseTask):
     def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
         """Return the exact number of unique parameters by component."""
         return cast("AdditionConfig", config).parameter_table()
+
+    def demand(self, config: TrainingConfig) -> Demand:
+        """Return what training a configuration needs in PyTorch; the native engine needs less memory."""
+        return cast("AdditionConfig", config).demand
 
     def compile_ahead(self, config: TrainingConfig) -> None:
         """Compile the configuration's kernel, if there will be one."""

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from trainables.config import STRICT, TrainingConfig
-from trainables.gpt2.shape import GPT2Shape
+from trainables.demand import FIELDS, Demand, memory_of, samples_together
+from trainables.gpt2.shape import LOGITS_AT_A_TIME, SIZE_FIELDS, GPT2Shape
 
 PYTHON = "python"
 """The data set that is built from the running Python on first use."""
@@ -130,6 +131,35 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         # In integers: a product of floats could be rounded to just above an integer, and up by a token.
         return last - (last - first) * (self.steps - step) // (self.steps - 1)
 
+    def flops_per_token_at(self, step: int) -> float:
+        """Return operations per token as PaLM counts them: 6 per weight, 12 per attended feature.
+
+        Every token is assumed to attend to the step's whole window: positions hidden by the causal mask
+        and documents count too.
+        """
+        reach = min(self.context, self.window_at(step))
+        return 6 * self.active_parameters + 12 * len(self.attention_layers) * self.d_model * reach
+
+    @property
+    def demand(self) -> Demand:
+        """Memory and operations that training needs; attention reaches furthest at the last step."""
+        parameters = sum(self.parameter_table().values())
+        by_muon = self.block_matrices if self.optimizer == "muon" else 0
+        tokens = samples_together(self) * self.context
+        # Parts of very many logits are computed once more in the backward pass.
+        logits = min(tokens * self.vocabulary * (2 if self.logit_cap else 1), LOGITS_AT_A_TIME)
+        # Weights of queries, keys and values are copied into one matrix.
+        joined = len(self.attention_layers) * 3 * self.d_model**2
+        return Demand(
+            memory=memory_of(
+                self,
+                parameters=parameters,
+                averages=2 * (parameters - by_muon) + by_muon,
+                kept=tokens * self.kept_per_token + logits + joined,
+            ),
+            flops_per_token=self.flops_per_token_at(self.steps),
+        )
+
     @model_validator(mode="after")
     def _window_in_order(self) -> Self:
         if self.window is not None and not 1 <= self.window[0] <= self.window[1]:
@@ -153,3 +183,7 @@ class GPT2Config(GPT2Shape, TrainingConfig):
                 f"(val_tokens={self.val_tokens}, context={self.context})"
             )
         return self
+
+
+DEMAND_FIELDS = SIZE_FIELDS | FIELDS | {"optimizer", "window"}
+"""Fields that memory and operations depend on."""

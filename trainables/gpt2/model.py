@@ -12,12 +12,9 @@ from torch.utils.checkpoint import checkpoint
 
 from trainables.activations import gelu_
 from trainables.gpt2.masks import Attend, Mask
-from trainables.gpt2.shape import GPT2Shape
+from trainables.gpt2.shape import LOGITS_AT_A_TIME, GPT2Shape
 
 ROTARY_BASE = 10_000.0
-
-LOGITS_AT_A_TIME = 2**26
-"""Logits in memory at a time: 256 MiB in float32, several times that with temporaries."""
 
 
 def rms_norm(x: Tensor) -> Tensor:

@@ -14,6 +14,9 @@ GATE_WIDTH = 12
 VALUE_TABLES = 3
 """Value embeddings of the published run."""
 
+LOGITS_AT_A_TIME = 2**26
+"""Logits in memory at a time: 256 MiB in float32, several times that with temporaries."""
+
 Layers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False)]
 
 
@@ -172,6 +175,28 @@ class GPT2Shape(BaseModel):
             + (self.n_layers - len(self.without_mlp)) * 2 * d * self.d_ff
             + self.vocabulary * d
         )
+
+    @property
+    def block_matrices(self) -> int:
+        """Parameters in matrices of the blocks, which optimizer muon trains by Muon."""
+        return self.active_parameters - self.vocabulary * self.d_model
+
+    @property
+    def kept_per_token(self) -> int:
+        """Numbers of a token that a forward pass keeps for the backward pass, those of the logits left out.
+
+        A matrix product keeps its input, a norm its input, attention its inputs, its output and a number for
+        each head, and an activation its input.
+        """
+        d = self.d_model
+        attention = 5 * d + self.n_heads  # input, queries, keys, values, output
+        # Queries and keys that are turned or normalised are kept as they were too.
+        attention += 3 * d * (self.position != "learned" or self.qk_norm) + d * self.attention_gates
+        mlp = 2 * self.d_ff + (0 if self.parallel_blocks else d)
+        norms = d if self.parallel_blocks else 2 * d
+        mixing = d * (self.embedding_mixing + bool(self.value_table_of))
+        attending, feeding = len(self.attention_layers), self.n_layers - len(self.without_mlp)
+        return attending * attention + feeding * mlp + self.n_layers * (norms + mixing) + 2 * d
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from trainables.base import BaseTask
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Diagnosis, Metric
-from trainables.gpt2.config import GPT2Config
+from trainables.demand import Demand
+from trainables.gpt2.config import DEMAND_FIELDS, GPT2Config
 from trainables.gpt2.shape import SIZE_FIELDS
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class GPT2Task(BaseTask):
     name = "gpt2"
     config_class: type[TrainingConfig] = GPT2Config
     size_fields = SIZE_FIELDS
+    demand_fields = DEMAND_FIELDS
     abilities: Mapping[str, Callable[..., Any]] = {"generate": _generate}
     metrics: tuple[Metric, ...] = (
         Metric(
@@ -65,6 +67,10 @@ class GPT2Task(BaseTask):
     def parameter_table(self, config: TrainingConfig) -> dict[str, int]:
         """Return the exact number of unique parameters by component."""
         return cast("GPT2Config", config).parameter_table()
+
+    def demand(self, config: TrainingConfig) -> Demand:
+        """Return what training a configuration needs."""
+        return cast("GPT2Config", config).demand
 
     def prepare(self, config: TrainingConfig) -> None:
         """Check the data set, every token of it, or build it if it is that of Python."""

@@ -58,14 +58,8 @@ class GPT2Workload:
         return self._config.context
 
     def flops_per_token(self, step: int) -> float:
-        """Return operations per token as PaLM counts them: 6 per weight, 12 per attended feature.
-
-        Every token is assumed to attend to the step's whole window: positions hidden by the causal mask
-        and documents count too.
-        """
-        config = self._config
-        reach = min(config.context, config.window_at(step))
-        return 6 * config.active_parameters + 12 * len(config.attention_layers) * config.d_model * reach
+        """Return operations per token as PaLM counts them."""
+        return self._config.flops_per_token_at(step)
 
     @property
     def notes(self) -> Mapping[str, Any]:
