@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.text import duration, plural
 from paretune.plan.binding import BoundPlan
@@ -33,6 +33,10 @@ class Clocked:
     measurement: Measurement
     times: TrialTimes
     slots: Slots
+
+    def of(self, bound: BoundPlan) -> Clocked:
+        """Return the same for the plan with other numbers of trials and seeds."""
+        return replace(self, bound=bound)
 
     @property
     def simulation(self) -> Simulation:

@@ -56,6 +56,12 @@ class Simulation:
         self._seeds = seeds
         self._slots = slots
 
+    def with_seeds(self, seeds: int) -> Simulation:
+        """Return the same searches with another number of seeds."""
+        return Simulation(
+            self._times, first=self._first, is_list=self._is_list, seeds=seeds, slots=self._slots
+        )
+
     def seconds(self, configurations: int) -> Range:
         """Return the seconds of a search of so many configurations whose trials use their budgets."""
         ends = [max(self._ends(run, configurations)) for run in range(_SIMULATIONS)]

@@ -1,4 +1,4 @@
-"""Time spans, read as people type them (``2h``, ``90min``, ``1h30min``) and written as far as they are known."""
+"""Time spans, read as people type them (``2h``, ``90min``, ``1h30min``), and written as far as known."""
 
 from __future__ import annotations
 

@@ -1,0 +1,206 @@
+"""What a search is expected to do within a time, told before it begins, and compared with what it did."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from analysis.cliff.foresight import Foresight, foresee
+from analysis.text import duration, plural, rounded_percent
+from paretune.errors import InputError
+from paretune.timing.deadline import CLOSING_SECONDS
+from paretune.timing.estimate import Clocked, ends_early
+from paretune.timing.spans import about
+
+_MOST = 20_000
+"""Configurations that are simulated at most, where a file leaves their number open."""
+
+_SEEDS_FROM = {4: 160, 3: 60, 2: 16}
+"""How many seeds each configuration gets where a file leaves that open, by the trials there is time for: with
+fewer trials there would be too few configurations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a search is expected to do within a time.
+
+    >>> import paretune
+    >>> search = paretune.search("search_spaces/quickstart.yaml", within="2min", progress=False)
+    >>> search.session.outlook.within
+    120.0
+    """
+
+    within: float
+    """Seconds that were given."""
+    trials: int
+    """Trials that are expected to end in time, if each uses its budget."""
+    low: int
+    """Of ten simulated searches, one ends fewer."""
+    high: int
+    """Of ten simulated searches, one ends more."""
+    planned: int
+    """Trials that the search has left to do."""
+    seconds: float
+    """Seconds from the command to the end."""
+    seeds: int
+    """Trials of each configuration."""
+    at_a_time: int
+    ends_early: bool
+    """Whether trials can end before their budgets do."""
+    opened: tuple[str, ...] = ()
+    """What the file leaves open and the time decides: ``trials``, ``seeds``."""
+    precision: float | None = None
+    """How precisely the size at which half of the seeds learn is likely to be found, as a share."""
+    chance: float | None = None
+    """The chance of that."""
+    measured: int = 0
+    """Configurations that were measured."""
+    measuring: float = 0.0
+    """Seconds that measuring took."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that is planned is expected to end in time."""
+        return not self.opened and self.low >= self.planned
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is said before the search begins."""
+        measured = f"Measured {plural(self.measured, 'configuration')} in {duration(self.measuring)}."
+        return [f"{measured} {self._told_trials}", *self._told_answer]
+
+    def compared(self, ended: int, cut: int, seconds: float) -> str:
+        """Return how good the forecast was.
+
+        Args:
+            ended: trials that ended.
+            cut: trials that still ran when the time was over.
+            seconds: from the command to the end.
+        """
+        least = "at least " if self.ends_early and not self.is_whole else ""
+        most = "at most " if self.ends_early and self.is_whole else ""
+        told = f"Forecast: {least}{plural(self.trials, 'trial')} in {most}{about(self.seconds)}"
+        rest = f"; {cut} still ran when the time was over" if cut else ""
+        return f"{told}. {ended} ended in {duration(seconds)} of {duration(self.within)}{rest}."
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what the provenance of the session keeps."""
+        return {name: round(v, 3) if isinstance(v, float) else v for name, v in asdict(self).items()}
+
+    @property
+    def _told_trials(self) -> str:
+        given = duration(self.within)
+        at_a_time = f"{plural(self.at_a_time, 'trial')} at a time"
+        if self.is_whole:
+            most = "at most about" if self.ends_early else "about"
+            return (
+                f"All {plural(self.planned, 'trial')} are expected to end within {given}, after {most} "
+                f"{about(self.seconds)}, {at_a_time}."
+            )
+        of = "" if "trials" in self.opened else f" of {self.planned:,}"
+        each = f", {plural(self.seeds, 'seed')} of each configuration" if self.seeds > 1 else ""
+        opened = f" (the file leaves {' and '.join(self.opened)} open)" if self.opened else ""
+        more = " More will, where trials end at the target or are stopped early." if self.ends_early else ""
+        return (
+            f"Within {given}, about {self.trials:,}{of} trials ({self.low:,} to {self.high:,}) are expected to "
+            f"end, {at_a_time}{each}{opened}.{more}"
+        )
+
+    @property
+    def _told_answer(self) -> list[str]:
+        if self.chance is None or self.precision is None:
+            return []
+        taken = "if it lies amid these sizes and 10 to 90 % learn within a factor of 4"
+        return [
+            f"They would give the size at which half of the seeds learn to within "
+            f"{rounded_percent(self.precision)} with a chance of {rounded_percent(self.chance)}, {taken}."
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What the time decides where the file leaves it open."""
+
+    trials: int | None = None
+    seeds: int | None = None
+
+
+def opened(clock: Clocked, left: float) -> Opened:
+    """Return how many trials and seeds there is time for, where the file states neither.
+
+    Twice as many trials as are expected are planned where they can end early: the deadline ends the search.
+
+    Args:
+        clock: the plan, measured.
+        left: seconds of the search, its start-up included.
+    """
+    plan = clock.bound.plan
+    if plan.search.trials is not None or plan.only or plan.question is not None:
+        return Opened()
+    by_one = clock.simulation.with_seeds(1).trials(_MOST, left).value
+    seeds = plan.search.seeds
+    may_have_more = plan.target is not None and "seeds" not in plan.search.model_fields_set
+    if may_have_more:
+        seeds = next((count for count, least in _SEEDS_FROM.items() if by_one >= least), 1)
+    expected = clock.simulation.with_seeds(seeds).trials(_MOST, left).high
+    room = 2.0 if ends_early(clock) else 1.2
+    configurations = max(int(room * expected / seeds), 1)
+    return Opened(trials=configurations * seeds, seeds=seeds if may_have_more else None)
+
+
+def outlook_of(
+    clock: Clocked, *, within: float, spent: float, to_do: int | None = None, opened: tuple[str, ...] = ()
+) -> Outlook:
+    """Return what a search is expected to do.
+
+    Args:
+        clock: the plan, measured.
+        within: seconds that were given.
+        spent: seconds of them that are over.
+        to_do: trials that are left of a search that is resumed; all of the plan if None.
+        opened: what the file leaves open.
+
+    Raises:
+        InputError: not one configuration is expected to end in time.
+    """
+    plan = clock.bound.plan
+    seeds = 1 if plan.question is not None else plan.search.seeds
+    planned = plan.trials if to_do is None else to_do
+    configurations = -(-planned // seeds)
+    simulation = clock.simulation.with_seeds(seeds)
+    left = within - spent - CLOSING_SECONDS
+    trials = simulation.trials(configurations, left)
+    if not trials.high:
+        least = simulation.seconds(1).high + spent + CLOSING_SECONDS
+        all_seeds = f" with its {seeds} seeds" if seeds > 1 else ""
+        raise InputError(
+            f"within {duration(within)} not even one configuration{all_seeds} is expected to end: that takes "
+            f"about {about(least)}, {about(clock.slots.start_up)} of it for the start; give more time, or train "
+            "fewer steps with --budget"
+        )
+    is_whole = trials.low >= planned and not opened
+    whole = simulation.seconds(configurations).value + spent + CLOSING_SECONDS if is_whole else within
+    foresight = _foresight(clock, int(trials.value), seeds)
+    return Outlook(
+        within=within,
+        trials=int(min(trials.value, planned)),
+        low=int(min(trials.low, planned)),
+        high=int(min(trials.high, planned)),
+        planned=planned,
+        seconds=min(whole, within),
+        seeds=seeds,
+        at_a_time=clock.slots.count,
+        ends_early=ends_early(clock),
+        opened=opened,
+        precision=None if foresight is None else foresight.precision,
+        chance=None if foresight is None else foresight.chance,
+        measured=len(clock.measurement.found),
+        measuring=clock.measurement.seconds,
+    )
+
+
+def _foresight(clock: Clocked, trials: int, seeds: int) -> Foresight | None:
+    plan = clock.bound.plan
+    if plan.target is None or plan.question is not None:
+        return None
+    return foresee([one.params for one in clock.stands], configurations=trials // seeds, seeds=seeds)
