@@ -15,6 +15,7 @@ from search_spaces.deriving import (
 )
 from search_spaces.dimensions import AnyDimension, Choice, describe
 from search_spaces.mistakes import KeyPath, Mistake, dotted
+from search_spaces.parts.learning import learning_mistakes
 
 if TYPE_CHECKING:
     from search_spaces.plan import PlanDraft, Values
@@ -33,6 +34,7 @@ def mistakes_in(plan: PlanDraft) -> list[Mistake]:
         *_objectives(plan),
         *_without_target(plan),
         *_question(plan),
+        *learning_mistakes(plan),
         *(
             Mistake(("space", name), "is fixed too; a parameter is either fixed or searched")
             for name in plan.space

@@ -106,6 +106,11 @@ class PlanDraft(BaseModel):
         description="What is asked: trials are placed where they tell most of it, and the search ends with "
         "the answer. Without it, `search` decides alone.",
     )
+    learn_from: list[str] = Field(
+        default_factory=list,
+        description="Earlier searches whose configurations the sampler knows from the start: names below "
+        "`results/`, or folders.",
+    )
     early_stopping: EarlyStopping | None = Field(
         None, description="Rungs at which weak trials end; without it every trial uses its budget."
     )
