@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from search_spaces.dimensions import Choice, FloatRange, IntRange
 from search_spaces.mistakes import KeyPath, Mistake, SpaceFileError
+from search_spaces.parts.limits import Limits
 from search_spaces.plan import PlanDraft
 from search_spaces.reading import line_of, parse, read_text
 from search_spaces.wording import accepted, findings
@@ -119,6 +120,8 @@ def _known_keys(path: KeyPath, content: Any) -> str:
             found = _model_of(model.model_fields[step].annotation)
         elif path[0] == "space" and isinstance(value, dict):
             found = _DIMENSIONS.get(str(value.get("type")))
+        elif path[0] == "constraints":
+            found = Limits
         if found is None:
             return ""
         model = found

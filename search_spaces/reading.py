@@ -178,7 +178,7 @@ class _Reader:
         if tag is not None and str(tag) not in _PLAIN_TAGS:
             raise self._of_kind(tag, path)
         if isinstance(node, CommentedMap):
-            return self._map(node, path)
+            return self._pairs(node, path) if _is_table(path) else self._map(node, path)
         if isinstance(node, CommentedSeq):
             for index in range(len(node)):
                 self._lines[*path, index] = node.lc.item(index)[0] + 1
@@ -206,6 +206,15 @@ class _Reader:
             result[key] = self._plain(value, (*path, key))
         return result
 
+    def _pairs(self, node: CommentedMap, path: KeyPath) -> list[list[Any]]:
+        """Return a map as pairs: there, keys are values of a parameter, such as numbers."""
+        pairs = []
+        for index, (key, value) in enumerate(node.items()):
+            line = node.lc.key(key)[0] + 1 if key in (node.lc.data or {}) else node.lc.line + 1
+            self._lines[*path, index] = line
+            pairs.append([self._plain(key, (*path, index, 0)), self._plain(value, (*path, index, 1))])
+        return pairs
+
     def _whole_number(self, number: int, path: KeyPath) -> int:
         if abs(number) >= 10**MAX_DIGITS:
             raise self._too_long(len(str(abs(number))), path)
@@ -230,6 +239,11 @@ def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path)
+
+
+def _is_table(path: KeyPath) -> bool:
+    """Tell whether a path is that of the table in which a derived value is looked up."""
+    return len(path) == 3 and path[0] == "derived" and path[2] == "table"
 
 
 def _kind_of(value: Any) -> str:

@@ -10,7 +10,9 @@ from itertools import islice
 
 from pydantic import JsonValue
 
+from search_spaces.deriving import add_stage, sources_of, stages_of, with_derived
 from search_spaces.dimensions import AnyDimension, Choice, FloatRange, IntRange
+from search_spaces.parts.derived import Derived
 from search_spaces.plan import Plan, Values
 
 
@@ -26,17 +28,24 @@ def is_active(dimension: AnyDimension, values: Values) -> bool:
 
 
 def complete(plan: Plan, pick: Callable[[str, AnyDimension], JsonValue]) -> Values:
-    """Return one configuration: the fixed values, and a picked value for every active dimension.
+    """Return one configuration: the fixed values, a picked value for every active dimension, derived ones.
 
     Args:
         plan: the plan; its space decides the order and the conditions.
         pick: called with name and dimension of each active dimension, in order.
     """
-    values = dict(plan.fixed)
+    values, stages = dict(plan.fixed), stages_of(plan)
+    add_stage(stages.get("", ()), values)
     for name, dimension in plan.space.items():
         if is_active(dimension, values):
             values[name] = pick(name, dimension)
+        add_stage(stages.get(name, ()), values)
     return values
+
+
+def configuration(plan: Plan, given: Values) -> Values:
+    """Return the configuration that states the given values: with the fixed and the derived ones."""
+    return with_derived(plan, plan.fixed | given)
 
 
 def draw(plan: Plan, rng: random.Random) -> Values:
@@ -49,7 +58,7 @@ def draws(plan: Plan, rng: random.Random) -> Iterator[Values]:
     if not plan.only:
         yield from filled(plan, {}, rng)
     while True:
-        yield plan.fixed | rng.choice(plan.only)
+        yield configuration(plan, rng.choice(plan.only))
 
 
 def fill(plan: Plan, given: Values, rng: random.Random) -> Values:
@@ -59,15 +68,20 @@ def fill(plan: Plan, given: Values, rng: random.Random) -> Values:
 
 def filled(plan: Plan, given: Values, rng: random.Random) -> Iterator[Values]:
     """Yield configurations without end, each as :func:`fill` returns it."""
+    stages = stages_of(plan)
     dimensions = [
-        (name, dimension, None if name in given else _drawing(dimension, rng))
+        (name, dimension, None if name in given else _drawing(dimension, rng), stages.get(name))
         for name, dimension in plan.space.items()
     ]
+    always = dict(plan.fixed)
+    add_stage(stages.get("", ()), always)
     while True:
-        values = dict(plan.fixed)
-        for name, dimension, drawn in dimensions:
+        values = dict(always)
+        for name, dimension, drawn, stage in dimensions:
             if dimension.when is None or is_active(dimension, values):
                 values[name] = given[name] if drawn is None else drawn()
+            if stage is not None:
+                add_stage(stage, values)
         yield values
 
 
@@ -79,7 +93,7 @@ def examples(plan: Plan, rng: random.Random, count: int) -> Iterator[Values]:
     for given in plan.tried_first.values():
         yield fill(plan, given, rng)
     if plan.only:
-        yield from (plan.fixed | given for given in plan.only)
+        yield from (configuration(plan, given) for given in plan.only)
     else:
         yield from islice(draws(plan, rng), count)
 
@@ -118,15 +132,15 @@ def listing(plan: Plan, names: Collection[str], limit: int) -> list[Values] | No
         limit: how many combinations at most.
 
     Returns:
-        The combinations, each with the fixed values; or None if there are more than ``limit``,
-        or one of the parameters is a continuous range.
+        The combinations, each with the fixed and the derived values; or None if there are more than
+        ``limit``, or one of the parameters is a continuous range.
     """
     if plan.only:
-        return [plan.fixed | values for values in plan.only]
-    needed = set(names)
+        return [configuration(plan, values) for values in plan.only]
+    needed = {*names, *sources_of(plan.derived, [name for name in names if name in plan.derived])}
     for name in reversed(plan.space):
         if name in needed:
-            needed |= set(plan.space[name].when or {})
+            needed |= {*sources_of(plan.derived, plan.space[name].when or {})}
     walked = {name: dimension for name, dimension in plan.space.items() if name in needed}
     size = 1
     for dimension in walked.values():
@@ -135,7 +149,10 @@ def listing(plan: Plan, names: Collection[str], limit: int) -> list[Values] | No
         size *= len(dimension.values) if isinstance(dimension, Choice) else dimension.size
         if size > limit:
             return None
-    return list(_combinations(walked, dict(plan.fixed)))
+    stages = stages_of(plan)
+    always = dict(plan.fixed)
+    add_stage(stages.get("", ()), always)
+    return list(_combinations(walked, always, stages))
 
 
 def corners(plan: Plan, names: Collection[str], rng: random.Random, count: int) -> Iterator[Values]:
@@ -157,16 +174,23 @@ def corners(plan: Plan, names: Collection[str], rng: random.Random, count: int) 
         yield complete(plan, pick)
 
 
-def _combinations(space: dict[str, AnyDimension], values: Values) -> Iterator[Values]:
+def _combinations(
+    space: dict[str, AnyDimension], values: Values, stages: dict[str, list[tuple[str, Derived]]]
+) -> Iterator[Values]:
     if not space:
         yield values
         return
     (name, dimension), *others = space.items()
     rest = dict(others)
+    stage = stages.get(name, ())
     if not is_active(dimension, values):
-        yield from _combinations(rest, values)
+        beside = dict(values)
+        add_stage(stage, beside)
+        yield from _combinations(rest, beside, stages)
         return
     assert not isinstance(dimension, FloatRange)
     options = dimension.values if isinstance(dimension, Choice) else dimension.values()
     for value in options:
-        yield from _combinations(rest, {**values, name: value})
+        beside = {**values, name: value}
+        add_stage(stage, beside)
+        yield from _combinations(rest, beside, stages)

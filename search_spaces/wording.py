@@ -75,6 +75,9 @@ _MEANT = {
     "context": ("seq_len", "block_size", "sequence_length", "context_length"),
     "vocabulary": ("vocab_size",),
     "warmup": ("warmup_steps",),
+    "params": ("parameters",),
+    "flops_per_token": ("flops",),
+    "memory": ("ram", "vram", "gpu_memory"),
 }
 """What other programs call a parameter: names that nothing else would connect with ours."""
 
@@ -94,6 +97,9 @@ def findings(error: ValidationError, content: Any) -> Iterator[tuple[Mistake, st
     for path, details in told.items():
         first = details[0]
         options = dict.fromkeys(option for option in map(_accepted_value, details) if option is not None)
+        if "a number" in options:  # which a whole number is too
+            options.pop("a whole number", None)
+            details = [detail for detail in details if _accepted_value(detail) != "a whole number"]
         if len(options) < len(details):
             for detail in details:
                 yield Mistake(path, finding(detail)), detail["type"]

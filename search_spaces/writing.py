@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from search_spaces.parts.derived import Derived
 from search_spaces.plan import PlanDraft
 
 _WIDTH = 110
@@ -28,16 +29,19 @@ def to_yaml(plan: PlanDraft) -> str:
 
 def _stated(value: Any) -> Any:
     """Return plain values, of models without the fields that are as by default."""
+    if isinstance(value, Derived):
+        return value.written
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
-        return {
+        stated = {
             name: _stated(getattr(value, name))
             for name, field in fields.items()
             if field.is_required()
-            or name == "type"  # of a dimension, which a file must state
             or name == "type"  # a space file has no class that tells the kind of a dimension
             or getattr(value, name) != field.get_default(call_default_factory=True, validated_data={})
         }
+        # Limits on parameters, whose names no model knows.
+        return stated | _stated(value.model_extra or {})
     if isinstance(value, dict):
         return {key: _stated(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,11 +12,14 @@ from pydantic_core import to_jsonable_python
 
 from paretune.errors import InputError
 from paretune.plan.holding import cannot_hold, most_evaluations
-from search_spaces.mistakes import Mistake
+from paretune.plan.learned import Learned
+from search_spaces.deriving import with_derived
+from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.plan import Plan, PlanDraft, Values
 from search_spaces.wording import accepted, finding
 from trainables.config import TrainingConfig
 from trainables.contract import LOOP_METRICS, Metric, Target, Task, parameter_count
+from trainables.demand import StatesDemand
 from trainables.tasks import TASKS, TaskError, get_task, is_code, task_names
 
 PARAMS = Metric(
@@ -41,6 +45,8 @@ class BoundPlan:
 
     plan: Plan
     task: Task
+    learned: Learned | None = None
+    """What its sampler knows from earlier searches; None if that is nothing."""
 
     def config(self, values: Values, seed: int = 0) -> TrainingConfig:
         """Return the task's configuration.
@@ -70,19 +76,51 @@ class BoundPlan:
         judged = self._judged(values)
         return judged if isinstance(judged, Mistake) else None
 
+    def measured(self, values: Values) -> dict[str, float] | None:
+        """Return the parameter count of a configuration and all else that the plan limits, by its key.
+
+        None if the configuration may not be trained.
+        """
+        judged = self._judged(values)
+        if isinstance(judged, Mistake):
+            return None
+        if not self._limits_more:
+            return {PARAMS.name: judged}
+        return {PARAMS.name: judged, **self._limited(self._validated(values), self.completed(values))}
+
+    def completed(self, values: Values) -> Values:
+        """Return values with those that are derived from them, where these are not there yet."""
+        derived = self.plan.derived
+        return values if derived.keys() <= values.keys() else with_derived(self.plan, values)
+
+    @property
+    def deciding(self) -> frozenset[str]:
+        """The parameters that decide the size, and whether a configuration is within the plan's limits."""
+        fields = self.task.size_fields | self.plan.constraints.of_parameters.keys()
+        if self._limits_demand and isinstance(self.task, StatesDemand):
+            fields |= self.task.demand_fields
+        return fields
+
+    @property
+    def _limits_more(self) -> bool:
+        return self._limits_demand or bool(self.plan.constraints.of_parameters)
+
+    @property
+    def _limits_demand(self) -> bool:
+        constraints = self.plan.constraints
+        return constraints.memory is not None or constraints.flops_per_token is not None
+
     def _judged(self, values: Values) -> int | Mistake:
         """Return the parameter count of a configuration, or why it must not be trained."""
         try:
             config = self._validated(values)
         except ValidationError as error:
-            return Mistake(("space",), first_message(error))
+            return Mistake(self._place_of(error), first_message(error))
         params = parameter_count(self.task, config)
         bounds = self.plan.constraints.params
         if bounds is not None and not bounds.allow(params):
-            limits = {"min": bounds.min, "max": bounds.max}
-            stated = [f"{word} {limit:,}" for word, limit in limits.items() if limit is not None]
             return Mistake(
-                ("constraints", "params"), f"params must be within {' and '.join(stated)}, but is {params:,}"
+                ("constraints", "params"), f"params must be within {bounds.stated}, but is {params:,}"
             )
         if params > MAX_PARAMS:
             return Mistake(
@@ -91,10 +129,64 @@ class BoundPlan:
             )
         if self.plan.target is not None and (most := most_evaluations(config)) < self.plan.target_hold:
             return Mistake(("target_hold",), cannot_hold(self.plan.target_hold, most, config))
-        return params
+        return self._beyond(config, values) or params
+
+    def _beyond(self, config: TrainingConfig, values: Values) -> Mistake | None:
+        """Return the limit beside that on the parameter count that a configuration does not keep."""
+        constraints = self.plan.constraints
+        if not self._limits_more:
+            return None
+        limits = {
+            "memory": constraints.memory,
+            "flops_per_token": constraints.flops_per_token,
+            **constraints.of_parameters,
+        }
+        for name, value in self._limited(config, self.completed(values)).items():
+            bounds = limits[name]
+            if bounds is not None and not bounds.allow(value):
+                return Mistake(
+                    ("constraints", name),
+                    f"{name} must be within {bounds.stated}, but is {written(name, value)}",
+                )
+        return None
+
+    def _limited(self, config: TrainingConfig, values: Values) -> dict[str, float]:
+        """Return what the plan limits of a configuration, beside the parameter count, by its key."""
+        constraints = self.plan.constraints
+        found: dict[str, float] = {}
+        if self._limits_demand:
+            # That the task states it, the checks have made sure of.
+            assert isinstance(self.task, StatesDemand)
+            demand = self.task.demand(config)
+            if constraints.memory is not None:
+                found["memory"] = demand.memory
+            if constraints.flops_per_token is not None:
+                found["flops_per_token"] = demand.flops_per_token
+        for name in constraints.of_parameters:
+            value = values.get(name)
+            if isinstance(value, int | float):
+                found[name] = value
+        return found
+
+    def _place_of(self, error: ValidationError) -> KeyPath:
+        """Return the key that a configuration is refused for."""
+        place = error.errors()[0]["loc"]
+        name = place[0] if place else None
+        return ("derived", name) if name in self.plan.derived else ("space",)
 
     def _validated(self, values: Values, seed: int = 0) -> TrainingConfig:
+        values = self.completed(values)
+        if self._helpers:
+            values = {name: value for name, value in values.items() if name not in self._helpers}
         return self.task.config_class.model_validate({**values, "seed": seed})
+
+    @cached_property
+    def _helpers(self) -> frozenset[str]:
+        """Derived values that are no parameters of the task: limits, conditions and others use them."""
+        if not self.plan.derived:
+            return frozenset()
+        config_class = self.task.config_class
+        return frozenset(self.plan.derived) - config_class.model_fields.keys() - config_class.aliases.keys()
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -124,6 +216,16 @@ class BoundPlan:
 def metrics_of(task: Task) -> dict[str, Metric]:
     """Return every metric of a trial of a task by name: the task's, the parameter count, and the loop's."""
     return {metric.name: metric for metric in (*task.metrics, PARAMS, *LOOP_METRICS)}
+
+
+def written(name: str, value: float) -> str:
+    """Write what a plan limits, by the key of its limits."""
+    if name == "memory":
+        power = next((power for power in (3, 2, 1) if value >= 1024**power), 0)
+        return f"{value / 1024**power:.3g} {('B', 'KiB', 'MiB', 'GiB')[power]}"
+    if name == "flops_per_token":
+        return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
 
 
 def bind(plan: Plan, *, allow_task_code: bool = False) -> BoundPlan:

@@ -6,10 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.plan.holding import regular_evaluations
+from search_spaces.deriving import possible_values, sources_of
 from search_spaces.dimensions import Choice, IntRange
 from search_spaces.mistakes import KeyPath
+from search_spaces.parts.derived import Derived
 from search_spaces.plan import Values
 
 
@@ -28,6 +31,12 @@ def _budgets(bound: BoundPlan) -> list[int]:
     """Return the numbers of steps that trials are given; of a range, both ends."""
     plan = bound.plan
     default: int = bound.task.config_class.model_fields["steps"].default
+    if "steps" in plan.derived:
+        # A source that does not exist everywhere leaves the default.
+        sources = sources_of(plan.derived, ["steps"])
+        somewhere = any(plan.space[name].when for name in sources if name in plan.space)
+        derived = [int(value) for value in possible_values(plan, "steps")]  # type: ignore[arg-type]
+        return [*derived, *([default] if somewhere or not derived else [])]
     if plan.only:
         return [int({"steps": default, **plan.fixed, **values}["steps"]) for values in plan.only]  # type: ignore[arg-type]
     dimension = plan.space.get("steps")
@@ -57,7 +66,9 @@ def with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
 
     changed: dict[KeyPath, Any] = {}
     dimension = plan.space.get("steps")
-    if dimension is not None:
+    if "steps" in plan.derived:
+        changed["derived", "steps"] = _scaled_rule(plan.derived["steps"], scale)
+    elif dimension is not None:
         if isinstance(dimension, IntRange) and dimension.step > 1:
             bounds, scaled = _scaled_grid(dimension, budget)
         elif isinstance(dimension, Choice):
@@ -82,10 +93,27 @@ def with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
     return changed
 
 
+def _scaled_rule(rule: Derived, scale: float) -> dict[str, Any]:
+    """Return how steps are derived that are ``scale`` times as many.
+
+    Raises:
+        InputError: they are a sum, of which no one part decides them all.
+    """
+    stated = rule.written
+    if rule.sum is not None:
+        raise InputError(
+            "--budget cannot change steps that are derived as a sum; change derived.steps in the space file"
+        )
+    if rule.table is not None:
+        pairs = [[key, max(1, round(float(steps) * scale))] for key, steps in rule.table]  # type: ignore[arg-type]
+        return {**stated, "table": pairs}
+    return {**stated, "by": rule.by * scale, "multiple_of": 1}
+
+
 def _evaluations(bound: BoundPlan, budget: int, scale: float) -> dict[KeyPath, Any]:
     """Return the steps between two evaluations, if they must be fewer for the target to be held."""
     plan = bound.plan
-    searched = plan.space.keys() | {name for given in plan.only for name in given}
+    searched = plan.space.keys() | plan.derived.keys() | {name for given in plan.only for name in given}
     if plan.target is None or "eval_every" in searched:
         return {}
     default: int = bound.task.config_class.model_fields["eval_every"].default

@@ -31,8 +31,8 @@ class Named:
 def by_own_names(draft: PlanDraft, config_class: type[TrainingConfig]) -> Named:
     """Return a plan in which parameters have the names that the task's configuration has for them.
 
-    Wherever the name of a parameter may stand: ``fixed``, ``space`` with its conditions, ``baselines``,
-    ``try_first``, and ``only``.
+    Wherever the name of a parameter may stand: ``fixed``, ``space`` with its conditions, ``derived``,
+    ``baselines``, ``try_first``, ``only``, and ``constraints``.
     """
     fields = config_class.model_fields
     own = {
@@ -40,12 +40,18 @@ def by_own_names(draft: PlanDraft, config_class: type[TrainingConfig]) -> Named:
     }
     renaming = _Renaming(own)
     content = draft.stated()
-    for key in ("fixed", "space"):
+    for key in ("fixed", "space", "derived", "constraints"):
         if key in content:
             content[key] = renaming.of(content[key], (key,))
     for name, dimension in content.get("space", {}).items():
         if dimension.get("when"):
             dimension["when"] = renaming.of(dimension["when"], ("space", name, "when"))
+    for rule in content.get("derived", {}).values():
+        for kind in ("times", "sum"):
+            if rule.get(kind):
+                rule[kind] = [own.get(name, name) for name in rule[kind]]
+        if rule.get("lookup"):
+            rule["lookup"] = own.get(rule["lookup"], rule["lookup"])
     for key in ("baselines", "try_first", "only"):
         listed = content.get(key)
         places = listed.keys() if isinstance(listed, dict) else range(len(listed or []))

@@ -35,6 +35,7 @@ def space_file_schema(others: Mapping[str, Task] = MappingProxyType({})) -> dict
         parameters = {key: value for key, value in own["properties"].items() if key not in RESERVED}
         values = {"type": "object", "properties": parameters, "additionalProperties": False}
         dimension = schema["properties"]["space"]["additionalProperties"]
+        derived = schema["properties"]["derived"]["additionalProperties"]
         branches.append(
             {
                 "if": {"properties": {"task": {"const": name}}},
@@ -50,6 +51,13 @@ def space_file_schema(others: Mapping[str, Task] = MappingProxyType({})) -> dict
                                 for key, value in parameters.items()
                             },
                             "additionalProperties": False,
+                        },
+                        # Any other name too: for what limits and conditions need.
+                        "derived": {
+                            "properties": {
+                                key: {**derived, "description": value.get("description", "")}
+                                for key, value in parameters.items()
+                            },
                         },
                     }
                 },

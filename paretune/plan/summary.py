@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from paretune.plan.binding import BoundPlan
+from paretune.plan.binding import PARAMS, BoundPlan, written
 from paretune.plan.budget import largest_budget
 from paretune.plan.preparing import missing
 from paretune.plan.rungs import rungs_at_steps
@@ -16,6 +16,7 @@ from search_spaces.sampling import corners, draws, fill, listing
 
 _LIST_AT_MOST = 100_000
 _DRAW = 20_000
+_NAMES = {"flops_per_token": "FLOPs per token"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class Sizes:
     """True when every combination was counted, False when they were drawn."""
     feasible_share: float
     """Share of the configurations that may be trained; of all, or of those drawn."""
+    limited: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Smallest and largest of whatever else the plan limits, such as the memory, by the key of its limits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,10 @@ class PlanSummary:
             ("search", f"{self.name}, task {self.task}"),
             ("dimensions", str(self.dimensions)),
             ("parameters", f"{sizes.smallest:,} to {sizes.largest:,} ({how})"),
+            *(
+                (_NAMES.get(name, name), f"{written(name, low)} to {written(name, high)}")
+                for name, (low, high) in sizes.limited.items()
+            ),
             ("may be trained", f"{100 * sizes.feasible_share:.1f} % of the space; the rest is never trained"),
             (
                 "trials",
@@ -120,29 +127,36 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
 def sizes_of(bound: BoundPlan) -> Sizes:
     """Count the parameters of every combination that matters, or of a large sample of them."""
     plan = bound.plan
-    listed = listing(plan, bound.task.size_fields, _LIST_AT_MOST)
+    listed = listing(plan, bound.deciding, _LIST_AT_MOST)
     beyond: Iterable[Values] = ()
     if listed is None:
         rng = random.Random(0)
         drawn = list(islice(draws(plan, rng), _DRAW))
         beyond = chain(
-            corners(plan, bound.task.size_fields, rng, _DRAW // 10),
+            corners(plan, bound.deciding, rng, _DRAW // 10),
             (fill(plan, given, rng) for given in plan.tried_first.values()),
         )
     else:
         drawn = listed
-    allowed = _counts(bound, drawn)
-    counted = {*allowed, *_counts(bound, beyond)}
+    allowed = _measured(bound, drawn)
+    counted = [*allowed, *_measured(bound, beyond)]
     assert counted, "a plan without mistakes has something to train"
+    ranges = {
+        name: (min(found), max(found))
+        for name in dict.fromkeys(name for one in counted for name in one)
+        if (found := [one[name] for one in counted if name in one])
+    }
+    smallest, largest = ranges.pop(PARAMS.name)
     return Sizes(
-        smallest=min(counted),
-        largest=max(counted),
+        smallest=int(smallest),
+        largest=int(largest),
         exact=listed is not None,
         feasible_share=len(allowed) / len(drawn),
+        limited=ranges,
     )
 
 
-def _counts(bound: BoundPlan, configurations: Iterable[Values]) -> list[int]:
-    """Return the parameter counts of the configurations that may be trained."""
-    judged = (bound.trained_params(values) for values in configurations)
-    return [params for params in judged if params is not None]
+def _measured(bound: BoundPlan, configurations: Iterable[Values]) -> list[dict[str, float]]:
+    """Return the parameter counts, and what is limited, of the configurations that may be trained."""
+    measured = (bound.measured(values) for values in configurations)
+    return [found for found in measured if found is not None]

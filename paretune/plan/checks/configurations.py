@@ -13,7 +13,7 @@ from paretune.plan.binding import BoundPlan, first_message
 from search_spaces.dimensions import Choice
 from search_spaces.mistakes import KeyPath, Mistake, dotted
 from search_spaces.plan import PlanDraft, Values
-from search_spaces.sampling import corners, draws, filled, listing
+from search_spaces.sampling import configuration, corners, draws, filled, listing
 
 _DRAWS = 2000
 """Random configurations that must all be refused before a space, or a choice, is called untrainable."""
@@ -52,7 +52,7 @@ def more_first_than_trials(plan: PlanDraft) -> Iterator[Mistake]:
 def _explicit(bound: BoundPlan) -> Iterator[Mistake]:
     plan = bound.plan
     for index, values in enumerate(plan.only):
-        refusal = bound.refusal({**plan.fixed, **values})
+        refusal = bound.refusal(configuration(plan, values))
         if refusal is not None:
             yield Mistake(("only", index), refusal)
     rng = random.Random(0)
@@ -66,11 +66,11 @@ def _nothing_to_train(bound: BoundPlan) -> Iterator[Mistake]:
     # What is tried first has been found trainable by now: a space with such a configuration is not empty.
     if bound.plan.only or bound.plan.tried_first:
         return
-    drawn = listing(bound.plan, bound.task.size_fields, 10 * _DRAWS)
+    drawn = listing(bound.plan, bound.deciding, 10 * _DRAWS)
     if drawn is None:
         rng = random.Random(0)
         drawn = list(islice(draws(bound.plan, rng), _DRAWS))
-        drawn += corners(bound.plan, bound.task.size_fields, rng, _DRAWS // 10)
+        drawn += corners(bound.plan, bound.deciding, rng, _DRAWS // 10)
     refusals = []
     for values in drawn:
         refusal = bound.refused(values)

@@ -9,7 +9,7 @@ from itertools import islice
 from paretune.plan.binding import BoundPlan
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.plan import Values
-from search_spaces.sampling import draws
+from search_spaces.sampling import configuration, draws
 
 _DRAWS = 500
 """Configurations in all of which a parameter must be without effect."""
@@ -22,7 +22,7 @@ def without_effect(bound: BoundPlan) -> Iterator[Mistake]:
     """
     plan = bound.plan
     rng = random.Random(0)
-    drawn = [{**plan.fixed, **values} for values in plan.only] or list(islice(draws(plan, rng), _DRAWS))
+    drawn = [configuration(plan, values) for values in plan.only] or list(islice(draws(plan, rng), _DRAWS))
     trained = [values for values in drawn if bound.refusal(values) is None]
     for index, values in enumerate(plan.only):
         # One that the task refuses is a mistake of its own.
@@ -30,6 +30,7 @@ def without_effect(bound: BoundPlan) -> Iterator[Mistake]:
             yield from _of(bound, [drawn[index]], list(values), ("only", index))
     yield from _of(bound, trained, list(plan.fixed), ("fixed",))
     yield from _of(bound, trained, list(plan.space), ("space",))
+    yield from _of(bound, trained, list(plan.derived), ("derived",))
 
 
 def _of(bound: BoundPlan, drawn: list[Values], names: list[str], place: KeyPath) -> Iterator[Mistake]:

@@ -9,16 +9,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from paretune.plan.binding import CHECKPOINT_FIELD, RESERVED, metrics_of
+from search_spaces.deriving import derivation_mistakes, possible_values
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.plan import PlanDraft
 from search_spaces.wording import accepted, findings
 from trainables.contract import Metric, Task
+from trainables.demand import StatesDemand
+
+NOT_PARAMETERS = frozenset({"params", "memory", "flops_per_token"})
+"""What is limited by its own key, so that no derived value can be called so."""
 
 
 def mistakes_in_keys(plan: PlanDraft, task: Task) -> list[Mistake]:
     """Return the mistakes that one key has by itself, whatever the others say."""
-    return [*_metrics(plan, task), *_parameters(plan, task)]
+    return [
+        *_metrics(plan, task),
+        *_parameters(plan, task),
+        *_derived(plan, task),
+        *_constraints(plan, task),
+    ]
 
 
 def _metrics(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
@@ -72,8 +82,8 @@ def _parameters(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
     for name, dimension in plan.space.items():
         yield from _dimension(plan, task, name, dimension)
         for other in dimension.when or {}:
-            if other not in plan.space and other not in plan.fixed:
-                known = {*plan.space, *plan.fixed}
+            known = {*plan.space, *plan.fixed, *plan.derived}
+            if other not in known:
                 yield Mistake(
                     ("space", name, "when", other),
                     f"is neither fixed nor in the space{accepted(other, sorted(known))}",
@@ -81,6 +91,64 @@ def _parameters(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
     for index, values in enumerate(plan.only):
         for name, value in values.items():
             yield from _value(plan, task, ("only", index, name), name, value)
+
+
+def _derived(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
+    used = {name for rule in plan.derived.values() for name in rule.names}
+    used |= {name for dimension in plan.space.values() for name in dimension.when or {}}
+    used |= plan.constraints.of_parameters.keys()
+    for name, rule in plan.derived.items():
+        path: KeyPath = ("derived", name)
+        if name in NOT_PARAMETERS:
+            yield Mistake(path, f"{name} is known of every configuration; take another name")
+            continue
+        unknown = _unknown(task, path, name)
+        if unknown is None:
+            for index, (_, value) in enumerate(rule.table or ()):
+                yield from _value(plan, task, (*path, "table", index, 1), name, value)
+        elif name in RESERVED:
+            yield unknown
+        elif name not in used:
+            yield Mistake(
+                path,
+                f"{unknown.message}. Another name is for a value that constraints, a when or derived use",
+            )
+
+
+def _constraints(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
+    for key in ("memory", "flops_per_token"):
+        if getattr(plan.constraints, key) is not None and not isinstance(task, StatesDemand):
+            yield Mistake(
+                ("constraints", key),
+                f"is not known for {task.name}; its class can state it with the methods of "
+                "trainables.demand.StatesDemand",
+            )
+    listed = {name for values in plan.only for name in values}
+    known = {*plan.fixed, *plan.space, *plan.derived, *listed}
+    for name in plan.constraints.of_parameters:
+        path: KeyPath = ("constraints", name)
+        if name not in known:
+            names = [*type(plan.constraints).model_fields, *sorted(known)]
+            yield Mistake(
+                path,
+                "is not a key here, nor is a parameter called so fixed, searched or derived"
+                f"{accepted(name, names)}",
+            )
+            continue
+        wrong = next((value for value in _possible(plan, name) if not _is_number(value)), None)
+        if wrong is not None:
+            yield Mistake(path, f"needs a number, but {name} can be {wrong!r}")
+
+
+def _possible(plan: PlanDraft, name: str) -> list[Any]:
+    """Return values that a parameter can have; none where the plan contradicts itself."""
+    if derivation_mistakes(plan):
+        return []
+    return possible_values(plan, name)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _dimension(plan: PlanDraft, task: Task, name: str, dimension: AnyDimension) -> Iterator[Mistake]:

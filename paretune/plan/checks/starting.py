@@ -24,7 +24,7 @@ def unfit_beginnings(bound: BoundPlan) -> Iterator[Mistake]:
     is stated is anything loaded, and torch imported.
     """
     plan = bound.plan
-    stated = CHECKPOINT_FIELD in plan.fixed or CHECKPOINT_FIELD in plan.space
+    stated = CHECKPOINT_FIELD in {*plan.fixed, *plan.space, *plan.derived}
     if not stated and not any(CHECKPOINT_FIELD in values for values in plan.only):
         return
     asked: dict[str, list[Values]] = {}
@@ -51,8 +51,9 @@ def unfit_beginnings(bound: BoundPlan) -> Iterator[Mistake]:
 
 def _place(bound: BoundPlan, name: str) -> KeyPath:
     plan = bound.plan
-    if CHECKPOINT_FIELD in plan.space:
-        return ("space", CHECKPOINT_FIELD)
+    for key in ("space", "derived"):
+        if CHECKPOINT_FIELD in getattr(plan, key):
+            return (key, CHECKPOINT_FIELD)
     for index, values in enumerate(plan.only):
         if values.get(CHECKPOINT_FIELD) == name:
             return ("only", index, CHECKPOINT_FIELD)

@@ -10,6 +10,7 @@ from typing import Any
 from paretune.plan.binding import BoundPlan
 from paretune.plan.budget import largest_budget, step_at
 from paretune.plan.holding import cannot_hold, regular_evaluations
+from search_spaces.deriving import possible_values
 from search_spaces.dimensions import Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.sampling import examples
@@ -37,7 +38,7 @@ def _where(bound: BoundPlan) -> KeyPath:
     plan = bound.plan
     if "target_hold" in plan.model_fields_set:
         return ("target_hold",)
-    for key in ("fixed", "space"):
+    for key in ("fixed", "space", "derived"):
         if "eval_every" in getattr(plan, key):
             return (key, "eval_every")
     return ("target",)
@@ -47,6 +48,8 @@ def _values_of(bound: BoundPlan, name: str) -> list[Any]:
     """Return values that a parameter can have: all, or of a range both ends."""
     plan = bound.plan
     otherwise = plan.fixed.get(name, bound.task.config_class.model_fields[name].default)
+    if name in plan.derived:
+        return possible_values(plan, name) or [otherwise]
     if plan.only:
         return [values.get(name, otherwise) for values in plan.only]
     dimension = plan.space.get(name)
