@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from analysis.layout import (
     CONFIRMATIONS_FILE,
     DEFAULTS_FILE,
+    LEARNED_FILE,
     METRICS_FILE,
     PLAN_FILE,
     PROVENANCE_FILE,
@@ -124,6 +125,23 @@ class RowStore:
     def write_sessions(self, sessions: Sequence[dict[str, Any]]) -> None:
         """Write the sessions, whole or not at all."""
         self._write(PROVENANCE_FILE, {"sessions": list(sessions)})
+
+    def learned(self) -> dict[str, Any] | None:
+        """Return what was learned from earlier searches, as plain values; None where that was nothing."""
+        if not (self.folder / LEARNED_FILE).exists():
+            return None
+        content = self._content(LEARNED_FILE)
+        if not isinstance(content, dict) or not {"sources", "configurations"} <= content.keys():
+            raise self.damaged_learned()
+        return content
+
+    def write_learned(self, learned: Mapping[str, Any]) -> None:
+        """Write what was learned from earlier searches, whole or not at all."""
+        self._write(LEARNED_FILE, dict(learned))
+
+    def damaged_learned(self) -> DamagedError:
+        """Return the error that what was learned cannot be understood."""
+        return self._damaged(LEARNED_FILE, "does not hold configurations of earlier searches")
 
     # Rows
 
@@ -260,6 +278,7 @@ class RowStore:
         way_out = {
             PLAN_FILE: f"{_RESTORE}, or start the search anew from its space.yaml",
             METRICS_FILE: f"{_RESTORE}, or copy it from a search of the same task",
+            LEARNED_FILE: f"{_RESTORE}, or start the search anew: without it, it would go on otherwise",
             DEFAULTS_FILE: f"{_RESTORE}, or copy it from a search of the same task",
             PROVENANCE_FILE: f"{_RESTORE}, or remove it: the rows do without, and what it said is lost",
         }.get(name, f"{_RESTORE}, or remove it: what it said is lost")

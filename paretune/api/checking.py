@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from paretune.api.sources import SearchOptions, bound_of
+from paretune.api.sources import SearchOptions, bound_of, learning
 from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.preparing import missing
 from paretune.plan.summary import PlanSummary, summarise
@@ -20,6 +20,7 @@ def check(
     source: str | Path | Plan,
     *,
     name: str | None = None,
+    results: str | Path = "results",
     allow_task_code: bool = False,
     **options: Unpack[SearchOptions],
 ) -> Plan:
@@ -31,6 +32,7 @@ def check(
     Args:
         source: a YAML space file, or a plan.
         name: a name in place of the plan's.
+        results: the folder of all searches, for those that the plan learns from.
         allow_task_code: whether the task may be code that the space file names.
         options: values in place of the file's; see :class:`SearchOptions`.
 
@@ -49,19 +51,25 @@ def check(
     (trials=1, \
 seeds=2)
     """
-    bound, _ = _checked(source, options, name=name, allow_task_code=allow_task_code)
+    bound, _ = _checked(source, options, name=name, results=Path(results), allow_task_code=allow_task_code)
     return bound.plan
 
 
 def checked_summary(
-    source: str | Path | Plan, *, allow_task_code: bool = False, **options: Unpack[SearchOptions]
+    source: str | Path | Plan,
+    *,
+    results: str | Path = "results",
+    allow_task_code: bool = False,
+    **options: Unpack[SearchOptions],
 ) -> PlanSummary:
     """Return the :func:`summary` of what :func:`check` accepts; large data are looked at once, not twice.
 
     Raises:
         SpaceFileError: as for :func:`check`.
     """
-    return summarise(*_checked(source, options, name=None, allow_task_code=allow_task_code))
+    return summarise(
+        *_checked(source, options, name=None, results=Path(results), allow_task_code=allow_task_code)
+    )
 
 
 def summary(plan: Plan, *, allow_task_code: bool = False) -> PlanSummary:
@@ -82,10 +90,16 @@ def summary(plan: Plan, *, allow_task_code: bool = False) -> PlanSummary:
 
 
 def _checked(
-    source: str | Path | Plan, options: SearchOptions, *, name: str | None, allow_task_code: bool
+    source: str | Path | Plan,
+    options: SearchOptions,
+    *,
+    name: str | None,
+    results: Path,
+    allow_task_code: bool,
 ) -> tuple[BoundPlan, list[str]]:
     """Return a checked plan with its task, and which of its data are not here."""
     space, bound = bound_of(source, options, name=name, allow_task_code=allow_task_code)
+    bound = learning(space, bound, results)
     try:
         return bound, missing(bound)
     except DataError as error:

@@ -37,6 +37,8 @@ class SearchOptions(TypedDict, total=False):
     """Processor cores per trial."""
     gpu: float | None
     """GPUs per trial; with 0.25 four trials share one."""
+    learn_from: Sequence[str] | None
+    """Earlier searches whose configurations the sampler knows from the start, by name or folder."""
 
 
 class ResourceOptions(TypedDict, total=False):
@@ -76,8 +78,10 @@ def bound_of(
     """
     require_known(given, SearchOptions)
     options = {key: given.get(key) for key in SearchOptions.__annotations__}
-    budget = options.pop("budget")
+    budget, learn_from = options.pop("budget"), options.pop("learn_from")
     overrides = search_overrides(**options) | {("name",): name}  # type: ignore[arg-type]
+    if learn_from:
+        overrides[("learn_from",)] = [str(earlier) for earlier in learn_from]  # type: ignore[attr-defined]
     space: Space = PlanInHand(source) if isinstance(source, Plan) else SpaceFile(Path(source))
     return space, load_bound(space, overrides, budget, allow_task_code=allow_task_code)  # type: ignore[arg-type]
 
@@ -145,3 +149,20 @@ def changed(plan: Plan, values: Mapping[KeyPath, Any], *, source: str) -> Plan:
     if mistakes:
         raise SpaceFileError(source, mistakes)
     return Plan.of(draft)
+
+
+def learning(space: Space, bound: BoundPlan, results: Path) -> BoundPlan:
+    """Return a new search's plan with what it learns from the earlier ones that it names.
+
+    Raises:
+        SpaceFileError: there is no such search, or nothing to learn from it.
+    """
+    if not bound.plan.learn_from:
+        return bound
+    # Optuna takes a second to import, and is not needed otherwise.
+    from paretune.record.study.earlier import LearningError, with_learned
+
+    try:
+        return with_learned(bound, results)
+    except LearningError as error:
+        raise space.error(error.mistakes) from error

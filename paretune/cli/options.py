@@ -66,6 +66,25 @@ Device = Annotated[
     ),
 ]
 
+WithinTime = Annotated[
+    str | None,
+    typer.Option(
+        "--within",
+        metavar="TIME",
+        help="A time to be over in, such as 90min, 2h or 1h30min: no trial begins that would end later.",
+    ),
+]
+LearnFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--learn-from",
+        metavar="NAME",
+        help="An earlier search whose configurations the sampler knows from the start, instead of the file's "
+        "ones; repeat it for several.",
+        autocompletion=complete_names,
+    ),
+]
+
 AllowTaskCode = Annotated[
     bool,
     typer.Option(
@@ -86,3 +105,4 @@ class Replaced:
     budget: Budget = None
     cpu: Cpu = None
     gpu: Gpu = None
+    learn_from: LearnFrom = None

@@ -73,6 +73,8 @@ class RunFolder:
         (folder.path / SPACE_FILE).write_text(space_text)
         folder.store.write_metrics([asdict(metric) for metric in bound.metrics.values()])
         folder.store.write_defaults(bound.defaults)
+        if bound.learned is not None:
+            folder.store.write_learned(bound.learned.as_json())
         folder.store.write_plan(plan)
         return folder
 

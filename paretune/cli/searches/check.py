@@ -7,7 +7,7 @@ from dataclasses import asdict
 from paretune.cli.exits import OK, WRONG_INPUT
 from paretune.cli.failures import mistakes_of
 from paretune.cli.grouping import grouped
-from paretune.cli.options import AllowTaskCode, AsJson, Replaced, SpacePath
+from paretune.cli.options import DEFAULT_RESULTS, AllowTaskCode, AsJson, Replaced, Results, SpacePath
 
 
 @grouped
@@ -15,6 +15,7 @@ def check(
     space: SpacePath,
     *,
     replaced: Replaced,
+    results: Results = DEFAULT_RESULTS,
     allow_task_code: AllowTaskCode = False,
     as_json: AsJson = False,
 ) -> int:
@@ -35,7 +36,7 @@ def check(
     from search_spaces.mistakes import SpaceFileError
 
     try:
-        summary = checked_summary(space, allow_task_code=allow_task_code, **vars(replaced))
+        summary = checked_summary(space, results=results, allow_task_code=allow_task_code, **vars(replaced))
     except SpaceFileError as error:
         if not as_json:
             raise

@@ -17,6 +17,7 @@ from paretune.cli.options import (
     Replaced,
     Results,
     SearchSeed,
+    WithinTime,
 )
 from paretune.cli.searches.resume import Address, conclude
 from paretune.errors import InputError
@@ -28,6 +29,7 @@ class Chosen(Replaced):
 
     seed: SearchSeed = None
     concurrency: Concurrency = None
+    within: WithinTime = None
 
 
 SpaceOrNone = Annotated[Path | None, typer.Argument(metavar="SPACE_FILE", help="A YAML space file.")]
@@ -55,6 +57,10 @@ def search(
     the command resume, resumes it where it ended, also after a crash. With --resume, --trials extends a
     search.
 
+    --within plans for the time at hand: it measures a few configurations first, says what is expected to end
+    in time, begins no trial that is not, and says at the end how good the forecast was. The time counts from
+    the command to its end.
+
     Exits with 1 if more than half of the trials failed.
 
     \b
@@ -62,16 +68,19 @@ def search(
       paretune search search_spaces/quickstart.yaml
       paretune search search_spaces/parameter_cliff.yaml --trials 40
       paretune search search_spaces/parameter_cliff.yaml --gpu 0.25
+      paretune search search_spaces/parameter_cliff.yaml --within 1h30min
       paretune search --resume parameter-cliff
+      paretune search search_spaces/parameter_cliff.yaml --learn-from parameter-cliff
       paretune search search_spaces/parameter_cliff.yaml --address auto     # on a Ray cluster
     """
     import paretune
+    from paretune.api.deadline import Within
     from paretune.terminal.printing import make_console
 
     if (space is None) == (resume is None):
         raise InputError("name a space file, or a search to resume: --resume NAME")
     console = make_console(to_stderr=as_json)
-    given = vars(replaced)
+    given = vars(replaced) | {"within": Within.of_command(replaced.within)}
     if resume is None:
         assert space is not None
         found = paretune.search(
@@ -88,12 +97,13 @@ def search(
             "--seeds": replaced.seeds,
             "--budget": replaced.budget,
             "--seed": replaced.seed,
+            "--learn-from": replaced.learn_from or None,
             "--name": name,
         }
         if refused := [option for option, value in fixed.items() if value is not None]:
             raise InputError(
-                f"a resumed search keeps its name, seeds and budget, so leave out {', '.join(refused)}; "
-                "only --trials may grow"
+                "a resumed search keeps its name, seeds, budget and what it learned, so leave out "
+                f"{', '.join(refused)}; only --trials may grow"
             )
         found = paretune.resume(
             resume,
@@ -102,6 +112,7 @@ def search(
             address=address,
             allow_task_code=allow_task_code,
             progress=console,
+            within=given["within"],
             concurrency=replaced.concurrency,
             cpu=replaced.cpu,
             gpu=replaced.gpu,

@@ -39,7 +39,7 @@ def study_trial(
     """
     rows = [seeds[index] for index in sorted(seeds)]
     endings = [row.get("ending") for row in rows]
-    has_ended = len(rows) >= bound.plan.search.seeds and not any(e in _UNFINISHED for e in endings)
+    has_ended = len(rows) >= bound.plan.search.first_seeds and not any(e in _UNFINISHED for e in endings)
     outcomes = [_outcome(bound, row) for row in rows] if has_ended else None
     trial = trial_of(bound, rows[0]["values"], rows[0]["params"], outcomes, space=space)
     trial.number = number

@@ -17,6 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from pydantic import JsonValue
 
+from analysis.layout import TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.plan.samplers import told_objectives
 from paretune.sampling.outcomes import SeedOutcome
@@ -107,6 +108,21 @@ def trial_of(
         system_attrs=system,
         intermediate_values=reports,
     )
+
+
+def learned_trials(bound: BoundPlan) -> list[FrozenTrial]:
+    """Return what a plan's sampler knows from earlier searches, as trials of Optuna's, in their order."""
+    if bound.learned is None:
+        return []
+    space = space_of(bound.plan)
+    trials = []
+    for one in bound.learned.configurations:
+        outcomes = [SeedOutcome(**{**trial, "ending": TrialEnding(trial["ending"])}) for trial in one.trials]
+        trial = trial_of(bound, one.values, one.params, outcomes, space=space)
+        trial.set_user_attr("learned from", one.of)
+        if trial.state != TrialState.FAIL:
+            trials.append(trial)
+    return trials
 
 
 def _spanning(values: list[JsonValue]) -> AnyDimension:
