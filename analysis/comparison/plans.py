@@ -17,7 +17,7 @@ from paretune.errors import Error
 from search_spaces.dimensions import describe
 from search_spaces.plan import Plan
 
-_LEFT_OUT = ("name", "description", "task", "fixed", "space", "objectives", "resources")
+_LEFT_OUT = ("name", "description", "task", "fixed", "space", "derived", "objectives", "resources")
 """Parts of a plan that are reported elsewhere, or do not affect training."""
 
 _NESTED = ("search", "early_stopping", "constraints")
@@ -80,6 +80,7 @@ def _target(rows: SearchRows) -> str:
 def _parts(plan: Plan) -> dict[str, Any]:
     found: dict[str, Any] = dict(plan.fixed)
     found |= {name: describe(dimension) for name, dimension in plan.space.items()}
+    found |= {name: f"derived: {how.sentence}" for name, how in plan.derived.items()}
     for name in plan.searched_names if plan.only else ():
         listed = dict.fromkeys(json.dumps(given[name]) for given in plan.only if name in given)
         found[name] = f"listed: {', '.join(listed)}"

@@ -20,11 +20,12 @@ def varying(rows: SearchRows) -> pd.DataFrame:
 
     A parameter that the space has under a condition only, with ``when``, is missing where the condition does
     not hold: a default there would have no effect. Anywhere else, null is a value like others, and a text.
-    Parameters stand in the order of the space file.
+    Derived values are left out: they change with what they are derived from. Parameters stand in the order of
+    the space file.
     """
     if rows.trials.empty:
         return pd.DataFrame()
-    table = parameters(rows).drop(columns=PARAMS)
+    table = parameters(rows).drop(columns=PARAMS).drop(columns=[*rows.plan.derived], errors="ignore")
     first = rows.trials.drop_duplicates("configuration").set_index("configuration").sort_index()
     space = rows.plan.space
     for name in [name for name in table.columns if table[name].isna().any() or _is_conditional(space, name)]:

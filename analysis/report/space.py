@@ -19,7 +19,7 @@ _MOST_VALUES = 12
 
 
 def space_table(rows: SearchRows) -> Table:
-    """Return the parameters that differ between configurations, with their values."""
+    """Return the parameters that differ between configurations, with their values; derived ones last."""
     plan = rows.plan
     if plan.space:
         found = [
@@ -34,6 +34,7 @@ def space_table(rows: SearchRows) -> Table:
         ]
     else:
         found = [{"parameter": name, "values": _values_of(rows, name)} for name in plan.searched_names]
+    found += [{"parameter": name, "values": f"derived: {how.sentence}"} for name, how in plan.derived.items()]
     columns = (
         Column("parameter", "", "its name in the space file"),
         Column("values", "", "values that it may have"),
@@ -76,7 +77,7 @@ def fixed_table(rows: SearchRows) -> Table:
 
 def defaults_quotes(rows: SearchRows) -> list[Quote]:
     """Return what the task chose for all other parameters; older searches did not write it."""
-    named = {*rows.plan.fixed, *rows.plan.searched_names}
+    named = {*rows.plan.fixed, *rows.plan.searched_names, *rows.plan.derived}
     rest = {name: value for name, value in rows.defaults.items() if name not in named}
     text = "\n".join(f"{name}: {_written(value)}" for name, value in rest.items())
     return (

@@ -14,7 +14,7 @@ from paretune.errors import InputError
 from paretune.plan.holding import cannot_hold, most_evaluations
 from paretune.plan.learned import Learned
 from search_spaces.deriving import with_derived
-from search_spaces.mistakes import KeyPath, Mistake
+from search_spaces.mistakes import Mistake
 from search_spaces.plan import Plan, PlanDraft, Values
 from search_spaces.wording import accepted, finding
 from trainables.config import TrainingConfig
@@ -115,7 +115,7 @@ class BoundPlan:
         try:
             config = self._validated(values)
         except ValidationError as error:
-            return Mistake(self._place_of(error), first_message(error))
+            return self._refused(error)
         params = parameter_count(self.task, config)
         bounds = self.plan.constraints.params
         if bounds is not None and not bounds.allow(params):
@@ -168,11 +168,15 @@ class BoundPlan:
                 found[name] = value
         return found
 
-    def _place_of(self, error: ValidationError) -> KeyPath:
-        """Return the key that a configuration is refused for."""
-        place = error.errors()[0]["loc"]
-        name = place[0] if place else None
-        return ("derived", name) if name in self.plan.derived else ("space",)
+    def _refused(self, error: ValidationError) -> Mistake:
+        """Return why the task refuses a configuration, at the key that decides it."""
+        detail, message = error.errors()[0], first_message(error)
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        if name not in self.plan.derived:
+            return Mistake(("space",), message)
+        if self.plan.derived[name].lookup is None and isinstance(detail["input"], float):
+            message += "; multiple_of: 1 rounds it"
+        return Mistake(("derived", name), message)
 
     def _validated(self, values: Values, seed: int = 0) -> TrainingConfig:
         values = self.completed(values)
@@ -224,8 +228,8 @@ def written(name: str, value: float) -> str:
         power = next((power for power in (3, 2, 1) if value >= 1024**power), 0)
         return f"{value / 1024**power:.3g} {('B', 'KiB', 'MiB', 'GiB')[power]}"
     if name == "flops_per_token":
-        return f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+        return f"{value:,.0f}" if value < 1e6 else f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
+    return f"{value:,}" if isinstance(value, int) and abs(value) < 1e15 else f"{value:,.6g}"
 
 
 def bind(plan: Plan, *, allow_task_code: bool = False) -> BoundPlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue, model_validator
 
@@ -17,7 +17,13 @@ _WHOLE_BELOW = 1e15
 
 
 def _as_list(content: Any) -> Any:
+    if isinstance(content, list) and any(_is_number(name) for name in content):
+        raise ValueError(f"got {content}; accepted: names of parameters; a number stands under by or plus")
     return [content] if isinstance(content, str) else content
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _as_pairs(content: Any) -> Any:
@@ -69,6 +75,13 @@ class Derived(BaseModel):
         min_length=1,
         description="The value for each value of the parameter: a map, or a list of pairs.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_map(cls, content: Any) -> Any:
+        if isinstance(content, dict | Derived):
+            return content
+        raise ValueError(f"got {content!r}; accepted: a map such as {{times: d_model, by: 4}}")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -138,17 +151,19 @@ class Derived(BaseModel):
         numbers: list[Number] = []
         for name in self.names:
             value = values[name]
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if not _is_number(value):
                 raise DerivationError(self.kind, f"needs numbers, but {name} can be {value!r}")
-            numbers.append(value)
+            numbers.append(cast("Number", value))
         numbers.append(self.by if self.times is not None else self.plus)
         # Of whole numbers exactly, however they are written: 3.0 is one.
-        exact = [int(number) if number == int(number) else number for number in numbers]
+        exact = [int(number) if _is_whole(number) else number for number in numbers]
         try:
             result: Number = math.prod(exact) if self.times is not None else _sum(exact)
-            return self._rounded(result)
+            if math.isfinite(result):
+                return self._rounded(result)
         except OverflowError:
-            raise DerivationError(self.kind, f"is too large a number, from {numbers}") from None
+            pass
+        raise DerivationError(self.kind, f"is too large a number, of {', '.join(map(str, numbers))}")
 
     def _rounded(self, result: Number) -> Number:
         if self.multiple_of is not None:
@@ -157,7 +172,7 @@ class Derived(BaseModel):
             return result
         # 3 * 0.1 is 0.30000000000000004, which no person would write.
         result = float(f"{result:.12g}")
-        return int(result) if abs(result) < _WHOLE_BELOW and result == int(result) else result
+        return int(result) if _is_whole(result) else result
 
     def _looked_up(self, asked: JsonValue) -> JsonValue:
         for key, value in self.table or ():
@@ -178,6 +193,10 @@ class Derived(BaseModel):
         if self.multiple_of == 1:
             return f"{said}, rounded"
         return said + (f", rounded to multiples of {self.multiple_of}" if self.multiple_of else "")
+
+
+def _is_whole(number: Number) -> bool:
+    return isinstance(number, int) or (abs(number) < _WHOLE_BELOW and number == int(number))
 
 
 def _sum(numbers: list[Number]) -> Number:

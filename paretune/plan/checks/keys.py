@@ -109,9 +109,11 @@ def _derived(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
         elif name in RESERVED:
             yield unknown
         elif name not in used:
+            end = " " if unknown.message.endswith("?") else ". "
             yield Mistake(
                 path,
-                f"{unknown.message}. Another name is for a value that constraints, a when or derived use",
+                f"{unknown.message}{end}A value of another name must be used: by constraints, a when, or "
+                "another derived value",
             )
 
 
