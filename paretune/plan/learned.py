@@ -8,7 +8,7 @@ from typing import Any
 
 from search_spaces.plan import Values
 
-_THINNED = "thinned out: in all they count at most as much as what this search tries"
+_THINNED = "thinned out, since they differ"
 
 
 @dataclass(frozen=True, kw_only=True)

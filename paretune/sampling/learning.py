@@ -8,7 +8,8 @@ have to be the same or searched here.
 A configuration weighs 1, and half as much for each parameter of the recipe that differs, and for another
 target. Samplers know no
 weights, so by weight a share of the configurations is taken, evenly over the order in which they were tried.
-All searches together weigh at most as much as what this search tries itself.
+Those that differ weigh together at most as much as what this search tries itself: it has to be able to find
+that they mislead.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ def learn(bound: BoundPlan, searches: Sequence[EarlierSearch]) -> Learned:
             error.index = index
             raise
         found.append((search, fitting, left_out, count, digest))
-    scale = min(1.0, bound.plan.configurations / sum(len(fitting) for _, fitting, *_ in found))
+    differing = sum(bool(one.differs) for _, fitting, *_ in found for one in fitting)
+    scale = min(1.0, bound.plan.configurations / max(differing, 1))
     sources, configurations = [], []
     for search, fitting, left_out, count, digest in found:
         taken = _thinned(fitting, scale)
@@ -193,10 +195,10 @@ def _translated(
         return dimension.snap(float(value)) if isinstance(dimension, FloatRange) else value  # type: ignore[arg-type]
 
     values = complete(bound.plan, pick)
+    if bound.refusal(values) is not None:
+        raise _LeftOutError("not to be trained here")
     ours = _config(bound, values)
     differs = (*_other_target(bound.plan, there), *_differences(theirs, ours))
-    if bound.refusal(values) is not None:
-        raise _LeftOutError("outside the constraints")
     params = bound.params(values)
     outcomes = [
         _as_known_here(bound, there, theirs.steps, ours.steps, outcome_of(ending, row, set(bound.metrics)))
@@ -275,7 +277,7 @@ def _thinned(fitting: Sequence[_Fitting], scale: float) -> list[_Fitting]:
     """Return a share of the configurations by their weights, evenly over their order, at least one."""
     taken, sum_before = [], 0.0
     for one in fitting:
-        total = sum_before + one.weight * scale
+        total = sum_before + one.weight * (scale if one.differs else 1.0)
         # Half a step in, so that one of weight 1/2 of every two is taken, and of a single one that one.
         if math.floor(total + 0.5) > math.floor(sum_before + 0.5):
             taken.append(one)
