@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from analysis.text import duration
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan, bind
 from paretune.timing.deadline import Deadline
@@ -80,6 +81,12 @@ class Timed:
     outlook: Outlook | None
     """What it is expected to do; None where nothing was measured."""
 
+    @property
+    def too_short(self) -> str:
+        """What is said where the time was over before a trial could begin."""
+        given, spent = duration(self.within.seconds), duration(self.within.spent)
+        return f"{given} were over before a trial could begin: the start took {spent}; give more time"
+
     def compared(self) -> str:
         """Return how good the forecast was, now that the search is over."""
         ended, cut, spent = self.deadline.ended_count, self.deadline.cut, self.within.spent
@@ -94,7 +101,7 @@ class Timed:
         if self.outlook is None or "trials" not in self.outlook.opened or not self.deadline.ended_the_search:
             return
         configurations = {row["configuration"] for row in folder.store.trials().values()}
-        trials = len(configurations) * plan.search.seeds
+        trials = len(configurations) * plan.search.first_seeds
         if 0 < trials < plan.trials:
             folder.store.write_plan(changed(plan, {("search", "trials"): trials}, source=folder.name))
 
@@ -156,11 +163,13 @@ def timed(
     ends_at = within.began + within.seconds
     if address != "local":
         console.print(
-            "Steps are not measured, as trials run on a cluster: whether a trial can still end in time is judged "
-            "by those that have ended.",
+            "Steps are not measured, as trials run on a cluster: whether a trial can still end in time is "
+            "judged by those that have ended.",
             soft_wrap=True,
         )
-        deadline = Deadline(bound, TrialTimes([]), slots=slots_here(bound), ends_at=ends_at)
+        deadline = Deadline(
+            bound, TrialTimes([]), slots=slots_here(bound), ends_at=ends_at, within=within.seconds
+        )
         return Timed(within=within, bound=bound, deadline=deadline, outlook=None)
     console.print("Measuring steps of a few configurations ...", style="dim")
     clock = clocked(bound, seconds=min(MOST_SECONDS, _SHARE_FOR_MEASURING * within.seconds))
@@ -177,7 +186,14 @@ def timed(
             console.print(sentence, soft_wrap=not console.is_terminal)
     else:
         console.print(_not_measured(clock.measurement.errors), style="yellow", soft_wrap=True)
-    deadline = Deadline(bound, clock.times, slots=clock.slots.count, ends_at=ends_at)
+    deadline = Deadline(
+        bound,
+        clock.times,
+        slots=clock.slots.count,
+        ends_at=ends_at,
+        within=within.seconds,
+        forecast=None if outlook is None else outlook.as_record(),
+    )
     return Timed(within=within, bound=bound, deadline=deadline, outlook=outlook)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from paretune.api.retraining import Retrained
     from paretune.api.sources import ResourceOptions
     from paretune.record.concurrency import Concurrency
+    from paretune.timing.outlook import Outlook
     from trainables.contract import Evaluation
 
 
@@ -25,8 +26,9 @@ class Session:
     """How a session of a search went, from its start to its end.
 
     >>> import paretune
-    >>> paretune.Session(interrupted=True, seconds=90.0)
-    Session(interrupted=True, seconds=90.0, concurrency=None)
+    >>> session = paretune.Session(interrupted=True, seconds=90.0)
+    >>> session.interrupted, session.ran_out_of_time
+    (True, False)
     """
 
     interrupted: bool
@@ -36,6 +38,13 @@ class Session:
     concurrency: Concurrency | None = None
     """How many trials ran at a time, with ``mean``, ``summary`` and ``advice``; None if it was interrupted
     before the first."""
+    ran_out_of_time: bool = False
+    """Whether ``within`` ended it with trials left to do."""
+    outlook: Outlook | None = None
+    """What was expected of the time it was given, with ``trials``, ``low``, ``high`` and ``seconds``; None
+    without ``within``, and where nothing could be measured."""
+    forecast: str | None = None
+    """How good that was, in a sentence."""
 
 
 class Search(Findings):

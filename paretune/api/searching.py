@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Unpack
 
 from analysis.rows import SearchRows
 from paretune.api.consoles import Progress, console_of
+from paretune.api.deadline import Timed, Within, timed
 from paretune.api.searches import Search, Session
-from paretune.api.sources import ResourceOptions, SearchOptions, bound_of, changed, require_known
+from paretune.api.sources import ResourceOptions, SearchOptions, bound_of, changed, learning, require_known
 from paretune.errors import ClusterError, InputError
 from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.checks import mistakes_in_keys
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from paretune.record.events import Listener
     from paretune.sampling.history import PastTrial
+    from paretune.timing.outlook import Opened
     from search_spaces.plan import Plan
 
 
@@ -36,6 +38,7 @@ def search(
     address: str = "local",
     allow_task_code: bool = False,
     progress: Progress = True,
+    within: str | float | Within | None = None,
     **options: Unpack[SearchOptions],
 ) -> Search:
     """Search a space: train its configurations, record all below ``results/NAME``, and return the search.
@@ -51,6 +54,8 @@ def search(
         address: ``local``, or a Ray cluster: ``auto``, or host:port of its head.
         allow_task_code: whether the task may be code that the space file names.
         progress: whether progress is printed, or a console of Rich to print it on.
+        within: a time to be over in, such as ``"2h"`` or seconds: no trial begins that is not expected to
+            end by then, and where the file leaves the number of trials open, there are as many as fit.
         options: values in place of the file's; see :class:`SearchOptions`.
 
     Raises:
@@ -66,10 +71,25 @@ def search(
     >>> search.name, len(search.trials), search.interrupted
     ('quickstart', 4, False)
     """
+    given = Within.of(within)
     space, bound = bound_of(source, options, name=name, allow_task_code=allow_task_code)
+    bound = learning(space, bound, Path(results))
     console = console_of(progress)
     # Before there is a folder: what this machine does not have is no reason to leave one behind.
     _require_gpu(bound, address)
+    timing = None
+    if given is not None:
+
+        def again(chosen: Opened) -> BoundPlan:
+            more: SearchOptions = {**options, "trials": chosen.trials}
+            if chosen.seeds is not None:
+                more["seeds"] = chosen.seeds
+            return bound_of(source, more, name=name, allow_task_code=allow_task_code)[1]
+
+        prepare(bound)
+        timing = timed(bound, given, console, address=address, again=again)
+        # How much it learns from others goes by how many it tries itself.
+        bound = learning(space, timing.bound, Path(results))
     folder = RunFolder.create(Path(results), bound, space.text)
     if folder.name == bound.plan.name:
         console.print(f"Search {folder.name}, in {folder.path}.", soft_wrap=True)
@@ -79,7 +99,9 @@ def search(
             f"(To resume the old one: paretune resume {bound.plan.name})",
             soft_wrap=True,
         )
-    run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=True)
+    for earlier in () if bound.learned is None else bound.learned.sources:
+        console.print(f"Learns from {earlier.sentence}.", soft_wrap=True)
+    run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=True, timing=timing)
     return run.to_its_end()
 
 
@@ -91,6 +113,7 @@ def resume(
     address: str = "local",
     allow_task_code: bool = False,
     progress: Progress = True,
+    within: str | float | Within | None = None,
     **options: Unpack[ResourceOptions],
 ) -> Search:
     """Resume a search where it ended, also after a crash, and return it.
@@ -104,6 +127,7 @@ def resume(
         address: ``local``, or a Ray cluster: ``auto``, or host:port of its head.
         allow_task_code: whether the task may be code that the plan names.
         progress: whether progress is printed, or a console of Rich to print it on.
+        within: a time to be over in, counted from now; see :func:`search`.
         options: what trials may use now; see :class:`ResourceOptions`.
 
     Raises:
@@ -114,6 +138,7 @@ def resume(
     >>> len(paretune.resume("quickstart", trials=6, progress=False).trials)
     6
     """
+    given = Within.of(within)
     require_known(options, ResourceOptions)
     console = console_of(progress)
     folder = RunFolder.open(Path(results), str(search))
@@ -130,14 +155,18 @@ def resume(
         },
         source=folder.name,
     )
-    bound = bind(now, allow_task_code=allow_task_code)
+    bound = _as_learned_before(bind(now, allow_task_code=allow_task_code), folder)
     # Other resources than before may not do for what is searched.
     if mistakes := mistakes_in_keys(bound.plan, bound.task):
         raise InputError("\n".join(map(str, mistakes)))
     _require_free(folder)
     _require_gpu(bound, address)
     console.print(f"Resuming {folder.name}, in {folder.path}.", soft_wrap=True)
-    run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=False)
+    timing = None
+    if given is not None and (to_do := _to_do(folder, bound)):
+        prepare(bound)
+        timing = timed(bound, given, console, address=address, to_do=to_do)
+    run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=False, timing=timing)
     return run.to_its_end(extended)
 
 
@@ -150,6 +179,7 @@ class _Run:
     address: str
     console: Console
     is_new: bool
+    timing: Timed | None = None
 
     def to_its_end(self, extended: Plan | None = None) -> Search:
         """Run the search until it is over, or interrupted.
@@ -158,7 +188,7 @@ class _Run:
             extended: the folder's plan with more trials, to be kept once it is clear that it can run.
         """
         began = time.monotonic()
-        interrupted, seconds, concurrency = True, None, None
+        interrupted, seconds, concurrency, ran_out = True, None, None, False
         try:
             # Ray and torch take seconds to import; a mistake in the data should not wait for them.
             prepare(self.bound)
@@ -170,8 +200,18 @@ class _Run:
             from paretune.tune.run import run_search
 
             outcome = run_search(
-                self.folder, self.bound, self._watching, address=self.address, extended=extended
+                self.folder,
+                self.bound,
+                self._watching,
+                address=self.address,
+                extended=extended,
+                deadline=None if self.timing is None else self.timing.deadline,
             )
+            ran_out = outcome.ran_out_of_time
+            if self.timing is not None:
+                if ran_out and not self.folder.has_rows:
+                    raise InputError(self.timing.too_short)
+                self.timing.settle(self.folder, self.bound.plan)
             interrupted, seconds = outcome.interrupted, outcome.elapsed
             concurrency = outcome.concurrency
         except KeyboardInterrupt as stopped:
@@ -192,7 +232,14 @@ class _Run:
             self._remove_if_new()
             raise
         seconds = time.monotonic() - began if seconds is None else seconds
-        session = Session(interrupted=interrupted, seconds=seconds, concurrency=concurrency)
+        session = Session(
+            interrupted=interrupted,
+            seconds=seconds,
+            concurrency=concurrency,
+            ran_out_of_time=ran_out,
+            outlook=None if self.timing is None else self.timing.outlook,
+            forecast=None if self.timing is None else self.timing.compared(),
+        )
         return Search(SearchRows(self.folder.path), session)
 
     @property
@@ -217,6 +264,14 @@ class _Run:
             yield [board, shown]
 
 
+def _to_do(folder: RunFolder, bound: BoundPlan) -> int:
+    """Return how many trials of a search that is resumed are left to do."""
+    from paretune.record.recorder import TO_BE_DONE
+
+    done = sum(row.get("ending") not in TO_BE_DONE for row in folder.store.trials().values())
+    return max(bound.plan.trials - done, 0)
+
+
 def _require_free(folder: RunFolder) -> None:
     """Check that a search can be resumed: nobody else is in its folder, and it can be written.
 
@@ -231,6 +286,16 @@ def _require_free(folder: RunFolder) -> None:
     # For a moment only; the session takes the lock for itself. Refused here, nobody waits for Ray.
     with folder.locked():
         pass
+
+
+def _as_learned_before(bound: BoundPlan, folder: RunFolder) -> BoundPlan:
+    """Return a plan with what its search learned when it began."""
+    if not bound.plan.learn_from:
+        return bound
+    # Optuna takes a second to import.
+    from paretune.record.study.earlier import as_learned_before
+
+    return as_learned_before(bound, folder)
 
 
 def _require_gpu(bound: BoundPlan, address: str) -> None:

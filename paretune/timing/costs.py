@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
 from search_spaces.plan import Values
-from search_spaces.sampling import draws, fill
+from search_spaces.sampling import configuration, draws, fill, listing
 from trainables.compiling import Compiles
 from trainables.config import TrainingConfig
 
@@ -34,6 +34,8 @@ DRAWN = 300
 """Configurations that are drawn to stand for a space."""
 
 _TRIES = 20 * DRAWN
+
+_LIST_AT_MOST = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +108,7 @@ def _trainable(bound: BoundPlan, seed: int) -> Iterator[Values]:
     rng = random.Random(seed)
     candidates: Iterator[Values]
     if plan.only:
-        candidates = iter([plan.fixed | given for given in plan.only])
+        candidates = iter([configuration(plan, given) for given in plan.only])
     else:
         first = [fill(plan, given, rng) for given in plan.tried_first.values()]
         candidates = iter([*first, *islice(draws(plan, rng), _TRIES)])
@@ -116,6 +118,14 @@ def _trainable(bound: BoundPlan, seed: int) -> Iterator[Values]:
                 yield values
         except ValidationError:
             continue
+
+
+def configurations_there(bound: BoundPlan) -> int | None:
+    """Return how many configurations of a space can be trained; None if there are too many to list."""
+    listed = listing(bound.plan, bound.plan.space, _LIST_AT_MOST)
+    if listed is None:
+        return None
+    return sum(bound.refusal(values) is None for values in listed)
 
 
 def spread(stands: Sequence[Costly], count: int) -> list[Costly]:

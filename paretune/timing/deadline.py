@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
 from paretune.sampling.history import TrialSpec
+from paretune.sampling.strategies.strategy import Progress
 from paretune.timing.costs import Costly, costly_of
 from paretune.timing.times import TrialTime, TrialTimes
 
@@ -49,6 +51,8 @@ class Deadline:
         times: what trials take, as far as that was measured.
         slots: trials at a time.
         ends_at: when the command is to be over, by the clock.
+        within: seconds that were given.
+        forecast: what was expected, as provenance keeps it.
         clock: seconds of a clock that only runs forward; replaced in tests.
     """
 
@@ -59,11 +63,16 @@ class Deadline:
         *,
         slots: int,
         ends_at: float,
+        within: float,
+        forecast: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bound = bound
         self._times = times
-        self._slots = slots
+        self.slots = slots
+        """Trials at a time; the search says how many once Ray has started."""
+        self._within = within
+        self._forecast = forecast
         self._ends_at = ends_at - CLOSING_SECONDS
         self._clock = clock
         self._running: dict[str, _Running] = {}
@@ -99,6 +108,16 @@ class Deadline:
         """Whether trials were not begun, or were ended, for lack of time, and not because of Ctrl-C."""
         return self._ran_out or (self._refused and not self._cut)
 
+    def as_record(self) -> dict[str, Any]:
+        """Return what the provenance of the session keeps."""
+        return {
+            "within": self._within,
+            "forecast": None if self._forecast is None else dict(self._forecast),
+            "ended": self.ended_count,
+            "still_running": self.cut,
+            "ended_the_search": self.ended_the_search,
+        }
+
     def may_begin(self, spec: TrialSpec) -> bool:
         """Tell whether a trial that would begin now is expected to end in time.
 
@@ -118,9 +137,9 @@ class Deadline:
         (time_,) = self._times.of([self._costly(spec)])
         compiling = self._compiling_of(time_)
         seconds = time_.seconds * math.exp(_SURE * time_.deviation)
-        free = sorted([*(self._left_of(one) for one in self._running.values()), 0.0])[: self._slots]
+        free = sorted([*(self._left_of(one) for one in self._running.values()), 0.0])[: self.slots]
         at = 0.0
-        for _ in range(1 if alone else self._bound.plan.search.seeds):
+        for _ in range(1 if alone else self._bound.plan.search.first_seeds):
             at = free.pop(0)
             free = sorted([*free, at + compiling + seconds])
         self._refused = self._chance(seconds, left - at - compiling) < _CHANCE
@@ -165,6 +184,9 @@ class Deadline:
         beside = max(took - wall - self._waited(running), 0.0) if is_whole else None
         self._times.observed(trial.label, running.costly, step=wall / step, beside=beside)
         self._shares.append(min(share, 1.0))
+
+    def progressed(self, progress: Progress) -> None:
+        """The question may be answered before the time is over; that is the queue's to know."""
 
     def tick(self) -> None:
         """Nothing is due: the search asks :meth:`is_over`."""

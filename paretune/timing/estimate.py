@@ -46,7 +46,7 @@ class Clocked:
             self.times.of(self.stands),
             first=len(plan.tried_first),
             is_list=bool(plan.only),
-            seeds=plan.search.seeds,
+            seeds=plan.search.first_seeds,
             slots=self.slots,
         )
 

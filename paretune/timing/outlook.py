@@ -8,6 +8,7 @@ from typing import Any
 from analysis.cliff.foresight import Foresight, foresee
 from analysis.text import duration, plural, rounded_percent
 from paretune.errors import InputError
+from paretune.timing.costs import configurations_there
 from paretune.timing.deadline import CLOSING_SECONDS
 from paretune.timing.estimate import Clocked, ends_early
 from paretune.timing.spans import about
@@ -101,10 +102,8 @@ class Outlook:
         each = f", {plural(self.seeds, 'seed')} of each configuration" if self.seeds > 1 else ""
         opened = f" (the file leaves {' and '.join(self.opened)} open)" if self.opened else ""
         more = " More will, where trials end at the target or are stopped early." if self.ends_early else ""
-        return (
-            f"Within {given}, about {self.trials:,}{of} trials ({self.low:,} to {self.high:,}) are expected to "
-            f"end, {at_a_time}{each}{opened}.{more}"
-        )
+        count = f"{self.trials:,}{of} trials ({self.low:,} to {self.high:,})"
+        return f"Within {given}, about {count} are expected to end, {at_a_time}{each}{opened}.{more}"
 
     @property
     def _told_answer(self) -> list[str]:
@@ -138,13 +137,14 @@ def opened(clock: Clocked, left: float) -> Opened:
     if plan.search.trials is not None or plan.only or plan.question is not None:
         return Opened()
     by_one = clock.simulation.with_seeds(1).trials(_MOST, left).value
-    seeds = plan.search.seeds
+    seeds = plan.search.first_seeds
     may_have_more = plan.target is not None and "seeds" not in plan.search.model_fields_set
     if may_have_more:
         seeds = next((count for count, least in _SEEDS_FROM.items() if by_one >= least), 1)
     expected = clock.simulation.with_seeds(seeds).trials(_MOST, left).high
     room = 2.0 if ends_early(clock) else 1.2
-    configurations = max(int(room * expected / seeds), 1)
+    there = configurations_there(clock.bound)
+    configurations = max(min(int(room * expected / seeds), _MOST if there is None else there), 1)
     return Opened(trials=configurations * seeds, seeds=seeds if may_have_more else None)
 
 
@@ -164,7 +164,7 @@ def outlook_of(
         InputError: not one configuration is expected to end in time.
     """
     plan = clock.bound.plan
-    seeds = 1 if plan.question is not None else plan.search.seeds
+    seeds = 1 if plan.question is not None else plan.search.first_seeds
     planned = plan.trials if to_do is None else to_do
     configurations = -(-planned // seeds)
     simulation = clock.simulation.with_seeds(seeds)
@@ -175,8 +175,8 @@ def outlook_of(
         all_seeds = f" with its {seeds} seeds" if seeds > 1 else ""
         raise InputError(
             f"within {duration(within)} not even one configuration{all_seeds} is expected to end: that takes "
-            f"about {about(least)}, {about(clock.slots.start_up)} of it for the start; give more time, or train "
-            "fewer steps with --budget"
+            f"about {about(least)}, {about(clock.slots.start_up)} of it for the start; give more time, or "
+            "train fewer steps with --budget"
         )
     is_whole = trials.low >= planned and not opened
     whole = simulation.seconds(configurations).value + spent + CLOSING_SECONDS if is_whole else within

@@ -56,4 +56,4 @@ def about(seconds: float) -> str:
     if seconds >= 600:
         return roughly(seconds)
     grain = 5 if seconds < 60 else 10
-    return duration(max(grain * round(seconds / grain), grain))
+    return duration(max(grain * round(seconds / grain), grain)).removesuffix(" 00 s")

@@ -25,15 +25,18 @@ from paretune.record.events import WARNINGS, Listener
 from paretune.record.provenance import describe_session
 from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
+from paretune.record.study.earlier import provenance_of
 from paretune.record.tally import Tally
 from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.sampling.history import PastTrial, TrialSpec
 from paretune.sampling.queue import TrialQueue
 from paretune.sampling.stopping import Rungs, rungs_for
+from paretune.timing.deadline import Deadline
 from paretune.tune.asha import RungScheduler
 from paretune.tune.assignment import assignment_of, label_of
 from paretune.tune.callback import Monitor
 from paretune.tune.cluster import ray_session
+from paretune.tune.deadline import StopAtDeadline
 from paretune.tune.forgetting import Forgetting
 from paretune.tune.interrupting import uninterrupted
 from paretune.tune.scheduling import NewestFirst
@@ -51,6 +54,7 @@ class SearchResult:
 
     endings: Counter[TrialEnding]
     interrupted: bool
+    ran_out_of_time: bool
     elapsed: float
     concurrency: Concurrency
 
@@ -61,7 +65,13 @@ when the search is over, however it ends."""
 
 
 def run_search(
-    folder: RunFolder, bound: BoundPlan, watching: Watching, *, address: str, extended: Plan | None = None
+    folder: RunFolder,
+    bound: BoundPlan,
+    watching: Watching,
+    *,
+    address: str,
+    extended: Plan | None = None,
+    deadline: Deadline | None = None,
 ) -> SearchResult:
     """Run a search, or resume it if its folder holds rows of earlier sessions.
 
@@ -71,6 +81,7 @@ def run_search(
         watching: makes the listeners that are told of every event after rows and curves are written.
         address: ``local``, or the address of a Ray cluster.
         extended: the folder's plan with more trials, to be kept once it is clear that it can run.
+        deadline: what lets trials begin and ends them, if there is one.
 
     Raises:
         InputError: the machine or cluster cannot run a single trial, or the folder is in use.
@@ -85,6 +96,7 @@ def run_search(
         sessions = store.sessions()
         number = next_session(folder.path, sessions)
         session = {"session": number, "began": _now(), "address": address, **describe_session()}
+        session |= provenance_of(bound)
         store.write_sessions([*sessions, session])
         tally = Tally(past)
         with ray_session(address) as nodes:
@@ -92,6 +104,9 @@ def run_search(
             if extended is not None:
                 store.write_plan(extended)
             session |= {"nodes": nodes, "concurrency": concurrency}
+            if deadline is not None:
+                deadline.slots = concurrency
+                session |= {"deadline": deadline.as_record()}
             meter = ConcurrencyMeter(bound.plan.search.concurrency or concurrency, concurrency)
             try:
                 with watching(past) as watchers:
@@ -100,19 +115,24 @@ def run_search(
                         TensorBoardLog(folder.path / TENSORBOARD_FOLDER, bound),
                         tally,
                         meter,
+                        *([] if deadline is None else [deadline]),
                     ]
-                    run = _Run(folder, bound, past, number, concurrency)
+                    run = _Run(folder, bound, past, number, concurrency, deadline)
                     interrupted = run.tune([*recording, *watchers])
             finally:
                 mean = meter.measured.mean
                 session |= {"ended": _now(), "endings": dict(tally.endings)}
                 session |= {"at_a_time": None if mean is None else round(mean, 3)}
+                if deadline is not None:
+                    session |= {"deadline": deadline.as_record()}
                 # If the disk is full, the error that said so matters more than this one.
                 with suppress(OSError), uninterrupted():
                     store.write_sessions([*sessions, session])
+    ran_out = interrupted and deadline is not None and deadline.ended_the_search
     return SearchResult(
         endings=tally.endings,
-        interrupted=interrupted,
+        interrupted=interrupted and not ran_out,
+        ran_out_of_time=ran_out,
         elapsed=time.monotonic() - began,
         concurrency=meter.measured,
     )
@@ -127,9 +147,11 @@ class _Run:
     past: list[PastTrial]
     session: int
     concurrency: int
+    deadline: Deadline | None
 
     def tune(self, listeners: Sequence[Listener]) -> bool:
-        """Run Tune until the queue is empty or somebody interrupts it; return whether somebody did."""
+        """Run Tune until the queue is empty, somebody interrupts it, or its time is over; return whether
+        trials are left."""
         bound = self.bound
         queue = TrialQueue(bound, self.past)
         if queue.exhausted:
@@ -140,6 +162,8 @@ class _Run:
         metrics = set(bound.metrics)
         monitor = Monitor(listeners, {"step", "ending", "engine", WARNINGS, *metrics})
 
+        monitor.progressed(queue.progress)
+
         def assign(spec: TrialSpec) -> dict[str, Any]:
             monitor.announce(spec)
             return assignment_of(bound, spec, self.folder.path).as_config()
@@ -148,7 +172,9 @@ class _Run:
         tuner = tune.Tuner(
             tune.with_resources(run_trial, {name: share for name, share in needs.items() if share}),
             tune_config=tune.TuneConfig(
-                search_alg=QueueSearcher(queue, self.concurrency, metrics, assign),
+                search_alg=QueueSearcher(
+                    queue, self.concurrency, metrics, assign, monitor.progressed, self.deadline
+                ),
                 scheduler=NewestFirst() if rungs is None else RungScheduler(rungs),
                 num_samples=bound.plan.trials,
                 reuse_actors=True,
@@ -161,6 +187,7 @@ class _Run:
                 callbacks=[monitor, Forgetting()],
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
                 verbose=0,
+                stop=None if self.deadline is None else StopAtDeadline(self.deadline),
             ),
         )
         # Workers for all of the first trials start together; by default, the second once the first runs.

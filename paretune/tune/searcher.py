@@ -10,6 +10,8 @@ from ray.tune.search import Searcher
 from paretune.record.endings import ending_of
 from paretune.sampling.history import TrialSpec
 from paretune.sampling.queue import TrialQueue, outcome_of
+from paretune.sampling.strategies.strategy import Progress
+from paretune.timing.deadline import Deadline
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]
@@ -20,6 +22,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         concurrency: most trials at a time.
         metrics: names of the metrics that the sampler may need.
         assign: turns a trial into the config of the function that runs it.
+        progressed: told how far the plan's question is answered, whenever a trial has ended.
+        deadline: holds trials back that would not end in time, if the search has one.
     """
 
     def __init__(
@@ -28,23 +32,34 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         concurrency: int,
         metrics: set[str],
         assign: Callable[[TrialSpec], dict[str, Any]],
+        progressed: Callable[[Progress | None], None] = lambda progress: None,
+        deadline: Deadline | None = None,
     ) -> None:
         super().__init__()
         self._queue = queue
         self._concurrency = concurrency
         self._metrics = metrics
         self._assign = assign
+        self._progressed = progressed
+        self._deadline = deadline
+        self._held_back: TrialSpec | None = None
         self._labels: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return a trial's config, None while enough are running, FINISHED when none is left."""
-        if self._queue.exhausted:
-            return str(Searcher.FINISHED)
-        if self._queue.running >= self._concurrency:
-            return None
-        spec = self._queue.next()
+        if self._held_back is None:
+            if self._queue.exhausted:
+                return str(Searcher.FINISHED)
+            if self._queue.running >= self._concurrency:
+                return None
+        spec = self._held_back or self._queue.next()
         if spec is None:
             return str(Searcher.FINISHED) if self._queue.exhausted else None
+        if self._deadline is not None and not self._deadline.may_begin(spec):
+            # Trials that still run may show that it would be shorter.
+            self._held_back = spec
+            return None if self._labels else str(Searcher.FINISHED)
+        self._held_back = None
         self._labels[trial_id] = spec.label
         return self._assign(spec)
 
@@ -56,6 +71,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         if label is not None:
             ending = ending_of(result, failed=error)
             self._queue.ended(label, outcome_of(ending, result or {}, self._metrics))
+            self._progressed(self._queue.progress)
 
     def save(self, checkpoint_path: str) -> None:
         """Do nothing: a search goes on from its rows, not from Tune's snapshot."""

@@ -180,10 +180,11 @@ INNER: dict[str, set[str]] = {
     "sampling": {"plan"},
     "record": {"plan", "sampling"},
     "confirm": {"plan", "sampling", "record"},
-    "terminal": {"plan", "sampling", "record", "confirm"},
-    "tune": {"plan", "sampling", "record"},
+    "timing": {"plan", "sampling", "record"},
+    "terminal": {"plan", "sampling", "record", "confirm", "timing"},
+    "tune": {"plan", "sampling", "record", "timing"},
     "testing": set(),
-    "api": {"plan", "sampling", "record", "confirm", "terminal", "tune"},
+    "api": {"plan", "sampling", "record", "confirm", "terminal", "tune", "timing"},
     "cli": {"plan", "sampling", "record", "confirm", "terminal", "tune", "api"},
 }
 """Which rooms of paretune each of them may import, beside itself and the errors and devices at the top."""

@@ -21,6 +21,7 @@ from paretune.cli.options import (
     Gpu,
     Results,
     RunName,
+    WithinTime,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Resources:
     concurrency: Concurrency = None
     cpu: Cpu = None
     gpu: Gpu = None
+    within: WithinTime = None
 
 
 @grouped
@@ -61,7 +63,8 @@ def resume(
     """Resume a search where it ended.
 
     Whether it was interrupted, crashed or is over: what has ended is kept, what had not is trained, and what
-    failed is tried again. --trials extends it. It is the same as `paretune search --resume NAME`.
+    failed is tried again. --trials extends it; --within lets it be over in a time, counted from now. It is
+    the same as `paretune search --resume NAME`.
 
     Exits with 1 if more than half of the trials failed.
 
@@ -69,8 +72,10 @@ def resume(
     Examples:
       paretune resume parameter-cliff
       paretune resume parameter-cliff --trials 60
+      paretune resume parameter-cliff --within 30min
     """
     import paretune
+    from paretune.api.deadline import Within
     from paretune.terminal.printing import make_console
 
     console = make_console(to_stderr=as_json)
@@ -81,7 +86,7 @@ def resume(
         address=address,
         allow_task_code=allow_task_code,
         progress=console,
-        **vars(resources),
+        **vars(resources) | {"within": Within.of_command(resources.within)},
     )
     return conclude(found, console, as_json=as_json)
 
@@ -107,6 +112,8 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
                 "interrupted": session.interrupted,
                 "seconds": session.seconds,
                 "at_a_time": None if session.concurrency is None else session.concurrency.mean,
+                "ran_out_of_time": session.ran_out_of_time,
+                "forecast": None if session.outlook is None else session.outlook.as_record(),
                 "endings": endings,
                 "smallest": search.smallest(),
                 **content_of(fronts),
@@ -114,6 +121,8 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
         )
     told = ", ".join(f"{number} {ending}" for ending, number in endings.items() if number)
     console.print(f"\n{count} trials: {told or 'none ended'}. {_how_long(session)}")
+    if session.forecast:
+        console.print(session.forecast, soft_wrap=True)
     if session.concurrency is not None and (advice := session.concurrency.advice):
         console.print(f"Fewer trials ran at a time than were asked for: {advice}.", style="yellow")
     print_frontiers(console, rows_of(search), fronts, in_sentences=session.interrupted)
@@ -125,7 +134,16 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
             soft_wrap=True,
         )
         return INTERRUPTED
-    if count < search.plan.trials:
+    asked = search.question()
+    left = search.plan.trials - count + endings["interrupted"]
+    if session.ran_out_of_time and left:
+        console.print(
+            f"Its time was over: {left} of its {search.plan.trials} trials are left. Continue with: "
+            f"paretune resume {name}{' --within TIME' if left > 1 else ''}",
+            style="yellow",
+            soft_wrap=True,
+        )
+    elif count < search.plan.trials and (asked is None or not asked.is_sharp):
         console.print(
             f"The space has nothing more to train: it ended before its {search.plan.trials} trials.",
             style="yellow",
