@@ -23,6 +23,7 @@ import optuna_dashboard
 from paretune.errors import Error
 from paretune.plan.binding import bind
 from paretune.record.run_folder import RunFolder
+from paretune.record.study.earlier import as_learned_before
 from paretune.record.study.storage import STUDY_ID, RowsStorage
 from paretune.sampling.samplers.study import quiet
 
@@ -121,6 +122,7 @@ def main() -> None:
     search = RunFolder(Path(folder))
     try:
         bound = bind(search.plan, allow_task_code="--allow-task-code" in options)
+        bound = as_learned_before(bound, search)
         application = for_reading(optuna_dashboard.wsgi(RowsStorage(search, bound)))
         server = serve(application, host, int(port))
     except Error as error:

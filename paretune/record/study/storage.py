@@ -24,12 +24,17 @@ from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.record.run_folder import RunFolder
 from paretune.record.study.following import Followed
-from paretune.record.study.trials import KEYS, Row, attributes_of, study_trial
+from paretune.record.study.trials import KEYS, Row, attributes_of, learned_study_trials, note_of, study_trial
 from paretune.sampling.samplers.study import names_of, space_of
 from paretune.sampling.told import directions_of
 
 STUDY_ID = 1
 """Of the search's own study."""
+LEARNED_ID = 2
+"""Of the study of what it learned from earlier searches, if it did."""
+
+METRIC_NAMES = "study:metric_names"
+"""Where Optuna keeps the names of a study's values."""
 
 
 class ReadOnlyError(InputError):
@@ -65,8 +70,10 @@ class RowsStorage(BaseStorage):
         self._rows = Followed(folder.path / TRIALS_FILE, KEYS)
         self._seeds: dict[int, dict[int, Row]] = {}
         user, system = attributes_of(bound, folder.shown)
-        system["study:metric_names"] = names_of(bound)
+        system[METRIC_NAMES] = names_of(bound)
         self._studies = {STUDY_ID: _Study(name=folder.name, user=user, system=system)}
+        if bound.learned is not None:
+            self._studies[LEARNED_ID] = self._learned(folder.name)
         self._read_on()
 
     def _read_on(self) -> None:
@@ -89,6 +96,18 @@ class RowsStorage(BaseStorage):
                 known[number] = study_trial(self._bound, self._space, number, self._seeds[number])
             # Readers of the list before keep theirs.
             own.trials = [known[number] for number in sorted(known)]
+
+    def _learned(self, name: str) -> _Study:
+        """Return the study of what the search learned from earlier ones."""
+        assert self._bound.learned is not None
+        sources = self._bound.learned.sources
+        said = "\n\n".join(f"- {source.sentence}" for source in sources)
+        return _Study(
+            name=f"what {name} learned from {', '.join(source.name for source in sources)}",
+            trials=learned_study_trials(self._bound),
+            user={"learned from": ", ".join(source.folder for source in sources)},
+            system={**note_of(said), METRIC_NAMES: names_of(self._bound)},
+        )
 
     def _of(self, study_id: int) -> _Study:
         if study_id not in self._studies:

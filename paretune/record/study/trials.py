@@ -13,7 +13,7 @@ from analysis.layout import TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import outcome_of
-from paretune.sampling.samplers.study import CONSTRAINT, names_of, trial_of
+from paretune.sampling.samplers.study import CONSTRAINT, learned_trials, names_of, trial_of
 from search_spaces.dimensions import AnyDimension
 
 Row = Mapping[str, Any]
@@ -22,6 +22,9 @@ KEYS = ("trial", "configuration", "seed_index", "values", "params")
 """What a row does not do without here."""
 
 _UNFINISHED = (None, TrialEnding.INTERRUPTED)
+_FIRST_LEARNED = 10**9
+"""Trials have numbers of their own across studies; those of the search have their configurations'."""
+
 _LONGEST_PART = 2000
 """Characters of a part of a note; optuna-dashboard splits longer ones."""
 
@@ -55,9 +58,22 @@ def study_trial(
         trial.datetime_start = None
     user = {"trials": ", ".join(str(row["trial"]) for row in rows), **trial.user_attrs}
     trial._user_attrs = user | _means(bound, rows)
+    return _with_listed_constraint(trial)
+
+
+def learned_study_trials(bound: BoundPlan) -> list[FrozenTrial]:
+    """Return what the sampler of a search knows from earlier ones, as trials of a study of their own."""
+    trials = [_with_listed_constraint(trial) for trial in learned_trials(bound)]
+    for number, trial in enumerate(trials):
+        trial.number = number
+        trial._trial_id = _FIRST_LEARNED + number
+    return trials
+
+
+def _with_listed_constraint(trial: FrozenTrial) -> FrozenTrial:
+    """Return a trial whose constraint has no name: optuna-dashboard knows only such, and Optuna both."""
     violation = trial.system_attrs.pop(f"constraints:{CONSTRAINT}", None)
     if violation is not None:
-        # As lists: optuna-dashboard does not know constraints with names, and Optuna reads both.
         trial.system_attrs["constraints"] = [violation]
     return trial
 
