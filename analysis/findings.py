@@ -20,6 +20,7 @@ def findings_of(rows: SearchRows) -> list[Finding]:
     from analysis.confirmation import confirmation
     from analysis.effects import effects
     from analysis.frontier import frontier
+    from analysis.questions.asked import asked
     from analysis.regimes import regimes
     from analysis.times import times
 
@@ -27,7 +28,9 @@ def findings_of(rows: SearchRows) -> list[Finding]:
         return []
     has_target = rows.plan.target is not None
     rate = varied_rate(rows)
+    answered = asked(rows)
     return [
+        *([] if answered is None else [answered]),
         *([cliff(rows, None)] if has_target else []),
         frontier(rows),
         *([regimes(rows, rate, PARAMS)] if rate is not None else []),

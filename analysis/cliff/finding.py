@@ -21,6 +21,7 @@ from analysis.estimate import UNKNOWN, Estimate
 from analysis.finding import Drawn, Table
 from analysis.outcomes import Rate, rate_of, with_outcomes
 from analysis.pictures.marks import Picture
+from analysis.questions.trials import that_answer
 from analysis.rows import SearchRows
 
 
@@ -145,7 +146,7 @@ def cliff(rows: SearchRows, by: str | None = None) -> Cliff:
     Raises:
         SelectionError: ``by`` is not a parameter of the search, or has too many values.
     """
-    trials = with_outcomes(rows)
+    trials = that_answer(with_outcomes(rows))
     groups = []
     if by is not None and len(trials):
         for name, numbers in groups_by(rows, by).items():
@@ -172,5 +173,5 @@ def _cliff(
         best=None if name else best_recipes(rows, trials),
         groups=groups,
         tests=interaction([group.fit for group in groups]),
-        seeds=rows.plan.search.seeds,
+        seeds=rows.plan.search.first_seeds,
     )

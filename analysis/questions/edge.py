@@ -26,9 +26,12 @@ BEYOND = 1.5
 
 _WIDTHS = (1.1, 1.15, 1.25, 1.4, 1.7, 2.2, 3.2, 6.0, 20.0)
 """Factors between the sizes at which a tenth and nine tenths of the most solve."""
-_SPREADS = {0.0: 0.3, 0.7: 0.3, 1.5: 0.25, 3.0: 0.15}
+_SPREADS = {0.0: 0.3, 0.6: 0.3, 1.2: 0.25, 2.4: 0.15}
 _TOPS = {1.0: 0.6, 0.9: 0.25, 0.75: 0.15}
 """Shares of seeds that solve at the largest sizes, with their prior probabilities."""
+
+_MOST_KEPT = 256
+"""Likelihoods that are kept, of about 100 KB each."""
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
@@ -73,6 +76,7 @@ class EdgeModel:
         table: Array = np.array(kinds, dtype=float)
         self._slope, self._spread, self._top, chance = table.T
         self._constant = np.array([_constant(at, spread, top) for _, spread, top, _ in kinds])
+        self._kept: dict[Seen, Array] = {}
         self.prior = np.log(np.broadcast_to(chance[:, None], (len(kinds), len(self.edges))))
 
     def chances(self, x: float) -> Array:
@@ -90,6 +94,14 @@ class EdgeModel:
 
     def likelihood(self, seen: Seen) -> Array:
         """Return the probability of what was seen of a configuration, shape (kinds, edges)."""
+        # Most of what was seen before one trial was seen before the last one too.
+        if seen not in self._kept:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[seen] = self._likelihood(seen)
+        return self._kept[seen]
+
+    def _likelihood(self, seen: Seen) -> Array:
         chance = self.chances(seen.x)
         lost = seen.trials - seen.solved
         likely: Array = (chance**seen.solved * (1 - chance) ** lost) @ _WEIGHTS
@@ -150,13 +162,22 @@ class EdgePosterior:
         """Return the chance that a seed of a new configuration of this log size solves."""
         return float((self.weights * self.model.mean_chance(x)).sum())
 
+    def curve(self, x: float) -> tuple[float, float, float]:
+        """Return that chance as a median with an interval of 95 % probability: low, median, high."""
+        chances = self.model.mean_chance(x).ravel()
+        order = np.argsort(chances)
+        below = np.cumsum(self.weights.ravel()[order])
+        out = (1 - CONFIDENCE) / 2
+        low, middle, high = (float(np.interp(q, below, chances[order])) for q in (out, 0.5, 1 - out))
+        return low, middle, high
+
     def variance_after(self, chance: Array) -> float:
         """Return the expected variance of the edge after one more trial.
 
         Args:
             chance: of its success, shape (kinds, edges).
         """
-        edges = self.model.edges
+        edges = np.clip(self.model.edges, self.quantile(0.01), self.quantile(0.99))
         won = (self.weights * chance).sum(axis=0)
         left = 0.0
         for part in (won, self.of_edge - won):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analysis.effects import Effects
     from analysis.finding import Finding
     from analysis.frontier import Frontier
+    from analysis.questions.asked import Asked
     from analysis.regimes import Regimes
     from analysis.times import Times
     from search_spaces.plan import Plan
@@ -196,6 +197,17 @@ class Findings:
         from analysis.confirmation import confirmation
 
         return confirmation(self._rows)
+
+    def question(self) -> Asked | None:
+        """Return the answer to what the plan asks; None if it asks nothing.
+
+        >>> import paretune
+        >>> paretune.open("results/quickstart").question() is None
+        True
+        """
+        from analysis.questions.asked import asked
+
+        return asked(self._rows)
 
     def cliff(self, by: str | None = None) -> Cliff:
         """Return the sizes at which the task begins to be learned, together or for each value of ``by``.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
 from paretune.sampling.history import TrialSpec
+from paretune.sampling.strategies.strategy import Progress
 
 _ENOUGH = 0.8
 """The share of the trials asked for that should run at a time."""
@@ -134,6 +135,9 @@ class ConcurrencyMeter:
         began = self._began.pop(trial.label, None)
         if began is not None and ending != TrialEnding.INTERRUPTED:
             self._ended = (self._ended[0] + 1, self._ended[1] + now - began)
+
+    def progressed(self, progress: Progress) -> None:
+        """Only starts and ends count."""
 
     def tick(self) -> None:
         """Only starts and ends count."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from paretune.record.endings import TrialEnding
 from paretune.sampling.history import TrialSpec
+from paretune.sampling.strategies.strategy import Progress
 
 Row = Mapping[str, Any]
 
@@ -35,6 +36,10 @@ class Listener(Protocol):
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Take note of a trial's end, with its last report."""
+        ...
+
+    def progressed(self, progress: Progress) -> None:
+        """Take note of how far the plan's question is answered; never called without one."""
         ...
 
     def tick(self) -> None:

@@ -13,6 +13,7 @@ from paretune.record.endings import TrialEnding
 from paretune.record.events import WARNINGS, Row
 from paretune.sampling.history import PastTrial, TrialSpec
 from paretune.sampling.queue import outcome_of
+from paretune.sampling.strategies.strategy import Progress
 
 TO_BE_DONE = frozenset({None, TrialEnding.INTERRUPTED, TrialEnding.FAILED})
 """Endings with which a trial is done, or done again, when a search is resumed."""
@@ -83,6 +84,9 @@ class Recorder:
         if error is not None:
             row["error"] = error
         self._store.append_trial(row)
+
+    def progressed(self, progress: Progress) -> None:
+        """It follows from the rows."""
 
     def tick(self) -> None:
         """Nothing is ever held back."""

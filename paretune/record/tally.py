@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
 from paretune.sampling.history import PastTrial, TrialSpec
+from paretune.sampling.strategies.strategy import Progress
 
 
 class Tally:
@@ -38,6 +39,9 @@ class Tally:
         """Count how a trial ended."""
         if ending != "interrupted":
             self.endings[ending] += 1
+
+    def progressed(self, progress: Progress) -> None:
+        """Only endings count."""
 
     def tick(self) -> None:
         """Only endings count."""

@@ -20,6 +20,7 @@ from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
 from paretune.record.tensorboard_view import RESULTS
 from paretune.sampling.history import TrialSpec
+from paretune.sampling.strategies.strategy import Progress
 from trainables.contract import LOOP_METRICS
 
 _SHOWN_HPARAMS = 5
@@ -67,6 +68,9 @@ class TensorBoardLog:
             self._add(writer, summary_v2.hparams_pb(hparams, trial_id=trial.label), 0)
             self._add(writer, _session_end(ending), 0)
         writer.close()
+
+    def progressed(self, progress: Progress) -> None:
+        """Not shown."""
 
     def tick(self) -> None:
         """Reports are flushed as they come."""

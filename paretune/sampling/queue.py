@@ -40,10 +40,15 @@ class TrialQueue:
 
     @property
     def exhausted(self) -> bool:
-        """True when no trial is left to hand out, whatever becomes of those that run."""
+        """True when no trial is left to hand out.
+
+        Those that run may change that: an answer that was sharp enough without them need not be with them.
+        """
         if self._left_over:
             return False
-        return self._history.handed_out >= self._most or self._strategy.is_over(self._history)
+        if self._history.handed_out >= self._most:
+            return True
+        return not self._running and self._strategy.is_over(self._history)
 
     @property
     def progress(self) -> Progress | None:
@@ -56,7 +61,8 @@ class TrialQueue:
         if self._left_over:
             spec = self._left_over.pop(0)
         else:
-            placement = None if self.exhausted else self._strategy.next(self._history)
+            is_over = self._history.handed_out >= self._most or self._strategy.is_over(self._history)
+            placement = None if is_over else self._strategy.next(self._history)
             if placement is None:
                 return None
             spec = self._spec_of(placement)

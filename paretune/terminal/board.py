@@ -12,6 +12,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Row
 from paretune.sampling.history import PastTrial, TrialSpec
+from paretune.sampling.strategies.strategy import Progress
 from paretune.terminal.remaining import Lengths, Work, percent_of, seconds_left
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class Board:
         self.endings: Counter[TrialEnding] = Counter()
         self.running: dict[str, RunningTrial] = {}
         self.best: Best | None = None
+        self.progress: Progress | None = None
+        """How far the plan's question is answered; None without one."""
         self._ended_rows: dict[str, Row] = {}
         self._first_start: float | None = None
         self._done = (0, 0.0)
@@ -124,15 +127,27 @@ class Board:
         running = [trial.work(now) for trial in list(self.running.values())]
         if self._first_start is None or not (self.endings or sum(work.percent for work in running) > 20):
             return None
+        to_begin = self._to_begin(len(running))
+        if to_begin is None:
+            return None
         lengths = Lengths(self._ended_at, [work.percent for work in running])
         return seconds_left(
             self._done,
             running,
             lengths,
-            to_begin=max(self.trials - self.ended_count - len(running), 0),
+            to_begin=to_begin,
             budget=self._all_budgets / max(len(self._budgets), 1),
             elapsed=now - self._first_start,
         )
+
+    def _to_begin(self, running: int) -> int | None:
+        """Return how many trials are still to begin; None where the question's answer does not tell."""
+        left = self.trials - self.ended_count
+        if self.progress is not None:
+            if self.progress.trials_left is None:
+                return None
+            left = min(left, self.progress.trials_left)
+        return max(left - running, 0)
 
     @property
     def smallest(self) -> pd.Series[Any] | None:
@@ -193,6 +208,10 @@ class Board:
             work = running.work(self._clock())
             self._done = (self._done[0] + work.steps, self._done[1] + work.seconds + work.silent)
         self._count(trial, ending, last)
+
+    def progressed(self, progress: Progress) -> None:
+        """Take note of how far the question is answered."""
+        self.progress = progress
 
     def tick(self) -> None:
         """Nothing on the board depends on time alone."""

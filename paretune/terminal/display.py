@@ -14,6 +14,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.record.endings import ENDINGS, TrialEnding
 from paretune.record.events import WARNINGS, Row
 from paretune.sampling.history import TrialSpec
+from paretune.sampling.strategies.strategy import Progress
 from paretune.terminal.board import Best, Board, RunningTrial
 from paretune.terminal.columns import GAP, aligned, width_of
 from search_spaces.plan import Values
@@ -63,6 +64,9 @@ class LiveDisplay:
         if ending == "failed":
             self._console.print(f"{trial.label} failed: {error}", style="red", markup=False)
 
+    def progressed(self, progress: Progress) -> None:
+        """The table shows it."""
+
     def tick(self) -> None:
         """The table redraws itself."""
 
@@ -81,6 +85,7 @@ class LineDisplay:
     """One line per ended trial, and now and then a line on how far the search is."""
 
     _EVERY_SECONDS = 30.0
+    _TOLD_EVERY_SECONDS = 15.0
 
     def __init__(self, board: Board, bound: BoundPlan, console: Console) -> None:
         self._board = board
@@ -88,6 +93,8 @@ class LineDisplay:
         self._console = console
         self._said_at = time.monotonic()
         self._said: set[str] = set()
+        self._told = ""
+        self._told_at = 0.0
 
     def __enter__(self) -> LineDisplay:
         return self
@@ -125,6 +132,15 @@ class LineDisplay:
             parts.append(f"error: {error}")
         self._say("  ".join(parts))
 
+    def progressed(self, progress: Progress) -> None:
+        """Say now and then what is known, and the answer."""
+        is_due = time.monotonic() - self._told_at > self._TOLD_EVERY_SECONDS
+        if progress.sentence != self._told and (is_due or progress.is_answered):
+            left = self._board.seconds_left
+            when = f"; about {roughly(left)} {progress.aim}" if left else ""
+            self._say(f"answer so far: {progress.sentence}{when}")
+            self._told, self._told_at = progress.sentence, time.monotonic()
+
     def tick(self) -> None:
         """Show now and then that the search lives."""
         if time.monotonic() - self._said_at > self._EVERY_SECONDS:
@@ -138,18 +154,20 @@ class LineDisplay:
 def headline(board: Board) -> str:
     """Say in one line how far the search is: endings by kind, elapsed time, time left."""
     counts = ", ".join(f"{board.endings[ending]} {ending}" for ending in ENDINGS if board.endings[ending])
-    left = board.seconds_left
+    left, progress = board.seconds_left, board.progress
+    until = "left" if progress is None else progress.aim
+    of = f"{board.ended_count} of {board.trials}"
     return (
-        f"{board.ended_count} of {board.trials} trials ended"
+        f"{of if progress is None else f'{board.ended_count} of at most {board.trials}'} trials ended"
         + (f" ({counts})" if counts else "")
         + f", {duration(board.elapsed)} elapsed"
-        + ("" if not left else f", about {roughly(left)} left")
+        + ("" if not left else f", about {roughly(left)} {until}")
     )
 
 
 def details(board: Board) -> list[str]:
     """Say which trials are best so far."""
-    lines = []
+    lines = [] if board.progress is None else [f"answer so far: {board.progress.sentence}"]
     if board.best is not None:
         lines.append(f"best so far: {_best(board.best, board.objective.metric)}")
     if (row := board.smallest) is not None:

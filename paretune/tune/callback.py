@@ -14,6 +14,7 @@ from ray.tune import Callback
 from paretune.record.endings import TrialEnding, ending_of
 from paretune.record.events import Listener, Row
 from paretune.sampling.history import TrialSpec
+from paretune.sampling.strategies.strategy import Progress
 from paretune.tune.assignment import label_of
 
 
@@ -25,6 +26,7 @@ class Monitor(Callback):  # type: ignore[misc]
         self._columns = columns
         self._specs: dict[str, TrialSpec] = {}
         self._open: dict[str, Row] = {}
+        self._started: dict[str, Any] = {}
         self.failure: OSError | None = None
         """What kept a listener from writing; the search is ended over it, and the driver raises it."""
 
@@ -34,6 +36,16 @@ class Monitor(Callback):  # type: ignore[misc]
         self._open[spec.label] = {}
         self._tell(lambda listener: listener.announced(spec))
 
+    def progressed(self, progress: Progress | None) -> None:
+        """Tell how far the plan's question is answered, if it has one."""
+        if progress is not None:
+            self._tell(lambda listener: listener.progressed(progress))
+
+    def error_of(self, label: str) -> str | None:
+        """Return the last line of the error of a trial that Tune is about to give up; None if it has none."""
+        trial = self._started.get(label)
+        return None if trial is None or not trial.error_file else _last_line(trial)
+
     def close(self) -> None:
         """Declare every trial that has not ended interrupted, or what it said itself last."""
         for label, last in list(self._open.items()):
@@ -41,6 +53,7 @@ class Monitor(Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune started a trial, or started it again after a failure."""
+        self._started[label_of(trial)] = trial
         self._tell(lambda listener: listener.started(self._spec(trial)))
 
     def on_trial_result(
@@ -84,6 +97,7 @@ class Monitor(Callback):  # type: ignore[misc]
 
     def _end(self, label: str, ending: TrialEnding, error: str | None) -> None:
         last = self._open.pop(label, {})
+        self._started.pop(label, None)
         self._tell(lambda listener: listener.ended(self._specs[label], ending, last, error))
 
     def _tell(self, event: Callable[[Listener], None]) -> None:

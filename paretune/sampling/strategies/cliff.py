@@ -19,7 +19,7 @@ import numpy as np
 from analysis.layout import ESTIMATES, SELECTS, TrialEnding
 from analysis.logistic import Array
 from analysis.outcomes import SAYS_OUTCOME
-from analysis.questions.cliff import CliffAnswer, cliff_sentence
+from analysis.questions.cliff import CliffAnswer
 from analysis.questions.edge import EdgeModel, EdgePosterior, Seen, best_place
 from analysis.text import plural
 from paretune.plan.binding import BoundPlan
@@ -33,9 +33,7 @@ from search_spaces.sampling import fill
 
 MOST_OF_CHOOSING = 0.4
 """The largest share of the trials that may go into choosing."""
-FEWEST_OF_CHOOSING = 8
-FEWEST_OF_ANSWER = 8
-"""Trials that an answer has at least: before, the prior says more than they do."""
+FEWEST_OF_CHOOSING = 16
 MOST_SEEDS = 16
 """Seeds of one configuration: what it has beside its size is not averaged out by more."""
 _DRAWS = 100
@@ -108,7 +106,7 @@ class CliffStrategy:
             return Progress(sentence=f"choosing the best recipe, {given}", is_answered=False, aim=aim)
         answer = self._answer(history)
         return Progress(
-            sentence=cliff_sentence(answer, self._question),
+            sentence=answer.sentence,
             is_answered=answer.is_sharp,
             trials_left=answer.trials_left,
             aim=aim,
@@ -147,9 +145,9 @@ class CliffStrategy:
         )
         if spent >= MOST_OF_CHOOSING * self._bound.plan.trials:
             return True
-        if spent < max(FEWEST_OF_CHOOSING, self._shapes.terms.width):
+        if spent < max(FEWEST_OF_CHOOSING, 2 * self._shapes.terms.width):
             return False
-        return self._regret(history) <= math.log1p(self._question.within) / 2
+        return self._regret(history) <= math.log1p(self._question.within) / 3
 
     def _regret(self, history: History) -> float:
         """Return by how much, in log size, the best family of all is expected to be ahead of that of now."""
@@ -218,7 +216,7 @@ class CliffStrategy:
         if self._at is None or self._at[0] != key:
             assert self._family is not None
             seen = [one for one in self._seen(history, self._family, running=False) if one.trials]
-            self._at = key, CliffAnswer.of(EdgePosterior(self._model, seen), self._question)
+            self._at = key, CliffAnswer(question=self._question, posterior=EdgePosterior(self._model, seen))
         return self._at[1]
 
     def _seen(self, history: History, family: Sequence[Member], *, running: bool) -> list[Seen]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,7 +18,8 @@ from search_spaces.sampling import complete, draws, listing
 MOST_SHAPES = 2000
 """Of a larger space so many shapes are drawn."""
 
-_FEWEST_MEMBERS = 5
+_WORSE = 2.0
+"""Log odds: what a few trials say of shapes is known to about so much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +95,8 @@ class Shapes:
     def family(self, coefficients: Array, factor: float) -> list[Member]:
         """Return the best shapes with the best recipe, in the order of their sizes.
 
-        Of each bin of sizes the shape with the highest log odds, if no smaller member has higher ones: what
-        is larger and not better is no part of the edge.
+        Of each bin of sizes the shape with the highest log odds, unless a smaller member's are higher by
+        :data:`_WORSE`: some sizes have odd shapes only.
 
         Args:
             coefficients: of the terms.
@@ -110,8 +110,7 @@ class Shapes:
             inside = np.flatnonzero(bins == which)
             best.append(int(inside[odds[inside].argmax()]))
         most = np.maximum.accumulate(np.concatenate([[-math.inf], odds[best]]))
-        rising = [index for index, before in zip(best, most, strict=False) if odds[index] > before]
-        chosen: Sequence[int] = rising if len(rising) >= _FEWEST_MEMBERS else best
+        chosen = [index for index, before in zip(best, most, strict=False) if odds[index] > before - _WORSE]
         members = [self.member(index, recipe) for index in chosen]
         return [member for member in members if member is not None]
 
