@@ -10,16 +10,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pydantic import JsonValue
 
-from analysis.estimate import UNKNOWN, Estimate
+from analysis.estimate import Estimate
 from analysis.finding import Table
-from analysis.layout import Column
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Picture
 from analysis.questions.band import BandModel
-from analysis.questions.band_posterior import SIDES, BandPosterior, BandTables, Side, posteriors
+from analysis.questions.band_posterior import BandPosterior, BandTables, Side, posteriors
 from analysis.questions.edge import Seen
 from analysis.questions.trials import that_answer
 from analysis.rows import SearchRows
@@ -237,12 +235,14 @@ class RegimesAnswer:
     @property
     def tables(self) -> Sequence[Table]:
         """The edges at each size, and the trials at each rate."""
-        return self._edges(), self._trials()
+        from analysis.questions.regimes_shown import edges_table, trials_table
+
+        return edges_table(self), trials_table(self)
 
     @property
     def pictures(self) -> Sequence[Picture]:
         """The edges at each size, over the trials."""
-        from analysis.questions.regimes_map import edges_map
+        from analysis.questions.regimes_shown import edges_map
 
         return [edges_map(self)] if self.trials else []
 
@@ -250,74 +250,26 @@ class RegimesAnswer:
         """Return everything as plain values, without NaN."""
         sizes = []
         for size in self.sizes:
-            edges = [] if size.works is False else list(zip(SIDES, size.edges, strict=True))
-            sizes.append(
-                {
-                    "value": size.value,
-                    "trials": size.trials,
-                    "works": size.works,
-                    "none_works": size.posterior.none,
-                    "is_sharp": size.is_sharp,
-                    "trials_left": size.trials_left,
-                    **{
-                        side: {**edge.rate.as_json(), "precision": edge.precision, "is_sharp": edge.is_sharp}
-                        for side, edge in edges
-                    },
-                }
-            )
+            told: dict[str, Any] = {
+                "value": size.value,
+                "trials": size.trials,
+                "works": size.works,
+                "none_works": size.posterior.none,
+                "is_sharp": size.is_sharp,
+                "trials_left": size.trials_left,
+            }
+            for edge in size.edges if size.works is not False else ():
+                rate = edge.rate.as_json()
+                told[edge.side] = {**rate, "precision": edge.precision, "is_sharp": edge.is_sharp}
+            sizes.append(told)
         return {
             "rate": self.question.rate,
             "by": self.question.by,
             "trials": self.trials,
             "trials_left": self.trials_left,
             "sizes": sizes,
-            "rates": self._trials().frame.astype(object).to_dict("records"),
+            "rates": self.tables[1].frame.astype(object).to_dict("records"),
         }
-
-    def _edges(self) -> Table:
-        by, rate, rows = self.question.by, self.question.rate, []
-        for size in self.sizes:
-            lower, upper = (
-                edge.rate if size.trials and size.works is not False else UNKNOWN for edge in size.edges
-            )
-            told = [end for one in (lower, upper) for end in (one.value, one.low, one.high)]
-            finite = [value if math.isfinite(value) else math.nan for value in told]
-            rows.append((plain(size.value), size.trials, round(size.posterior.none, 4), *finite))
-        columns = [
-            Column(by, "", "the value at which the band is asked for"),
-            Column("trials", "trials", "trials with a known outcome"),
-            Column("none", "share", "the probability that no rate works"),
-        ]
-        for side, below in (("lower", "below"), ("upper", "above")):
-            meaning = (
-                f"{rate} {below} which too few of the seeds solve; missing where it lies beyond the space"
-            )
-            columns.append(Column(side, "", meaning))
-            columns += [
-                Column(f"{side}_{end}", "", f"{word} end of its 95 % interval; missing where open")
-                for end, word in (("low", "lower"), ("high", "upper"))
-            ]
-        frame = pd.DataFrame(rows, columns=[column.name for column in columns])
-        return Table(title=f"Edges of {rate} by {by}", frame=frame, columns=columns)
-
-    def _trials(self) -> Table:
-        by, rate = self.question.by, self.question.rate
-        rows = [
-            (plain(size.value), 10**one.x, int(one.solved), int(one.trials), size.posterior.chance(one.x))
-            for size in self.sizes
-            for one in size.posterior.seen
-        ]
-        columns = [
-            Column(by, "", "the value at which the band is asked for"),
-            Column(rate, "", "the rate"),
-            Column("solved", "trials", "trials that solved"),
-            Column("known", "trials", "trials with a known outcome"),
-            Column("fitted", "share", "the share of seeds that solve there, by all trials of that value"),
-        ]
-        frame = pd.DataFrame(rows, columns=[column.name for column in columns])
-        frame[rate] = frame[rate].map(lambda value: float(f"{value:.6g}"))
-        frame["fitted"] = frame["fitted"].round(4)
-        return Table(title=f"Trials by {by} and {rate}", frame=frame, columns=columns)
 
 
 def values_of(dimension: AnyDimension) -> list[JsonValue] | None:

@@ -1,10 +1,15 @@
-"""The picture of the regimes that were asked for: the edges at each size, over the trials."""
+"""The tables and the picture of the regimes that were asked for."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from analysis.estimate import UNKNOWN
+from analysis.finding import Table
+from analysis.layout import Column
 from analysis.pictures.marks import Axis, Mark, Picture, Points
 from analysis.selection import plain
 from analysis.text import plural
@@ -14,6 +19,53 @@ if TYPE_CHECKING:
 
 _ASIDE = 0.13
 """How far trials that solved and others stand beside the edges, as a share of the way to the next size."""
+
+
+def edges_table(answer: RegimesAnswer) -> Table:
+    """Return the edges at each size."""
+    by, rate, rows = answer.question.by, answer.question.rate, []
+    for size in answer.sizes:
+        lower, upper = (
+            edge.rate if size.trials and size.works is not False else UNKNOWN for edge in size.edges
+        )
+        told = [end for one in (lower, upper) for end in (one.value, one.low, one.high)]
+        finite = [value if math.isfinite(value) else math.nan for value in told]
+        rows.append((plain(size.value), size.trials, round(size.posterior.none, 4), *finite))
+    columns = [
+        Column(by, "", "the value at which the band is asked for"),
+        Column("trials", "trials", "trials with a known outcome"),
+        Column("none", "share", "the probability that no rate works"),
+    ]
+    for side, below in (("lower", "below"), ("upper", "above")):
+        meaning = f"{rate} {below} which too few of the seeds solve; missing where it lies beyond the space"
+        columns.append(Column(side, "", meaning))
+        columns += [
+            Column(f"{side}_{end}", "", f"{word} end of its 95 % interval; missing where open")
+            for end, word in (("low", "lower"), ("high", "upper"))
+        ]
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    return Table(title=f"Edges of {rate} by {by}", frame=frame, columns=columns)
+
+
+def trials_table(answer: RegimesAnswer) -> Table:
+    """Return the trials at each rate."""
+    by, rate = answer.question.by, answer.question.rate
+    rows = [
+        (plain(size.value), 10**one.x, int(one.solved), int(one.trials), size.posterior.chance(one.x))
+        for size in answer.sizes
+        for one in size.posterior.seen
+    ]
+    columns = [
+        Column(by, "", "the value at which the band is asked for"),
+        Column(rate, "", "the rate"),
+        Column("solved", "trials", "trials that solved"),
+        Column("known", "trials", "trials with a known outcome"),
+        Column("fitted", "share", "the share of seeds that solve there, by all trials of that value"),
+    ]
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    frame[rate] = frame[rate].map(lambda value: float(f"{value:.6g}"))
+    frame["fitted"] = frame["fitted"].round(4)
+    return Table(title=f"Trials by {by} and {rate}", frame=frame, columns=columns)
 
 
 def edges_map(answer: RegimesAnswer) -> Picture:
