@@ -35,6 +35,7 @@ from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import outcome_of
 from paretune.sampling.told import told_of
 from search_spaces.dimensions import AnyDimension, FloatRange
+from search_spaces.mistakes import dotted
 from search_spaces.plan import Plan, Values
 from search_spaces.sampling import complete
 from trainables.config import TrainingConfig
@@ -195,8 +196,10 @@ def _translated(
         return dimension.snap(float(value)) if isinstance(dimension, FloatRange) else value  # type: ignore[arg-type]
 
     values = complete(bound.plan, pick)
-    if bound.refusal(values) is not None:
-        raise _LeftOutError("not to be trained here")
+    mistake = bound.refused(values)
+    if mistake is not None:
+        is_limit = mistake.path[:1] == ("constraints",)
+        raise _LeftOutError(f"outside {dotted(mistake.path)}" if is_limit else mistake.message)
     ours = _config(bound, values)
     differs = (*_other_target(bound.plan, there), *_differences(theirs, ours))
     params = bound.params(values)
@@ -308,8 +311,8 @@ def _plain(outcome: SeedOutcome) -> dict[str, Any]:
 
 
 def _own(bound: BoundPlan) -> set[str]:
-    """Return the task's own parameters."""
-    return bound.task.config_class.model_fields.keys() - TrainingConfig.model_fields.keys()
+    """Return the task's own parameters, of data and model."""
+    return bound.task.config_class.model_fields.keys() - TrainingConfig.model_fields.keys() - _SAME_STEPS
 
 
 def _told(name: str, there: object, here: object) -> str:
