@@ -26,8 +26,9 @@ from analysis.rows import SearchRows
 Array = NDArray[np.float64]
 
 SIZES = (876, 1106, 1360, 2616, 4256)
-RATES = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
 """Those of ``search_spaces/learning_rate_regimes.yaml``."""
+RATES = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
+"""About even in the logarithm, over the range of the same file."""
 
 MIDDLE, EXPONENT = 1500.0, -0.4
 

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from paretune.plan.summary import PlanSummary
     from search_spaces.dimensions import Choice, FloatRange, IntRange
     from search_spaces.mistakes import Mistake, SpaceFileError
+    from search_spaces.parts.derived import Derived
     from search_spaces.parts.early_stopping import EarlyStopping
-    from search_spaces.parts.limits import Bounds, Constraints
+    from search_spaces.parts.limits import Bounds, Constraints, Limits, MemoryLimits
     from search_spaces.parts.search import Search as SearchSettings
     from search_spaces.plan import Objective, Plan, Resources
     from trainables.base import BaseTask, BaseWorkload
     from trainables.config import TrainingConfig
     from trainables.contract import CheckpointError, Evaluation, Metric
+    from trainables.demand import Demand
     from trainables.tasks import TaskError
     from trainables.text.errors import DataError
 
@@ -62,8 +64,11 @@ _HOMES = {
     "IntRange": "search_spaces.dimensions",
     "FloatRange": "search_spaces.dimensions",
     "Choice": "search_spaces.dimensions",
-    "Constraints": "search_spaces.plan",
-    "Bounds": "search_spaces.plan",
+    "Derived": "search_spaces.parts.derived",
+    "Constraints": "search_spaces.parts.limits",
+    "Bounds": "search_spaces.parts.limits",
+    "Limits": "search_spaces.parts.limits",
+    "MemoryLimits": "search_spaces.parts.limits",
     "SearchSettings": "search_spaces.plan",
     "EarlyStopping": "search_spaces.plan",
     "Resources": "search_spaces.plan",
@@ -71,6 +76,7 @@ _HOMES = {
     "BaseTask": "trainables.base",
     "BaseWorkload": "trainables.base",
     "Metric": "trainables.contract",
+    "Demand": "trainables.demand",
     "TrainingConfig": "trainables.config",
     # What can go wrong.
     "Error": "paretune.errors",
@@ -99,6 +105,8 @@ __all__ = [
     "Confirmed",
     "Constraints",
     "DataError",
+    "Demand",
+    "Derived",
     "EarlyStopping",
     "Error",
     "Evaluation",
@@ -106,6 +114,8 @@ __all__ = [
     "FloatRange",
     "InputError",
     "IntRange",
+    "Limits",
+    "MemoryLimits",
     "Metric",
     "Mistake",
     "Objective",

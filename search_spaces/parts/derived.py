@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue, model_validator
 
+from paretune.errors import Error
 from search_spaces.dimensions import STRICT
 
 Number = int | float
@@ -42,7 +43,7 @@ Table = Annotated[
 _KINDS = ("times", "sum", "lookup")
 
 
-class DerivationError(ValueError):
+class DerivationError(Error, ValueError):
     """A value that cannot be computed from the others; the message says why, and ``key`` where."""
 
     def __init__(self, key: str, message: str) -> None:

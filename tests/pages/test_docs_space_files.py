@@ -22,8 +22,9 @@ from paretune.plan.schema import space_file_schema
 from search_spaces.dimensions import Choice, FloatRange, IntRange
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError
+from search_spaces.parts.derived import Derived
 from search_spaces.parts.early_stopping import EarlyStopping
-from search_spaces.parts.limits import Bounds, Constraints
+from search_spaces.parts.limits import Bounds, Constraints, Limits, MemoryLimits
 from search_spaces.parts.search import Search
 from search_spaces.plan import Objective, Plan, Resources
 from trainables.addition.config import AdditionConfig, Phase
@@ -77,6 +78,9 @@ TABLES: list[tuple[type[BaseModel], Places]] = [
     (Objective, (("Keys of `objectives`", 0),)),
     (Constraints, (("Keys of `constraints`", 0),)),
     (Bounds, (("Keys of `constraints`", 1),)),
+    (Limits, (("Keys of `constraints`", 2),)),
+    (MemoryLimits, (("Keys of `constraints`", 3),)),
+    (Derived, (("Derived values", 0),)),
     (Search, (("Keys of `search`", 0),)),
     (EarlyStopping, (("Keys of `early_stopping`", 0),)),
     (Resources, (("Keys of `resources`", 0),)),

@@ -17,6 +17,7 @@ from paretune.plan.loading import load_bound, search_overrides
 from search_spaces.dimensions import Choice
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan, Values
+from search_spaces.sampling import configuration
 from trainables.addition.config import AdditionConfig
 from trainables.addition.task import AdditionTask
 from trainables.contract import parameter_count
@@ -160,8 +161,19 @@ def test_second_pass_begins_after_the_published_400_000_steps():
     assert published.second_pass.lr * published.second_pass.final_lr == pytest.approx(1e-4)
 
 
-def test_regimes_have_every_rate_at_every_size():
-    only = bound_of("learning_rate_regimes").plan.only
-    rates, sizes = ({values[name] for values in only} for name in ("lr", "d_model"))
-    assert len(only) == len(rates) * len(sizes) == 45
-    assert all(values["d_ff"] == 4 * values["d_model"] for values in only)
+def test_regimes_begin_with_the_published_runs_at_the_sizes_of_the_page():
+    bound = bound_of("learning_rate_regimes")
+    tried = [configuration(bound.plan, values) for values in bound.plan.baselines.values()]
+    lines = re.findall(r"^\| \d+ \| [\d,]+ \|(?: [\d.]+ % \|| \|){5}$", PAGE, flags=re.M)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    rates = ("0.003", "0.005", "0.01", "0.02", "0.03")
+    published = {
+        f"{row[0]} features, rate {rate}: {cell}": (int(row[0]), float(rate), row[1])
+        for row in rows
+        for rate, cell in zip(rates, row[2:], strict=True)
+        if cell
+    }
+    named = zip(bound.plan.baselines, tried, strict=True)
+    found = {name: (v["d_model"], v["lr"], f"{bound.params(v):,}") for name, v in named}
+    assert found == published
+    assert all(values["d_ff"] == 4 * values["d_model"] for values in tried)

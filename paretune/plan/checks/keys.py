@@ -122,8 +122,8 @@ def _constraints(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
         if getattr(plan.constraints, key) is not None and not isinstance(task, StatesDemand):
             yield Mistake(
                 ("constraints", key),
-                f"is not known for {task.name}; its class can state it with the methods of "
-                "trainables.demand.StatesDemand",
+                f"is not known for {task.name}; its class can state it with demand and demand_fields, "
+                "see docs/tasks.md",
             )
     listed = {name for values in plan.only for name in values}
     known = {*plan.fixed, *plan.space, *plan.derived, *listed}
