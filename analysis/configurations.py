@@ -51,7 +51,7 @@ def configurations(rows: SearchRows) -> pd.DataFrame:
     place = first.index.get_indexer(pd.Index(trials["configuration"]))
     has_target = rows.plan.target is not None
     counts = _counts(trials, place, first.index)
-    searched = rows.plan.searched_names
+    searched = [*rows.plan.searched_names, *rows.plan.derived]
     stated = [{name: values[name] for name in searched if name in values} for values in first["values"]]
     table = pd.concat(
         [
@@ -110,6 +110,7 @@ def columns_of(rows: SearchRows) -> list[Column]:
         *(column for name in shares for column in _share_columns(rows, name)),
         *(column for name in successes for column in _success_columns(rows, name)),
         *(Column(name, "", "searched parameter") for name in plan.searched_names),
+        *(Column(name, "", f"derived: {how.sentence}") for name, how in plan.derived.items()),
     ]
 
 

@@ -63,8 +63,9 @@ class TensorBoardLog:
         self.started(trial)  # one that failed before it could start has its row of the table too
         writer = self._writers.pop(trial.label)
         if ending != "interrupted":  # it will be resumed, and have its row then
-            searched = {name: _scalar(value) for name, value in self._plan.searched(trial.values).items()}
-            hparams = {**searched, "params": trial.params, "seed": trial.seed, "ending": ending}
+            named = (*self._plan.searched_names, *self._plan.derived)
+            own = {name: _scalar(trial.values[name]) for name in named if name in trial.values}
+            hparams = {**own, "params": trial.params, "seed": trial.seed, "ending": ending}
             self._add(writer, summary_v2.hparams_pb(hparams, trial_id=trial.label), 0)
             self._add(writer, _session_end(ending), 0)
         writer.close()
@@ -104,7 +105,7 @@ def _experiment(bound: BoundPlan, tags: dict[str, str]) -> Summary:
     takes "differs" from here, so it is said of those that are to be shown: how a trial ended, its size, and
     the first that the plan searches.
     """
-    columns = ["ending", "params", *bound.plan.searched_names, "seed"]
+    columns = ["ending", "params", *bound.plan.searched_names, "seed", *bound.plan.derived]
     costs = [o.metric for o in bound.plan.objectives if o.metric in tags]
     metrics = dict.fromkeys([metric.name for metric in bound.task.metrics] + ["steps_to_target", *costs])
     return _hparams_summary(
