@@ -119,7 +119,7 @@ def _of_regression(found: Regressed, rows: SearchRows, response: Response) -> li
         )
     if found.rare:
         notes.append(f"Too few configurations to estimate an effect: {telling.listed(found.rare)}.")
-    if rows.plan.search.sampler != "random" and not rows.plan.only:
+    if rows.plan.search.learns and not rows.plan.only:
         notes.append(
             "Configurations were chosen by earlier results: parameters that changed together are hard to "
             "separate."

@@ -117,7 +117,7 @@ def importances(rows: SearchRows, table: pd.DataFrame) -> Importances:
         best=best,
         configurations=count,
         by_chance=by_chance,
-        describes_sampler=bool(rows.plan.only) or rows.plan.search.sampler != "random",
+        describes_sampler=bool(rows.plan.only) or rows.plan.search.learns,
         why_none=why,
     )
 

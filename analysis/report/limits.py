@@ -62,12 +62,12 @@ def _choice(rows: SearchRows) -> list[str]:
     if rows.trials.empty:
         return []
     said = []
-    if rows.plan.search.seeds == 1:
+    if rows.plan.search.most_seeds == 1 and rows.plan.question is None:
         said.append(
             "Each configuration has one seed, so a difference between two configurations can be due to "
             "their seeds."
         )
-    if not rows.plan.only and rows.plan.search.sampler != "random":
+    if not rows.plan.only and rows.plan.search.learns:
         said.append(
             "The sampler chose configurations by earlier results, so they are not a random sample of the "
             "space: a parameter can seem to matter because it was chosen together with one that does."

@@ -62,8 +62,17 @@ def _plan_facts(rows: SearchRows) -> list[tuple[str, str]]:
         ends = [f"at least {bounds.min:,}"] if bounds.min is not None else []
         ends += [f"at most {bounds.max:,}"] if bounds.max is not None else []
         facts.append(("Constraint", f"{' and '.join(ends)} parameters; others were never trained"))
-    seeds = f"{plural(plan.search.seeds, 'seed')} per configuration, the same for every configuration"
-    facts.append(("Seeds", seeds if plan.search.seeds > 1 else "1 seed per configuration"))
+    seeds = f"{plan.search.seeds_in_words} per configuration"
+    if plan.search.race is not None:
+        seeds += (
+            ", more where it was undecided whether more than half of them reach the target, and that "
+            f"mattered (a sequential test with error {plan.search.race.error:g})"
+        )
+    elif plan.search.most_seeds > 1:
+        seeds += ", the same for every configuration"
+    elif plan.question is not None:
+        seeds = f"chosen by the question ({plan.question.kind}), trial by trial"
+    facts.append(("Seeds", seeds))
     facts.append(("Early stopping", _early_stopping(rows)))
     if plan.target is not None:
         after = "ends there" if plan.stop_at_target else "continues to the end of its budget"
@@ -80,8 +89,22 @@ def _sampler(rows: SearchRows) -> str:
         return f"{len(plan.only):,} stated one by one"
     first = len(plan.tried_first)
     stated = f"; {plural(first, 'configuration')} listed to be tried first" if first else ""
-    names = {"tpe": "chosen by Optuna's TPE from earlier results", "random": "drawn at random"}
-    return f"{names[plan.search.sampler]}, seed {plan.search.seed}{stated}"
+    search = plan.search
+    options = ", ".join(f"{option} {value}" for option, value in search.sampler_options.items())
+    beside = f" ({options})" if options else ""
+    return f"{_SAMPLERS[search.sampler_name]}{beside}, seed {search.seed}{stated}"
+
+
+_SAMPLERS = {
+    "tpe": "chosen by Optuna's TPE from earlier results",
+    "gp": "chosen by Optuna's Gaussian process from earlier results",
+    "cma_es": "chosen by Optuna's CMA-ES from earlier results",
+    "nsga2": "chosen by Optuna's NSGA-II from earlier results",
+    "nsga3": "chosen by Optuna's NSGA-III from earlier results",
+    "qmc": "spread evenly by Optuna's quasi-random sequence",
+    "random": "drawn at random",
+    "grid": "of the grid of all combinations, in random order",
+}
 
 
 def _early_stopping(rows: SearchRows) -> str:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analysis.layout import TrialEnding
 from paretune.plan.binding import PARAMS, BoundPlan
+from paretune.plan.samplers import told_objectives
 from trainables.contract import Metric
 
 _SAYS_NOTHING = (TrialEnding.FAILED, TrialEnding.INTERRUPTED)
 """Endings that say nothing about the configuration."""
+
+_OUT_OF_MEMORY = re.compile(
+    r"OutOfMemory|out of memory|MemoryError|can't allocate memory|running low on memory", re.IGNORECASE
+)
+"""What errors of CUDA, PyTorch's allocator, Python and Ray's memory monitor say.
+
+A worker that was ended for no reason that is known is none: Ray then names memory as one of several."""
 
 _BARELY = 1e-9
 """Violation of a configuration whose mean is as good as the target, but that did not hold it."""
@@ -24,6 +33,8 @@ class SeedOutcome:
     ending: TrialEnding
     step: int
     metrics: Mapping[str, float] = field(default_factory=dict)
+    out_of_memory: bool = False
+    """Whether it failed for want of memory: another trial of this size would, too."""
 
 
 def that_say_something(outcomes: Sequence[SeedOutcome]) -> list[SeedOutcome]:
@@ -31,17 +42,31 @@ def that_say_something(outcomes: Sequence[SeedOutcome]) -> list[SeedOutcome]:
     return [outcome for outcome in outcomes if outcome.ending not in _SAYS_NOTHING]
 
 
-def objective_values(bound: BoundPlan, outcomes: Sequence[SeedOutcome], params: int) -> list[float] | None:
-    """Return the value of each of the plan's objectives, or None if one of them is not known.
+def all_out_of_memory(outcomes: Sequence[SeedOutcome]) -> bool:
+    """Tell whether every seed failed for want of memory.
 
-    A quality is a mean over seeds, a diverged one counting with the metric's ``worst``. So is a cost of
+    One alone may have had a large neighbour.
+    """
+    return bool(outcomes) and all(outcome.out_of_memory for outcome in outcomes)
+
+
+def is_out_of_memory(error: str | None) -> bool:
+    """Tell from the last line of an error whether memory was what was missing."""
+    return error is not None and _OUT_OF_MEMORY.search(error) is not None
+
+
+def objective_values(bound: BoundPlan, outcomes: Sequence[SeedOutcome], params: int) -> list[float] | None:
+    """Return the value of each objective that the sampler is told, or None if one of them is not known.
+
+    A quality is a mean over seeds, one that diverged or had too little memory counting with the metric's
+    ``worst``. So is a cost of
     training, from which diverged seeds are left out where another one has it: what diverges early has spent
     little. A cost of reaching the target is that of a success, as in :mod:`analysis.costs`: all that the
     seeds have spent, diverged ones too, over those that solved; without a success, all that they have spent.
     """
-    told = that_say_something(outcomes)
+    told = list(outcomes) if all_out_of_memory(outcomes) else that_say_something(outcomes)
     values = []
-    for objective in bound.plan.objectives:
+    for objective in told_objectives(bound.plan, bound.task):
         metric = bound.metrics[objective.metric]
         if metric.name == PARAMS.name:
             value: float | None = float(params)
@@ -58,43 +83,26 @@ def objective_values(bound: BoundPlan, outcomes: Sequence[SeedOutcome], params: 
     return values
 
 
-def has_constraint(bound: BoundPlan) -> bool:
-    """Tell whether configurations can be infeasible: where a cost of training is an objective.
+def distance_from_target(bound: BoundPlan, outcomes: Sequence[SeedOutcome]) -> float:
+    """Return how far a configuration is from the target, above 0: the distance of the mean of its metric.
 
-    Doing nothing costs nothing. A made-up cost of failing instead would have to be of the right size:
-    too small, and failing fast looks cheap; too large, and all that reached the target looks the same.
+    A seed that diverged or had too little memory counts with the metric's ``worst``. One that early stopping
+    ended does not count beside others: what it would have reached is not known.
     """
-    return any(metric.is_cost and metric.name != PARAMS.name for metric in _objectives(bound))
-
-
-def violation(bound: BoundPlan, outcomes: Sequence[SeedOutcome]) -> float:
-    """Return how far a configuration is from being feasible: 0 if it is, above 0 if it is not.
-
-    Feasible is what reached the target with more than half of its seeds; else it is the distance of the
-    mean of the target's metric, a diverged seed counting with the metric's ``worst``. Without a target,
-    feasible is what did not diverge with more than half.
-    """
-    told = that_say_something(outcomes)
     target = bound.target
-    if target is None:
-        diverged = sum(outcome.ending == TrialEnding.DIVERGED for outcome in told)
-        return float(diverged > len(told) / 2)
-    # Of all seeds, as where configurations are ranked: a failed one has not reached it.
-    if sum(outcome.ending == TrialEnding.SOLVED for outcome in told) > bound.plan.search.seeds / 2:
-        return 0.0
+    assert target is not None
     metric = bound.metrics[target.metric]
-    mean = _mean([_quality(metric, outcome) for outcome in told])
+    told = list(outcomes) if all_out_of_memory(outcomes) else that_say_something(outcomes)
+    known = [outcome for outcome in told if outcome.ending != TrialEnding.STOPPED_EARLY]
+    mean = _mean([_quality(metric, outcome) for outcome in known or told])
     reached = metric.worst if mean is None else mean
     short_of = target.value - reached if target.direction == "max" else reached - target.value
     return max(short_of, _BARELY)
 
 
-def _objectives(bound: BoundPlan) -> list[Metric]:
-    return [bound.metrics[objective.metric] for objective in bound.plan.objectives]
-
-
 def _quality(metric: Metric, outcome: SeedOutcome) -> float | None:
-    return metric.worst if outcome.ending == TrialEnding.DIVERGED else outcome.metrics.get(metric.name)
+    is_worst = outcome.ending == TrialEnding.DIVERGED or outcome.out_of_memory
+    return metric.worst if is_worst else outcome.metrics.get(metric.name)
 
 
 def _cost_of_success(metric: Metric, told: Sequence[SeedOutcome]) -> float | None:

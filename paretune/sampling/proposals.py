@@ -7,7 +7,6 @@ tried before, is never handed out and never enters the sampler's model.
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,17 +16,14 @@ from optuna.trial import TrialState
 from paretune.plan.binding import BoundPlan, canonical
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.samplers.encoding import decode, encode, suggest
-from paretune.sampling.told import told_of
+from paretune.sampling.samplers.making import SamplerOfNumber
+from paretune.sampling.samplers.study import learned_trials
+from paretune.sampling.told import directions_of, told_of
 from search_spaces.plan import Values
-from search_spaces.sampling import complete, fill
+from search_spaces.sampling import complete, configuration, fill
 
-_REFUSALS_BEFORE_DRAWING = 50
-"""How often the sampler may propose what must not be trained before a uniform draw takes over."""
 _DRAWS_BEFORE_GIVING_UP = 20_000
 """How many uniform draws in a row must fail before the space counts as exhausted."""
-
-_KNOWN_OPTUNA = "5.0."
-"""Versions whose TPE sampler ours extends; any other proposes by its own, more slowly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,22 +40,23 @@ class Proposer:
     def __init__(self, bound: BoundPlan) -> None:
         self._bound = bound
         self._plan = bound.plan
-        self._rng = random.Random(self._plan.search.seed)
         self._tried: set[str] = set()
         self._explicit = list(self._plan.only or self._plan.tried_first.values())
         self._asked: dict[int, optuna.Trial] = {}
         self._next_number = 0
         self._study = optuna.create_study(
-            directions=["maximize" if o.direction == "max" else "minimize" for o in self._plan.objectives],
-            sampler=_make_sampler(self._plan.search.sampler, self._plan.search.seed),
+            directions=directions_of(bound), sampler=optuna.samplers.RandomSampler()
         )
+        self._study.add_trials(learned_trials(bound))
+        self._samplers = SamplerOfNumber(self._plan) if self._plan.space else None
 
     def propose(self) -> Proposal | None:
         """Return the next configuration, or None when there is nothing left to try."""
+        self._begin()
         while self._explicit:
             given = self._explicit.pop(0)
             if self._plan.only:
-                return self._accept({**self._plan.fixed, **given}, None)
+                return self._accept(configuration(self._plan, given), None)
             found = self._ask_around(given)
             if found is not None:
                 return self._accept(*found)
@@ -77,6 +74,7 @@ class Proposer:
         told = told_of(self._bound, outcomes, searched, self._bound.params(searched))
         if told.violation is not None:
             trial.set_constraint("feasible", told.violation)
+        trial.set_user_attr("reason", told.reason)
         if told.came_to is not None:
             assert told.values is not None
             trial.report(told.values[0], told.came_to)
@@ -89,13 +87,34 @@ class Proposer:
         Configurations must come in the order of their numbers.
         """
         assert number == self._next_number, f"expected configuration {self._next_number}, got {number}"
-        if self._explicit:
-            self._explicit.pop(0)
+        given = self._explicit.pop(0) if self._explicit else {}
         if self._plan.only:
             self._accept(values, None)
             return
+        self._accept(*self._ask_again(values, given))
+
+    def _begin(self) -> None:
+        """Draw for the configuration that is next as any session of the search would."""
+        if self._samplers is not None:
+            self._study.sampler = self._samplers.of(self._next_number)
+            self._rng = random.Random(self._samplers.seed_of(self._next_number))
+
+    def _ask_again(self, values: Values, given: Values) -> tuple[Values, optuna.Trial]:
+        """Put a configuration into the study that an earlier session handed out."""
+        assert self._samplers is not None
         searched = {name: value for name, value in values.items() if name in self._plan.space}
-        self._accept(*self._ask(searched))
+        if self._samplers.needs_only_results:
+            self._study.sampler = optuna.samplers.RandomSampler()
+            return self._ask(searched)
+        # The sampler notes in the study what it has proposed, so it is asked again. Where trials ended in
+        # another order than configurations were proposed, it can answer something else.
+        self._begin()
+        found = self._ask_around(given)
+        if found is not None:
+            if canonical(found[0]) == canonical(values):
+                return found
+            self._study.tell(found[1], state=TrialState.FAIL)
+        return self._ask(searched)
 
     def _accept(self, values: Values, trial: optuna.Trial | None) -> Proposal:
         proposal = Proposal(number=self._next_number, values=values)
@@ -107,7 +126,8 @@ class Proposer:
 
     def _ask_around(self, given: Values) -> tuple[Values, optuna.Trial] | None:
         """Ask the sampler until it proposes something trainable and new, then draw, then give up."""
-        for _ in range(_REFUSALS_BEFORE_DRAWING):
+        assert self._samplers is not None
+        for _ in range(self._samplers.most_refusals):
             values, trial = self._ask(given)
             if self._may_train(values):
                 return values, trial
@@ -132,18 +152,4 @@ class Proposer:
 
 def _values_of(trial: optuna.Trial, bound: BoundPlan) -> Values:
     decoded = {name: decode(bound.plan.space[name], value) for name, value in trial.params.items()}
-    return {**bound.plan.fixed, **decoded}
-
-
-def _make_sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
-    if kind == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        # Grouping conditional dimensions and counting running trials are still marked experimental.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if optuna.__version__.startswith(_KNOWN_OPTUNA):
-            # What is private to Optuna is imported only where it is known.
-            from paretune.sampling.samplers.tpe import KeptTPESampler
-
-            return KeptTPESampler(seed)
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+    return configuration(bound.plan, decoded)

@@ -9,6 +9,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.plan.checks.configurations import configuration_mistakes
 from paretune.plan.checks.effects import without_effect
 from paretune.plan.checks.keys import mistakes_in_keys
+from paretune.plan.checks.samplers import sampler_mistakes
 from paretune.plan.checks.starting import unfit_beginnings
 from paretune.plan.checks.steps import nothing_to_share, rung_mistakes, target_that_cannot_be_held
 from search_spaces.consistency import mistakes_in as contradictions_in
@@ -27,6 +28,8 @@ def mistakes_in(draft: PlanDraft, task: Task) -> list[Mistake]:
         task: its task.
     """
     mistakes = [*contradictions_in(draft), *mistakes_in_keys(draft, task)]
+    # Its metrics are known from here on.
+    mistakes = mistakes or [*sampler_mistakes(draft, task)]
     if mistakes:
         # What contradicts itself cannot be drawn from.
         return mistakes

@@ -39,14 +39,20 @@ class KeptTPESampler(TPESampler):
     Args:
         seed: of all that it draws.
         most_others: a limit in place of :data:`MOST_OTHERS`; None for no limit, as in Optuna.
+        options: others of Optuna's sampler.
     """
 
-    def __init__(self, seed: int, most_others: int | None = MOST_OTHERS) -> None:
-        super().__init__(seed=seed, multivariate=True, group=True, constant_liar=True)
+    def __init__(self, seed: int, most_others: int | None = MOST_OTHERS, **options: Any) -> None:
+        super().__init__(seed=seed, multivariate=True, group=True, constant_liar=True, **options)
         self._most_others = most_others
         self._observed = Observations()
         self._fits: dict[tuple[str, ...], _Fit] = {}
         self._fitted_to: object = None
+
+    def reseed(self, seed: int) -> None:
+        """Draw from these random numbers from now on."""
+        self._rng.rng.seed(seed)
+        self._random_sampler._rng.rng.seed(seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> _Space:
         """Return the parameters that finished trials have had, but for those with a single value."""
