@@ -67,9 +67,25 @@ def checked_summary(
     Raises:
         SpaceFileError: as for :func:`check`.
     """
-    return summarise(
-        *_checked(source, options, name=None, results=Path(results), allow_task_code=allow_task_code)
+    return checked_and_bound(source, results=results, allow_task_code=allow_task_code, **options)[0]
+
+
+def checked_and_bound(
+    source: str | Path | Plan,
+    *,
+    results: str | Path = "results",
+    allow_task_code: bool = False,
+    **options: Unpack[SearchOptions],
+) -> tuple[PlanSummary, BoundPlan]:
+    """Return the :func:`summary` of what :func:`check` accepts, and the plan with its task.
+
+    Raises:
+        SpaceFileError: as for :func:`check`.
+    """
+    bound, not_here = _checked(
+        source, options, name=None, results=Path(results), allow_task_code=allow_task_code
     )
+    return summarise(bound, not_here), bound
 
 
 def summary(plan: Plan, *, allow_task_code: bool = False) -> PlanSummary:

@@ -100,8 +100,9 @@ class Timed:
 
         if self.outlook is None or "trials" not in self.outlook.opened or not self.deadline.ended_the_search:
             return
-        configurations = {row["configuration"] for row in folder.store.trials().values()}
-        trials = len(configurations) * plan.search.first_seeds
+        begun = folder.store.trials().values()
+        configurations = {row["configuration"] for row in begun}
+        trials = max(len(configurations) * plan.search.first_seeds, len(begun))
         if 0 < trials < plan.trials:
             folder.store.write_plan(changed(plan, {("search", "trials"): trials}, source=folder.name))
 

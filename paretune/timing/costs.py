@@ -129,9 +129,10 @@ def configurations_there(bound: BoundPlan) -> int | None:
 
 
 def spread(stands: Sequence[Costly], count: int) -> list[Costly]:
-    """Return configurations to measure, each as far from those before as there are, the middle one first.
+    """Return configurations to measure, those that tell most first.
 
-    What has to be compiled takes seconds; so as far as there are others, one such is enough.
+    They are the middle one, the largest, with which most of the time goes, and then each as far from those
+    before as there are. What has to be compiled takes seconds; where there are others, one such is enough.
 
     Args:
         stands: configurations that stand for a space.
@@ -152,7 +153,7 @@ def _farthest(candidates: Sequence[Costly], count: int) -> list[Costly]:
     varied = varied_traits(candidates)
     places = [_place(one, varied) for one in candidates]
     middle = sorted(range(len(candidates)), key=lambda at: candidates[at].params * candidates[at].batch)
-    chosen = [middle[len(middle) // 2]]
+    chosen = list(dict.fromkeys([middle[len(middle) // 2], middle[-1]]))[:count]
     while len(chosen) < min(count, len(candidates)):
         nearest = [min(_distance(place, places[at]) for at in chosen) for place in places]
         chosen.append(max(range(len(places)), key=nearest.__getitem__))

@@ -41,6 +41,8 @@ class _Running:
     step: int = 0
     begun_at: int = 0
     """Steps that it had taken before this session."""
+    waited: float = 0.0
+    """Seconds that it waited for a compiler."""
 
 
 class Deadline:
@@ -137,7 +139,8 @@ class Deadline:
         (time_,) = self._times.of([self._costly(spec)])
         compiling = self._compiling_of(time_)
         seconds = time_.seconds * math.exp(_SURE * time_.deviation)
-        free = sorted([*(self._left_of(one) for one in self._running.values()), 0.0])[: self.slots]
+        idle = max(self.slots - len(self._running), 1)
+        free = sorted([*[0.0] * idle, *(self._left_of(one) for one in self._running.values())])
         at = 0.0
         for _ in range(1 if alone else self._bound.plan.search.first_seeds):
             at = free.pop(0)
@@ -162,8 +165,13 @@ class Deadline:
         first, running.step = not running.step, int(row["step"])
         if first and trial.resume_from is not None:
             running.begun_at = running.step
-        if first and running.costly.compiles is not None:
+        if not first or running.costly.compiles is None:
+            return
+        taken = self._clock() - running.began
+        running.waited = max(taken - float(row.get("wall_seconds") or 0.0) - self._times.start, 0.0)
+        if running.costly.compiles not in self._compiled:
             self._compiled.add(running.costly.compiles)
+            self._times.waited(running.waited)
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
         """A checkpoint says nothing of time."""
@@ -181,7 +189,7 @@ class Deadline:
         took = self._clock() - running.began
         share = step / max(int(running.costly.config["steps"]), 1)
         is_whole = share >= 1
-        beside = max(took - wall - self._waited(running), 0.0) if is_whole else None
+        beside = max(took - wall - running.waited, 0.0) if is_whole else None
         self._times.observed(trial.label, running.costly, step=wall / step, beside=beside)
         self._shares.append(min(share, 1.0))
 
@@ -209,10 +217,6 @@ class Deadline:
 
     def _compiling_of(self, time_: TrialTime) -> float:
         return time_.compiling if time_.compiles not in {None, *self._compiled} else 0.0
-
-    def _waited(self, running: _Running) -> float:
-        """Return what a trial is likely to have waited for a compiler."""
-        return self._expected(running.costly)[1]
 
     def _left_of(self, running: _Running) -> float:
         """Return the seconds that a trial which runs still needs, if it uses its budget."""

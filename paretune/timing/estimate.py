@@ -16,7 +16,7 @@ from paretune.timing.times import TrialTimes
 MEASURED = 6
 """Configurations that are measured, as far as there is time."""
 
-_START_UPS = 5.0
+_START_UPS = 6.0
 """The start of a search, Ray's included, in units of the start of a process that imports torch; see
 ``benchmarks/start_up.py``."""
 
@@ -118,7 +118,7 @@ def clocked(bound: BoundPlan, *, seconds: float = MOST_SECONDS) -> Clocked:
 def estimate_of(clock: Clocked) -> TimeEstimate:
     """Return how long the whole search takes; something was measured."""
     plan = clock.bound.plan
-    seconds: Range = clock.simulation.seconds(plan.configurations)
+    seconds: Range = clock.simulation.seconds(-(-plan.trials // plan.search.first_seeds))
     return TimeEstimate(
         seconds=seconds.value,
         low=seconds.low,

@@ -19,8 +19,8 @@ from paretune.plan.binding import BoundPlan
 from paretune.timing.costs import Costly
 from paretune.waiting import let_waiting_threads_sleep
 
-MOST_SECONDS = 5.0
-"""So long measuring takes, the start of the processes included, on a machine that is free."""
+MOST_SECONDS = 2.5
+"""So long after the processes have started no configuration is begun any more."""
 
 _STEPS_SECONDS = 0.25
 """Seconds of steps of each configuration."""
@@ -31,8 +31,8 @@ _MOST_PROCESSES = 8
 _READY_SECONDS = 60.0
 """So long a process may take to import torch, on a busy machine."""
 
-_PATIENCE = 3.0
-"""A configuration that takes this many times the whole time is given up, with its process."""
+_PATIENCE_SECONDS = 30.0
+"""Configurations that take longer, with what they compile, are given up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def measure(
         bound: the plan.
         chosen: the configurations, those that tell most first.
         at_a_time: trials that the search runs at a time.
-        seconds: no configuration is begun later than this.
+        seconds: so long after the processes have started none is begun any more.
     """
     processes = max(1, min(at_a_time, _MOST_PROCESSES))
     repeated = [*chosen, *(chosen[at % len(chosen)] for at in range(-len(chosen) % processes))]
@@ -106,7 +106,7 @@ class _Session:
     def measured(self) -> Measurement:
         """Let the processes measure, end them, and return what they found."""
         threads = [threading.Thread(target=self._use, args=(one,), daemon=True) for one in self._started]
-        limit = threading.Timer(_READY_SECONDS + _PATIENCE * self._seconds, self._end)
+        limit = threading.Timer(_READY_SECONDS + self._seconds + _PATIENCE_SECONDS, self._end)
         limit.daemon = True
         try:
             for thread in (limit, *threads):
@@ -156,8 +156,8 @@ class _Session:
         # Measured beside the start of another process, steps would be slower than they are.
         with suppress(threading.BrokenBarrierError):
             self._all_ready.wait(_READY_SECONDS)
-        first = True
-        while first or time.perf_counter() - self._began < self._seconds:
+        first, began = True, time.perf_counter()
+        while first or time.perf_counter() - began < self._seconds:
             try:
                 costly = self._waiting.popleft()
             except IndexError:

@@ -28,11 +28,11 @@ _BY_NUMBER, _BY_WORD = 0.2, 0.2
 _LEVEL = 3.0
 """Standard deviation of the level, of which nothing is known."""
 
-_SCATTER = 0.08
-"""Standard deviation of what is left of one configuration: it cannot be measured better on a busy machine."""
+_SCATTER, _SCATTER_OF_MOMENTS = 0.08, 0.16
+"""Standard deviations of what is left of one trial, and of one that was measured for a moment only."""
 
-_MOST = 150
-"""The latest measurements count; beyond so many, more tell nothing."""
+_MOST = 40
+"""The latest measurements count: how long a step takes goes by how busy the machine is."""
 
 
 class Regression:
@@ -47,15 +47,17 @@ class Regression:
         self._varied = list(varied)
         self._by_batch = _BY_BATCH if is_of_batches else (0.0, 0.05)
         self._seen: list[tuple[Costly, float]] = []
+        self._noise: list[float] = []
 
     @property
     def count(self) -> int:
         """How many measurements there are."""
         return len(self._seen)
 
-    def add(self, costly: Costly, seconds: float) -> None:
-        """Add a measurement."""
+    def add(self, costly: Costly, seconds: float, *, is_whole: bool = False) -> None:
+        """Add a measurement, of a moment or of a whole trial."""
         self._seen = [*self._seen, (costly, math.log(max(seconds, 1e-9)))][-_MOST:]
+        self._noise = [*self._noise, _SCATTER if is_whole else _SCATTER_OF_MOMENTS][-_MOST:]
 
     def predict(self, several: Sequence[Costly]) -> tuple[Array, Array]:
         """Return the seconds of configurations, and the standard deviations of their logarithms.
@@ -66,7 +68,7 @@ class Regression:
         features = self._features([*seen, *several], len(seen))
         theirs, asked = features[: len(seen)], features[len(seen) :]
         between = asked @ theirs.T
-        weights = between @ np.linalg.inv(theirs @ theirs.T + _SCATTER**2 * np.eye(len(seen)))
+        weights = between @ np.linalg.inv(theirs @ theirs.T + np.diag(np.square(self._noise)))
         left = np.einsum("ij,ij->i", asked, asked) - np.einsum("ij,ij->i", weights, between)
         logs = level + self._usual(several) + weights @ rest
         return np.exp(logs), np.sqrt(np.maximum(left, 0.0) + _SCATTER**2)
@@ -80,7 +82,7 @@ class Regression:
             return None
         seen, rest, _ = self._rest()
         features = self._features(seen, len(seen))
-        inverse = np.linalg.inv(features @ features.T + _SCATTER**2 * np.eye(len(seen)))
+        inverse = np.linalg.inv(features @ features.T + np.diag(np.square(self._noise)))
         return float(np.sqrt(np.mean(((inverse @ rest) / np.diag(inverse)) ** 2)))
 
     def _rest(self) -> tuple[list[Costly], Array, float]:

@@ -21,6 +21,10 @@ _COMPILING = 3.0
 """Seconds of compiling, where that was not measured."""
 
 
+_LATEST = 20
+"""So many times of compiling count, the latest: how long it takes goes by how busy the machine is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialTime:
     """What a trial that uses its whole budget takes."""
@@ -46,14 +50,16 @@ class TrialTimes:
         varied = varied_traits(stands)
         self._steps = Regression(varied)
         self._evaluations = Regression([], is_of_batches=False)
-        starts, compiled = [], []
+        starts: list[float] = []
+        compiled: list[float] = []
         for one in measurement.found:
             self._steps.add(one.costly, one.step)
             self._evaluations.add(one.costly, one.evaluation)
             starts.append(one.start)
             compiled += [one.compiling] if one.compiling is not None else []
-        self._start = sorted(starts)[len(starts) // 2] if starts else _START
-        self._compiling = sum(compiled) / len(compiled) if compiled else _COMPILING
+        self.start = sorted(starts)[len(starts) // 2] if starts else _START
+        """Seconds from a trial's start to its first step, in a process that is up; compiling left out."""
+        self._compiled = compiled
         self._ended: dict[str, tuple[float, float]] = {}
 
     @property
@@ -66,6 +72,11 @@ class TrialTimes:
         """Error of a configuration's step predicted from the others, root mean square of the logarithms."""
         return self._steps.left_out()
 
+    @property
+    def compiling(self) -> float:
+        """Seconds of compiling, as far as a trial has to."""
+        return sum(self._compiled) / len(self._compiled) if self._compiled else _COMPILING
+
     def of(self, several: Sequence[Costly]) -> list[TrialTime]:
         """Return what trials of configurations take; something has to be known."""
         steps, deviations = self._steps.predict(several)
@@ -75,7 +86,7 @@ class TrialTimes:
                 seconds=float(costly.steps * step + more),
                 deviation=float(deviation),
                 compiles=costly.compiles,
-                compiling=self._compiling,
+                compiling=self.compiling,
             )
             for costly, step, deviation, more in zip(several, steps, deviations, beside, strict=True)
         ]
@@ -89,9 +100,13 @@ class TrialTimes:
             step: seconds of a step.
             beside: of a trial that used its budget, all seconds that were no steps, compiling left out.
         """
-        self._steps.add(costly, step)
+        self._steps.add(costly, step, is_whole=True)
         if beside is not None:
             self._ended[label] = (beside, float(self._expected_beside([costly])[0]))
+
+    def waited(self, seconds: float) -> None:
+        """Take note of how long a trial waited for a compiler."""
+        self._compiled = [*self._compiled, seconds][-_LATEST:]
 
     def _beside(self, several: Sequence[Costly]) -> Array:
         """Return the seconds that are no steps, as the trials that ended had more or fewer than expected."""
@@ -104,6 +119,6 @@ class TrialTimes:
     def _expected_beside(self, several: Sequence[Costly]) -> Array:
         counts = np.array([float(costly.evaluations) for costly in several])
         if not self._evaluations.count:
-            return self._start + _HANDOVER + 0.0 * counts
+            return self.start + _HANDOVER + 0.0 * counts
         evaluations, _ = self._evaluations.predict(several)
-        return self._start + _HANDOVER + counts * evaluations
+        return self.start + _HANDOVER + counts * evaluations
