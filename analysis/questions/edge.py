@@ -126,12 +126,23 @@ class EdgePosterior:
     def __init__(self, model: EdgeModel, seen: Sequence[Seen] = ()) -> None:
         self.model = model
         self.seen = tuple(seen)
-        logs = model.prior.copy()
+        self._logs = model.prior.copy()
         for one in seen:
             if one.trials:
-                logs += np.log(np.maximum(model.likelihood(one), 1e-300))
-        weights = np.exp(logs - logs.max())
-        self.weights: Array = weights / weights.sum()
+                self._logs += np.log(np.maximum(model.likelihood(one), 1e-300))
+
+    def with_one_more(self, seen: Seen) -> EdgePosterior:
+        """Return what they say together with those of a further configuration."""
+        more = EdgePosterior(self.model)
+        more.seen = (*self.seen, seen)
+        more._logs = self._logs + np.log(np.maximum(self.model.likelihood(seen), 1e-300))
+        return more
+
+    @cached_property
+    def weights(self) -> Array:
+        """The probability of each curve, shape (kinds, edges)."""
+        weights = np.exp(self._logs - self._logs.max())
+        return np.asarray(weights / weights.sum())
 
     @cached_property
     def of_edge(self) -> Array:

@@ -26,8 +26,8 @@ class TrialQueue:
 
     def __init__(self, bound: BoundPlan, past: list[PastTrial] | None = None) -> None:
         self._bound = bound
-        self._history = History()
-        self._strategy = strategy_of(bound)
+        self.history = History()
+        self.strategy = strategy_of(bound)
         self._left_over: list[TrialSpec] = []
         self._running: dict[str, TrialSpec] = {}
         self._most = bound.plan.trials
@@ -46,14 +46,14 @@ class TrialQueue:
         """
         if self._left_over:
             return False
-        if self._history.handed_out >= self._most:
+        if self.history.handed_out >= self._most:
             return True
-        return not self._running and self._strategy.is_over(self._history)
+        return not self._running and self.strategy.is_over(self.history)
 
     @property
     def progress(self) -> Progress | None:
         """How far the plan's question is answered; None if it has none."""
-        return self._strategy.progress(self._history)
+        return self.strategy.progress(self.history)
 
     def next(self) -> TrialSpec | None:
         """Return the next trial, or None if there is none now: either none is left, see :attr:`exhausted`,
@@ -61,25 +61,25 @@ class TrialQueue:
         if self._left_over:
             spec = self._left_over.pop(0)
         else:
-            is_over = self._history.handed_out >= self._most or self._strategy.is_over(self._history)
-            placement = None if is_over else self._strategy.next(self._history)
+            is_over = self.history.handed_out >= self._most or self.strategy.is_over(self.history)
+            placement = None if is_over else self.strategy.next(self.history)
             if placement is None:
                 return None
             spec = self._spec_of(placement)
-            self._history.note(spec)
+            self.history.note(spec)
         self._running[spec.label] = spec
         return spec
 
     def ended(self, label: str, outcome: SeedOutcome) -> None:
         """Take note of how a trial ended."""
         spec = self._running.pop(label)
-        self._history.note_end(spec, outcome)
-        self._strategy.ended(self._history, spec.configuration)
+        self.history.note_end(spec, outcome)
+        self.strategy.ended(self.history, spec.configuration)
 
     def _spec_of(self, placement: Placement) -> TrialSpec:
         number = placement.number
         if number is None:
-            number = len(self._history.configurations)
+            number = len(self.history.configurations)
         return TrialSpec(
             label=TrialSpec.label_of(number, placement.seed_index),
             configuration=number,
@@ -98,14 +98,14 @@ class TrialQueue:
         for number in sorted(by_configuration):
             trials = by_configuration[number]
             for trial in trials:
-                self._history.note(trial.spec)
-            self._strategy.replay(self._history, number)
+                self.history.note(trial.spec)
+            self.strategy.replay(self.history, number)
             for trial in trials:
                 if trial.outcome is None:
                     self._left_over.append(trial.spec)
                 else:
-                    self._history.note_end(trial.spec, trial.outcome)
-                    self._strategy.ended(self._history, number)
+                    self.history.note_end(trial.spec, trial.outcome)
+                    self.strategy.ended(self.history, number)
 
 
 def outcome_of(ending: TrialEnding, row: Mapping[str, Any], metrics: set[str]) -> SeedOutcome:

@@ -52,7 +52,8 @@ class CliffStrategy:
         self._question = question
         self._level = math.log(question.at / (1 - question.at))
         self._factor = math.sqrt(1 + question.within)
-        self._family: list[Member] | None = None
+        self.family: list[Member] | None = None
+        """The configurations of the answer by size, once they are fixed."""
         self._at: tuple[tuple[int, int], CliffAnswer] | None = None
 
     @cached_property
@@ -61,14 +62,14 @@ class CliffStrategy:
 
     @cached_property
     def _model(self) -> EdgeModel:
-        assert self._family
-        low, high = self._family[0].x, self._family[-1].x
+        assert self.family
+        low, high = self.family[0].x, self.family[-1].x
         return EdgeModel(low, high, self._question.at, self._question.within)
 
     @cached_property
     def _means(self) -> list[Array]:
-        assert self._family
-        return [self._model.mean_chance(member.x) for member in self._family]
+        assert self.family
+        return [self._model.mean_chance(member.x) for member in self.family]
 
     # Placing
 
@@ -89,7 +90,7 @@ class CliffStrategy:
         family = self._family_of(history)
         if family is None:
             return not len(self._shapes)
-        answer = self._answer(history)
+        answer = self.answer(history)
         return answer.is_sharp or not self._open(history, family)
 
     def ended(self, history: History, configuration: int) -> None:
@@ -104,7 +105,7 @@ class CliffStrategy:
         if self._family_of(history) is None:
             given = plural(history.given(SELECTS), "trial")
             return Progress(sentence=f"choosing the best recipe, {given}", is_answered=False, aim=aim)
-        answer = self._answer(history)
+        answer = self.answer(history)
         return Progress(
             sentence=answer.sentence,
             is_answered=answer.is_sharp,
@@ -184,13 +185,13 @@ class CliffStrategy:
 
     def _family_of(self, history: History) -> list[Member] | None:
         """Return the family once it is fixed: from all trials that choose, when they have ended."""
-        if self._family is None and history.selecting() == 0:
+        if self.family is None and history.selecting() == 0:
             begun = any(ESTIMATES in tried.roles.values() for tried in history.configurations.values())
             is_given = len(history.configurations) >= len(self._bound.plan.tried_first)
             if begun or (is_given and self._has_chosen(history)):
                 mode = self._chosen_from(history.configurations.values()).mode
-                self._family = self._shapes.family(mode, self._factor)
-        return self._family
+                self.family = self._shapes.family(mode, self._factor)
+        return self.family
 
     def _estimating(self, history: History, family: Sequence[Member]) -> Placement | None:
         places = self._open(history, family)
@@ -209,13 +210,14 @@ class CliffStrategy:
         numbers = [self._number(history, member.values) for member in family]
         return [place for place, number in enumerate(numbers) if number is None or seeds[number] < MOST_SEEDS]
 
-    def _answer(self, history: History) -> CliffAnswer:
+    def answer(self, history: History) -> CliffAnswer:
+        """Return the answer so far; the family must be fixed."""
         # What has ended says it all: it is asked for at every event.
         ended = sum(len(tried.outcomes) for tried in history.configurations.values())
         key = (history.handed_out, ended)
         if self._at is None or self._at[0] != key:
-            assert self._family is not None
-            seen = [one for one in self._seen(history, self._family, running=False) if one.trials]
+            assert self.family is not None
+            seen = [one for one in self._seen(history, self.family, running=False) if one.trials]
             self._at = key, CliffAnswer(question=self._question, posterior=EdgePosterior(self._model, seen))
         return self._at[1]
 
