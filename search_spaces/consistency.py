@@ -13,8 +13,9 @@ from search_spaces.deriving import (
     sources_of,
     stated_though_derived,
 )
-from search_spaces.dimensions import AnyDimension, Choice, describe
+from search_spaces.dimensions import AnyDimension, describe
 from search_spaces.mistakes import KeyPath, Mistake, dotted
+from search_spaces.parts.band import band_mistakes
 from search_spaces.parts.learning import learning_mistakes
 
 if TYPE_CHECKING:
@@ -74,11 +75,20 @@ def _without_target(plan: PlanDraft) -> list[Mistake]:
     if plan.target is not None:
         return []
     # Compared with the defaults: a stored plan states every key.
-    return [
+    mistakes = [
         Mistake((key,), "has no effect without a target; state one, such as target: {exact_match: 0.99}")
         for key in ("target_hold", "stop_at_target")
         if getattr(plan, key) != type(plan).model_fields[key].default
     ]
+    # A question says itself that it needs one.
+    if plan.search.race is not None and plan.question is None:
+        mistakes.append(
+            Mistake(
+                ("search", "seeds"),
+                "race for a target; state one, such as target: {exact_match: 0.99}, or a number of seeds",
+            )
+        )
+    return mistakes
 
 
 def _question(plan: PlanDraft) -> list[Mistake]:
@@ -112,15 +122,8 @@ def _places_seeds(plan: PlanDraft) -> list[Mistake]:
         mistakes.append(
             Mistake(("search", "seeds"), f"is chosen by question.{kind}, trial by trial; leave it out")
         )
-    if (regimes := plan.question.regimes) is not None and plan.space:
-        for key, name in (("rate", regimes.rate), ("by", regimes.by)):
-            if name not in plan.space:
-                had = ", ".join(plan.space)
-                mistakes.append(Mistake(("question", kind, key), f"is not searched; the space has {had}"))
-            elif key == "rate" and isinstance(plan.space[name], Choice):
-                mistakes.append(
-                    Mistake(("space", name), "must be a range, of type float or int, for question.regimes")
-                )
+    if plan.question.regimes is not None and plan.space:
+        mistakes += band_mistakes(plan.question.regimes, plan.space)
     return mistakes
 
 

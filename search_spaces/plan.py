@@ -141,18 +141,27 @@ class PlanDraft(BaseModel):
 
     @property
     def configurations(self) -> int:
-        """How many configurations the search trains, each with all of its seeds."""
-        trials = self.search.trials
+        """How many configurations the search trains at most, each with its first seeds at least."""
         if self.question is not None:
-            return MOST_TRIALS if trials is None else trials
-        if self.only:
-            return len(self.only) if trials is None else min(len(self.only), trials // self.search.seeds)
-        return (max(DEFAULT_TRIALS, self.search.seeds) if trials is None else trials) // self.search.seeds
+            return self.trials
+        most = self.trials // self.search.first_seeds
+        return min(len(self.only), most) if self.only else most
 
     @property
     def trials(self) -> int:
-        """How many trials the search runs: one per configuration and seed."""
-        return self.configurations * self.search.seeds
+        """How many trials the search runs at most; without a question or a race, all of them."""
+        stated, search = self.search.trials, self.search
+        if self.question is not None:
+            return MOST_TRIALS if stated is None else stated
+        if search.race is not None:
+            default = len(self.only) * search.most_seeds or max(DEFAULT_TRIALS, search.first_seeds)
+            return default if stated is None else stated
+        if self.only:
+            wanted = len(self.only) if stated is None else min(len(self.only), stated // search.first_seeds)
+        else:
+            default = max(DEFAULT_TRIALS, search.first_seeds)
+            wanted = (default if stated is None else stated) // search.first_seeds
+        return wanted * search.first_seeds
 
     @property
     def tried_first(self) -> dict[tuple[str, str | int], Values]:

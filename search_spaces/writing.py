@@ -34,7 +34,7 @@ def _stated(value: Any) -> Any:
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
         stated = {
-            name: _stated(getattr(value, name))
+            field.alias or name: _stated(getattr(value, name))
             for name, field in fields.items()
             if field.is_required()
             or name == "type"  # a space file has no class that tells the kind of a dimension

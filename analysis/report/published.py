@@ -31,7 +31,7 @@ def published_section(rows: SearchRows) -> Section:
     if reported is not None:
         said.append(
             f"Published figures of {plural(len(reported.frame), 'configuration')}, as single numbers, beside "
-            f"what {plural(rows.plan.search.seeds, 'seed')} of each gave here."
+            f"what {rows.plan.search.seeds_in_words} of each gave here."
         )
     words = _first_words(rows)
     quotes = [Quote(summary="How the space file introduces the search", text=words)] if words else []

@@ -50,7 +50,11 @@ class PlanSummary:
     dimensions: int
     sizes: Sizes
     configurations: int
+    """At most, where seeds race or a question places trials."""
     seeds: int
+    """Of each configuration, or the first ones of it."""
+    most_seeds: int
+    """The most that one of them can get."""
     trials: int
     steps_per_trial: int
     steps_in_all: int
@@ -62,6 +66,8 @@ class PlanSummary:
     gpu: float
     not_here: list[str]
     """Data that the trials need and that are not on this machine, with what to do about it."""
+    learns_from: list[str] = field(default_factory=list)
+    """What the sampler knows from each earlier search that the plan names; see :func:`check`."""
 
     @property
     def sentences(self) -> list[tuple[str, str]]:
@@ -79,13 +85,23 @@ class PlanSummary:
             ("may be trained", f"{100 * sizes.feasible_share:.1f} % of the space; the rest is never trained"),
             (
                 "trials",
-                f"{self.trials:,}: {self.configurations:,} configurations, "
-                f"{self.seeds} seed{'s' * (self.seeds > 1)} each",
+                self._told_trials,
             ),
             ("budget", f"{self.steps_per_trial:,} steps a trial, at most {self.steps_in_all:,} in all"),
             ("early stopping", self._told_rungs),
+            *(("learns from", text) for text in self.learns_from),
             ("a trial needs", f"{self.cpu:g} CPU" + (f", {self.gpu:g} GPU" if self.gpu else ", no GPU")),
         ]
+
+    @property
+    def _told_trials(self) -> str:
+        seeds = f"{self.most_seeds} seed{'s' * (self.most_seeds > 1)} each"
+        if self.seeds == self.most_seeds:
+            return f"{self.trials:,}: {self.configurations:,} configurations, {seeds}"
+        return (
+            f"up to {self.trials:,}: up to {self.configurations:,} configurations, {self.seeds} to {seeds}, "
+            "more where it is undecided whether more than half of them solve"
+        )
 
     @property
     def _told_rungs(self) -> str:
@@ -112,7 +128,8 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
         dimensions=len(plan.searched_names),
         sizes=sizes_of(bound),
         configurations=plan.configurations,
-        seeds=plan.search.seeds,
+        seeds=plan.search.first_seeds,
+        most_seeds=plan.search.most_seeds,
         trials=plan.trials,
         steps_per_trial=longest,
         steps_in_all=longest * plan.trials,
@@ -121,6 +138,7 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
         cpu=plan.resources.cpu,
         gpu=plan.resources.gpu,
         not_here=missing(bound) if not_here is None else not_here,
+        learns_from=[] if bound.learned is None else [source.sentence for source in bound.learned.sources],
     )
 
 

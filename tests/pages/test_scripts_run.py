@@ -62,12 +62,20 @@ def of_gpt2_step(folder: Path) -> list[str]:
     return ["--threads", "1", "--rounds", "1", "--steps", "1", "--variants", "plain", "winner"]
 
 
+def of_learning(folder: Path) -> list[str]:
+    return ["--searches", "1", "--configurations", "4", "--learned", "3"]
+
+
 def of_overhead(folder: Path) -> list[str]:
     return ["--trials", "2", "--seconds", "0.05", "--variants", "paretune", "reuse"]
 
 
 def of_pages(folder: Path) -> list[str]:
     return ["--help"]  # tests/pages/test_pages.py compares every block
+
+
+def of_racing(folder: Path) -> list[str]:
+    return ["--searches", "1", "--tests", "100", "--trials", "12", "--sampler", "random"]
 
 
 def of_sampler(folder: Path) -> list[str]:
@@ -98,8 +106,10 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/early_stopping.py": (of_early_stopping, "steps per solved trial"),
     "benchmarks/gpt2_gpu.py": (of_gpt2_gpu, "| sdpa |"),
     "benchmarks/gpt2_step.py": (of_gpt2_step, "winner"),
+    "benchmarks/learning.py": (of_learning, "| one that misleads |"),
     "benchmarks/overhead.py": (of_overhead, "| reuse |"),
     "benchmarks/pages.py": (of_pages, "--write"),
+    "benchmarks/racing.py": (of_racing, "| configurations differ | 2 to 16, racing |"),
     "benchmarks/sampler.py": (of_sampler, "the last fifth, mean"),
     "benchmarks/scale.py": (of_scale, "6 of 6 trials ended"),
     "benchmarks/start_up.py": (of_start_up, "processor time of all processes"),

@@ -35,7 +35,7 @@ def more_first_than_trials(plan: PlanDraft) -> Iterator[Mistake]:
     if search.trials is None and "seeds" not in search.model_fields_set:
         stated = f"{plan.trials} trials, the default"
     else:
-        stated = f"trials {plan.trials} with seeds {search.seeds}"
+        stated = f"trials {plan.trials} with seeds {search.first_seeds}"
     first = list(plan.tried_first)
     if len(first) <= plan.configurations:
         return
@@ -44,7 +44,7 @@ def more_first_than_trials(plan: PlanDraft) -> Iterator[Mistake]:
     yield Mistake(
         key,
         f"{stated} are {plan.configurations} configurations, but baselines and try_first list {len(first)}: "
-        f"none from {dotted(place)} on would be tried; accepted: at least {len(first) * search.seeds} "
+        f"none from {dotted(place)} on would be tried; accepted: at least {len(first) * search.first_seeds} "
         "trials, or fewer configurations there",
     )
 
@@ -121,12 +121,14 @@ def _always_refused(bound: BoundPlan, given: Values) -> str | None:
 
 def _more_trials_than_configurations(bound: BoundPlan) -> Iterator[Mistake]:
     plan = bound.plan
-    if plan.search.trials is None:
+    # A question takes as many seeds of a configuration as it needs.
+    if plan.search.trials is None or plan.question is not None:
         return
-    wanted = plan.configurations
+    most = plan.search.most_seeds
+    # Of a race nothing is left over: the last configurations get more.
+    wanted = plan.search.trials // most if plan.search.race is None else -(-plan.search.trials // most)
     if plan.only:
         there = len(plan.only)
-        wanted = plan.search.trials // plan.search.seeds
     else:
         combinations = listing(plan, plan.space, 10 * _DRAWS)
         if combinations is None:
@@ -138,9 +140,10 @@ def _more_trials_than_configurations(bound: BoundPlan) -> Iterator[Mistake]:
                 return
     if wanted > there:
         where = "only lists" if plan.only else "the space has"
+        seeds = f"with seeds {most}" if plan.search.race is None else f"of up to {most} seeds each"
         yield Mistake(
             ("search", "trials"),
-            f"got {plan.search.trials:,} with seeds {plan.search.seeds}, which are {wanted:,} "
-            f"configurations, but {where} {there:,} that can be trained; accepted: at most "
-            f"{there * plan.search.seeds:,}",
+            f"got {plan.search.trials:,} {seeds}, which are {wanted:,} configurations, but "
+            f" {where} {there:,} that can be trained; accepted: at most "
+            f"{there * most:,}",
         )

@@ -20,6 +20,14 @@ def strategy_of(bound: BoundPlan) -> Strategy:
         from paretune.sampling.strategies.cliff import CliffStrategy
 
         return CliffStrategy(bound, question.cliff)
+    if question is not None and question.regimes is not None:
+        from paretune.sampling.strategies.regimes import RegimesStrategy
+
+        return RegimesStrategy(bound, question.regimes)
+    if bound.plan.search.race is not None:
+        from paretune.sampling.strategies.racing import Racing
+
+        return Racing(bound)
     from paretune.sampling.strategies.sampled import Sampled
 
     return Sampled(bound)

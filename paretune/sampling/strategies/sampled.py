@@ -17,7 +17,7 @@ class Sampled:
 
     def __init__(self, bound: BoundPlan) -> None:
         self._plan = bound.plan
-        self._seeds = bound.plan.search.seeds
+        self._seeds = bound.plan.search.first_seeds
         self._proposer = Proposer(bound)
         self._begun: list[int] = []
         self._exhausted = False
