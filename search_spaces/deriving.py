@@ -81,6 +81,8 @@ def stages_of(plan: PlanDraft) -> dict[str, list[tuple[str, Derived]]]:
     Below the empty name is what fixed values alone decide. So conditions can refer to derived values.
     """
     stages: dict[str, list[tuple[str, Derived]]] = {}
+    if not plan.derived:
+        return stages
     place = {name: index for index, name in enumerate(plan.space)}
     names = list(plan.space)
     for name in order_of(plan.derived):

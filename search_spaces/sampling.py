@@ -39,7 +39,8 @@ def complete(plan: Plan, pick: Callable[[str, AnyDimension], JsonValue]) -> Valu
     for name, dimension in plan.space.items():
         if is_active(dimension, values):
             values[name] = pick(name, dimension)
-        add_stage(stages.get(name, ()), values)
+        if name in stages:
+            add_stage(stages[name], values)
     return values
 
 

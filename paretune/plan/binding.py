@@ -101,7 +101,7 @@ class BoundPlan:
             fields |= self.task.demand_fields
         return fields
 
-    @property
+    @cached_property
     def _limits_more(self) -> bool:
         return self._limits_demand or bool(self.plan.constraints.of_parameters)
 
@@ -129,13 +129,11 @@ class BoundPlan:
             )
         if self.plan.target is not None and (most := most_evaluations(config)) < self.plan.target_hold:
             return Mistake(("target_hold",), cannot_hold(self.plan.target_hold, most, config))
-        return self._beyond(config, values) or params
+        return (self._beyond(config, values) if self._limits_more else None) or params
 
     def _beyond(self, config: TrainingConfig, values: Values) -> Mistake | None:
         """Return the limit beside that on the parameter count that a configuration does not keep."""
         constraints = self.plan.constraints
-        if not self._limits_more:
-            return None
         limits = {
             "memory": constraints.memory,
             "flops_per_token": constraints.flops_per_token,
@@ -179,16 +177,18 @@ class BoundPlan:
         return Mistake(("derived", name), message)
 
     def _validated(self, values: Values, seed: int = 0) -> TrainingConfig:
-        values = self.completed(values)
-        if self._helpers:
-            values = {name: value for name, value in values.items() if name not in self._helpers}
+        if self._derives:
+            completed = self.completed(values)
+            values = {name: value for name, value in completed.items() if name not in self._helpers}
         return self.task.config_class.model_validate({**values, "seed": seed})
+
+    @cached_property
+    def _derives(self) -> bool:
+        return bool(self.plan.derived)
 
     @cached_property
     def _helpers(self) -> frozenset[str]:
         """Derived values that are no parameters of the task: limits, conditions and others use them."""
-        if not self.plan.derived:
-            return frozenset()
         config_class = self.task.config_class
         return frozenset(self.plan.derived) - config_class.model_fields.keys() - config_class.aliases.keys()
 

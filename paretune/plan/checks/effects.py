@@ -30,7 +30,8 @@ def without_effect(bound: BoundPlan) -> Iterator[Mistake]:
             yield from _of(bound, [drawn[index]], list(values), ("only", index))
     yield from _of(bound, trained, list(plan.fixed), ("fixed",))
     yield from _of(bound, trained, list(plan.space), ("space",))
-    yield from _of(bound, trained, list(plan.derived), ("derived",))
+    if plan.derived:
+        yield from _of(bound, trained, list(plan.derived), ("derived",))
 
 
 def _of(bound: BoundPlan, drawn: list[Values], names: list[str], place: KeyPath) -> Iterator[Mistake]:
