@@ -118,6 +118,10 @@ def _places_seeds(plan: PlanDraft) -> list[Mistake]:
     mistakes = []
     if not plan.space:
         mistakes.append(Mistake(("question", kind), "needs a space, from which it takes configurations"))
+    if plan.search.sampler != "tpe":
+        mistakes.append(
+            Mistake(("search", "sampler"), f"has no effect: question.{kind} chooses configurations itself")
+        )
     if plan.search.seeds != 1:
         mistakes.append(
             Mistake(("search", "seeds"), f"is chosen by question.{kind}, trial by trial; leave it out")

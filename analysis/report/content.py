@@ -58,6 +58,8 @@ def _question(rows: SearchRows) -> list[str]:
     aims = [aim.replace("parameters as small", "as few parameters") for aim in aims]
     listed = aims[0] if len(aims) == 1 else f"{', '.join(aims[:-1])} and {aims[-1]}"
     said = [f"Task {plan.task}: {listed}."]
+    if plan.question is not None:
+        said.append(f"Asked is {plan.question.sentence}.")
     if plan.target is not None:
         said.append(f"A trial is solved with {target_text(rows)}.")
     else:

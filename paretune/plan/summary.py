@@ -66,6 +66,8 @@ class PlanSummary:
     gpu: float
     not_here: list[str]
     """Data that the trials need and that are not on this machine, with what to do about it."""
+    question: str | None = None
+    """What is asked, in words; None if nothing is."""
     learns_from: list[str] = field(default_factory=list)
     """What the sampler knows from each earlier search that the plan names; see :func:`check`."""
 
@@ -76,6 +78,7 @@ class PlanSummary:
         how = "counted exactly" if sizes.exact else "from 20,000 draws and the space's corners"
         return [
             ("search", f"{self.name}, task {self.task}"),
+            *([] if self.question is None else [("question", self.question)]),
             ("dimensions", str(self.dimensions)),
             ("parameters", f"{sizes.smallest:,} to {sizes.largest:,} ({how})"),
             *(
@@ -95,6 +98,8 @@ class PlanSummary:
 
     @property
     def _told_trials(self) -> str:
+        if self.question is not None:
+            return f"at most {self.trials:,}, placed one by one; fewer if the answer is as sharp as was asked"
         seeds = f"{self.most_seeds} seed{'s' * (self.most_seeds > 1)} each"
         if self.seeds == self.most_seeds:
             return f"{self.trials:,}: {self.configurations:,} configurations, {seeds}"
@@ -125,6 +130,7 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
     return PlanSummary(
         name=plan.name,
         task=plan.task,
+        question=None if plan.question is None else plan.question.sentence,
         dimensions=len(plan.searched_names),
         sizes=sizes_of(bound),
         configurations=plan.configurations,

@@ -80,3 +80,19 @@ class Question(BaseModel):
     def kind(self) -> str:
         """The word for it: cliff, regimes, time_to_target or effects."""
         return next(name for name, asked in self if asked is not None)
+
+    @property
+    def sentence(self) -> str:
+        """What is asked, without a period."""
+        if self.cliff is not None:
+            share, precision = (f"{100 * number:g} %" for number in (self.cliff.at, self.cliff.within))
+            return f"the size at which {share} of the seeds learn, to ±{precision}"
+        if self.regimes is not None:
+            rate, by, within = self.regimes.rate, self.regimes.by, f"{self.regimes.within:g}"
+            return f"both edges of the {rate} that works, at each {by}, to ±{within} decades"
+        if self.time_to_target is not None:
+            cost, percent = self.time_to_target.cost, 100 * self.time_to_target.within
+            return f"the least {cost} of a success at each {self.time_to_target.by}, to ±{percent:g} %"
+        assert self.effects is not None
+        points = 100 * self.effects.within
+        return f"what changes of {self.effects.of} do to the success rate, to ±{points:g} percentage points"
