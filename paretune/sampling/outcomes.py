@@ -64,12 +64,16 @@ def objective_values(bound: BoundPlan, outcomes: Sequence[SeedOutcome], params: 
     little. A cost of reaching the target is that of a success, as in :mod:`analysis.costs`: all that the
     seeds have spent, diverged ones too, over those that solved; without a success, all that they have spent.
     """
-    told = list(outcomes) if all_out_of_memory(outcomes) else that_say_something(outcomes)
+    is_short_of_memory = all_out_of_memory(outcomes)
+    told = list(outcomes) if is_short_of_memory else that_say_something(outcomes)
     values = []
     for objective in told_objectives(bound.plan, bound.task):
         metric = bound.metrics[objective.metric]
         if metric.name == PARAMS.name:
             value: float | None = float(params)
+        elif metric.is_cost and is_short_of_memory:
+            # It ended before it could cost anything.
+            value = None
         elif metric.spent is not None:
             value = _cost_of_success(metric, told)
         elif metric.is_cost:

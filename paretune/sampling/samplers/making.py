@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -78,7 +79,8 @@ class SamplerOfNumber:
             # What is private to Optuna is imported only where it is known.
             from paretune.sampling.samplers.tpe import KeptTPESampler
 
-            self._tpe = KeptTPESampler(seed, **self._options())
+            with _as_it_is():
+                self._tpe = KeptTPESampler(seed, **self._options())
         self._tpe.reseed(seed)
         kept: samplers.BaseSampler = self._tpe
         return kept
@@ -87,11 +89,17 @@ class SamplerOfNumber:
         return {**_defaults(self._plan), **self._plan.search.sampler_options}
 
     def _make(self, seed: int) -> samplers.BaseSampler:
-        with warnings.catch_warnings():
-            # Options that Optuna calls experimental, or will drop in a later version than we allow.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.simplefilter("ignore", FutureWarning)
+        with _as_it_is():
             return _MAKERS[self._name](self._plan, seed, self._options())
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    """Hear nothing of what Optuna calls experimental, or will drop in a later version than we allow."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def _defaults(plan: Plan) -> Options:

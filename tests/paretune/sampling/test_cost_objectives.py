@@ -10,13 +10,15 @@ from dataclasses import asdict
 import pandas as pd
 import pytest
 from helpers.plans import bound
+from optuna.trial import TrialState
 
 from analysis.configurations import configurations
 from analysis.rows import SearchRows
 from paretune.plan.binding import BoundPlan
-from paretune.sampling.outcomes import SeedOutcome, has_constraint, objective_values, violation
+from paretune.sampling.outcomes import SeedOutcome, is_out_of_memory, objective_values
 from paretune.sampling.proposals import Proposer
 from paretune.sampling.queue import TrialQueue
+from paretune.sampling.told import Told, told_of
 from paretune.terminal.board import Board
 
 STEPS = {"metric": "steps_to_target", "direction": "min"}
@@ -41,6 +43,10 @@ def missed(exact_match: float, step: int = 500, ending: str = "finished") -> See
     return SeedOutcome(ending=ending, step=step, metrics={"exact_match": exact_match, "cpu_seconds": 7.0})
 
 
+def told(searched: BoundPlan, *outcomes: SeedOutcome) -> Told:
+    return told_of(searched, outcomes, {"digits": 3, "d_model": 8, "lr": 0.01}, params=100)
+
+
 DIVERGED = SeedOutcome(ending="diverged", step=50, metrics={"cpu_seconds": 0.1})
 FAILED = SeedOutcome(ending="failed", step=0)
 
@@ -53,7 +59,7 @@ FAILED = SeedOutcome(ending="failed", step=0)
         pytest.param([solved(100), solved(300), DIVERGED], 225, 0, id="one diverged after 50 steps"),
         pytest.param([solved(100), missed(0.55), missed(0.6)], 1100, 0.2, id="too few"),
         pytest.param([solved(100), FAILED, FAILED], 100, 1e-9, id="of all seeds, failed ones too"),
-        pytest.param([missed(0.5), missed(0.1, 50, "stopped early")], 550, 0.6, id="stopped early"),
+        pytest.param([missed(0.5), missed(0.1, 50, "stopped early")], 550, 0.4, id="one stopped early"),
         pytest.param([missed(0.6), DIVERGED, DIVERGED], 600, 0.7, id="diverged ones have the worst value"),
         pytest.param([DIVERGED] * 3, 150, 0.9, id="all diverged"),
         pytest.param([missed(0.93)] * 3, 1500, 1e-9, id="as good as the target, but not held"),
@@ -65,7 +71,7 @@ def test_cost_of_the_target_is_all_that_was_spent_over_the_successes(
     """Without a success it is all that was spent, and infeasible."""
     three = plan(STEPS, seeds=3)
     assert objective_values(three, outcomes, params=100) == [pytest.approx(value)]
-    assert violation(three, outcomes) == pytest.approx(distance)
+    assert told(three, *outcomes).violation == pytest.approx(distance)
 
 
 def test_the_sampler_is_told_what_tables_show():
@@ -101,31 +107,117 @@ def drawn(rng: random.Random) -> SeedOutcome:
 def test_distance_from_a_loss_is_how_much_too_large_it_is():
     loss = plan(STEPS, target={"val_loss": 0.5})
     trial = SeedOutcome(ending="finished", step=500, metrics={"val_loss": 0.8})
-    assert violation(loss, [trial]) == pytest.approx(0.3)
-    assert violation(loss, [DIVERGED]) == pytest.approx(loss.metrics["val_loss"].worst - 0.5)
+    assert told(loss, trial).violation == pytest.approx(0.3)
+    assert told(loss, DIVERGED).violation == pytest.approx(loss.metrics["val_loss"].worst - 0.5)
 
 
 def test_other_costs_are_what_was_spent_and_only_diverging_is_infeasible():
     """Without that, what diverges at once would be the cheapest of all."""
     spent = plan(ACCURACY, {"metric": "cpu_seconds", "direction": "min"}, target=None)
     assert objective_values(spent, [missed(0.5)], params=100) == [0.5, 7.0]
-    assert violation(spent, [missed(0.5)]) == 0
-    assert violation(spent, [DIVERGED]) == 1
+    assert told(spent, missed(0.5)).violation == 0
+    assert told(spent, DIVERGED).violation == 1
 
 
 def test_with_a_target_what_was_spent_without_reaching_it_is_infeasible_too():
     """Without that, what early stopping ended first would be the cheapest of all."""
     spent = plan(ACCURACY, {"metric": "cpu_seconds", "direction": "min"})
-    assert violation(spent, [missed(0.5, 50, "stopped early")]) == pytest.approx(0.4)
-    assert violation(spent, [solved(100)]) == 0
+    assert told(spent, missed(0.5, 50, "stopped early")).violation == pytest.approx(0.4)
+    assert told(spent, solved(100)).violation == 0
 
 
-def test_nothing_is_infeasible_where_only_size_and_accuracy_are_objectives():
-    proposer = Proposer(plan(ACCURACY, PARAMS))
-    proposal = proposer.propose()
-    proposer.tell(proposal.number, [missed(0.1)])
-    assert not has_constraint(plan(ACCURACY, PARAMS))
-    assert proposer._study.trials[-1].constraints == {}
+def test_of_accuracy_and_size_with_a_target_the_size_alone_is_made_small_among_what_reaches_it():
+    both = plan(ACCURACY, PARAMS)
+    assert told(both, missed(0.5)) == Told(
+        state=TrialState.COMPLETE, values=[100.0], violation=pytest.approx(0.4), reason="missed the target"
+    )
+    assert told(both, solved(100)).violation == 0
+    # A cost beside the size stays an objective.
+    assert told(plan(ACCURACY, PARAMS, STEPS), solved(300)).values == [100, 300]
+
+
+@pytest.mark.parametrize(
+    "searched",
+    [
+        pytest.param(plan(ACCURACY, PARAMS, search={"trials": 9, "aim": "frontier"}), id="as asked for"),
+        pytest.param(plan(ACCURACY, PARAMS, target=None), id="without a target"),
+        pytest.param(plan(ACCURACY, PARAMS, target={"token_accuracy": 0.9}), id="of another metric"),
+    ],
+)
+def test_the_frontier_of_accuracy_and_size_needs_no_success(searched: BoundPlan):
+    assert told(searched, missed(0.5)).values == [0.5, 100]
+    assert told(searched, missed(0.5)).violation == 0
+    assert told(searched, DIVERGED).violation == 1
+
+
+@pytest.mark.parametrize(
+    ("searched", "state", "violation"),
+    [
+        pytest.param(plan(ACCURACY), "PRUNED", None, id="one objective"),
+        pytest.param(plan(ACCURACY, PARAMS), "PRUNED", 0.7, id="smallest that reaches the target"),
+        pytest.param(plan(STEPS, PARAMS), "COMPLETE", 0.7, id="two costs"),
+        pytest.param(plan(ACCURACY, PARAMS, target=None), "COMPLETE", 1.0, id="two objectives, no target"),
+    ],
+)
+def test_what_early_stopping_ended_is_not_told_as_a_result(
+    searched: BoundPlan, state: str, violation: float | None
+):
+    heard = told(searched, missed(0.2, 300, "stopped early"))
+    assert heard.state.name == state
+    assert heard.violation == (None if violation is None else pytest.approx(violation))
+    assert "unknown" in heard.reason
+    # A pruned trial of one objective is compared by how far it came.
+    assert (heard.came_to is None) == (violation is not None)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "violation"),
+    [
+        pytest.param([solved(1), solved(1), missed(0.2, 9, "stopped early")], 0.0, id="enough solved"),
+        pytest.param([solved(1), missed(0.4), missed(0.0, 9, "stopped early")], None, id="open"),
+        pytest.param([missed(0.7), missed(0.5), missed(0.0, 9, "stopped early")], 0.3, id="cannot any more"),
+    ],
+)
+def test_seeds_that_were_stopped_count_only_where_they_decide_nothing(
+    outcomes: list[SeedOutcome], violation: float | None
+):
+    heard = told(plan(PARAMS, ACCURACY, seeds=3), *outcomes)
+    assert (heard.state == TrialState.PRUNED) == (violation is None)
+    if violation is not None:
+        assert heard.violation == pytest.approx(violation)
+
+
+def out_of_memory() -> SeedOutcome:
+    return SeedOutcome(ending="failed", step=0, out_of_memory=True)
+
+
+@pytest.mark.parametrize("objectives", [(ACCURACY,), (ACCURACY, PARAMS), (STEPS,), (STEPS, PARAMS)])
+def test_a_configuration_for_which_memory_does_not_suffice_is_infeasible(objectives):
+    searched = plan(*objectives, seeds=2)
+    heard = told(searched, out_of_memory(), out_of_memory())
+    assert heard.state == (TrialState.PRUNED if STEPS in objectives else TrialState.COMPLETE)
+    assert heard.violation > 0.5
+    assert heard.reason == "out of memory"
+    # One seed may have had a large neighbour.
+    assert told(searched, out_of_memory(), FAILED).state == TrialState.FAIL
+    assert told(searched, out_of_memory(), solved(100)).reason != "out of memory"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.", True),
+        ("RuntimeError: [enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory", True),
+        ("MemoryError", True),
+        ("ray.exceptions.OutOfMemoryError: Task was killed due to the node running low on memory.", True),
+        ("(1) The process is killed by SIGKILL by OOM killer due to high memory usage. (2) ray stop", False),
+        ("the worker process ended without a word; was it there?", False),
+        ("ValueError: d_model must be divisible by n_heads", False),
+        (None, False),
+    ],
+)
+def test_want_of_memory_is_recognised_by_what_the_error_says(error: str | None, expected: bool):
+    assert is_out_of_memory(error) == expected
 
 
 def test_all_seeds_failed_says_nothing():

@@ -186,7 +186,7 @@ def test_diverged_seeds_are_not_left_out_of_a_loss():
     assert proposer._study.trials[-1].values[0] > 5
 
 
-def test_with_two_objectives_a_stopped_trial_counts_with_its_lower_bound():
+def test_with_two_objectives_a_stopped_trial_is_infeasible_and_the_study_says_why():
     both = [{"metric": "exact_match", "direction": "max"}, {"metric": "params", "direction": "min"}]
     plan = bound(objectives=both)
     proposer = Proposer(plan)
@@ -194,7 +194,10 @@ def test_with_two_objectives_a_stopped_trial_counts_with_its_lower_bound():
     proposer.tell(
         proposal.number, [SeedOutcome(ending="stopped early", step=10, metrics={"exact_match": 0.2})]
     )
-    assert proposer._study.trials[-1].values == [0.2, plan.params(proposal.values)]
+    told = proposer._study.trials[-1]
+    assert told.values == [0.2, plan.params(proposal.values)]
+    assert told.constraints == {"feasible": 1.0}
+    assert told.user_attrs["reason"] == "early stopping ended it: its outcome is unknown"
     assert proposer._study.directions == [
         optuna.study.StudyDirection.MAXIMIZE,
         optuna.study.StudyDirection.MINIMIZE,
@@ -217,5 +220,6 @@ def test_replay_puts_a_new_proposer_where_the_old_one_was():
     trials = [[(t.params, t.values) for t in p._study.trials if t.values] for p in (old, new)]
     assert trials[0] == trials[1]
     following = new.propose()
+    assert following == old.propose()
     assert following.number == 12
     assert following.values not in [proposal.values for proposal, _ in history]
