@@ -2,8 +2,8 @@
 
     python benchmarks/deadline.py --space search_spaces/quickstart.yaml --within 1min --times 3
 
-Types `paretune search SPACE --within TIME` in a fresh process, takes the time from the start of the process to
-its end, and reads from the search's provenance what was expected and what came.
+Types `paretune search SPACE --within TIME` in a fresh process, takes the time from its start to its end, and
+reads from the search's provenance what was expected and what came.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from analysis.layout import ExportError, SelectionError
     from paretune.api.checking import check, summary
     from paretune.api.confirming import Confirmed
+    from paretune.api.deadline import estimate
     from paretune.api.evaluating import evaluate
     from paretune.api.retraining import Retrained
     from paretune.api.searches import Search, Session, open
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from paretune.confirm.retraining import SeedRun
     from paretune.errors import ClusterError, Error, InputError
     from paretune.plan.summary import PlanSummary
+    from paretune.timing.estimate import TimeEstimate
+    from paretune.timing.outlook import Outlook
     from search_spaces.dimensions import Choice, FloatRange, IntRange
     from search_spaces.mistakes import Mistake, SpaceFileError
     from search_spaces.parts.derived import Derived
@@ -47,6 +50,7 @@ _HOMES = {
     "open": "paretune.api.searches",
     "check": "paretune.api.checking",
     "summary": "paretune.api.checking",
+    "estimate": "paretune.api.deadline",
     "evaluate": "paretune.api.evaluating",
     # What comes of it.
     "Search": "paretune.api.searches",
@@ -56,6 +60,8 @@ _HOMES = {
     "SeedRun": "paretune.confirm.retraining",
     "Evaluation": "trainables.contract",
     "PlanSummary": "paretune.plan.summary",
+    "TimeEstimate": "paretune.timing.estimate",
+    "Outlook": "paretune.timing.outlook",
     "SearchOptions": "paretune.api.sources",
     "ResourceOptions": "paretune.api.sources",
     # A plan, made in Python.
@@ -119,6 +125,7 @@ __all__ = [
     "Metric",
     "Mistake",
     "Objective",
+    "Outlook",
     "Plan",
     "PlanSummary",
     "ResourceOptions",
@@ -132,9 +139,11 @@ __all__ = [
     "Session",
     "SpaceFileError",
     "TaskError",
+    "TimeEstimate",
     "TrainingConfig",
     "__version__",
     "check",
+    "estimate",
     "evaluate",
     "open",
     "resume",

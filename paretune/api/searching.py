@@ -258,6 +258,7 @@ class _Run:
         from paretune.terminal.display import LineDisplay, LiveDisplay
 
         board = Board(self.bound, list(past))
+        board.deadline = None if self.timing is None else self.timing.deadline
         display: AbstractContextManager[LiveDisplay | LineDisplay]
         display = (LiveDisplay if self.console.is_terminal else LineDisplay)(board, self.bound, self.console)
         with display as shown:

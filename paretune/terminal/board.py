@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.rows import SearchRows
+    from paretune.timing.deadline import Deadline
 
 _SHARE_OF_TIME = 0.05
 """The share of the time that may go into finding the smallest configuration again and again."""
@@ -91,6 +92,8 @@ class Board:
         self.best: Best | None = None
         self.progress: Progress | None = None
         """How far the plan's question is answered; None without one."""
+        self.deadline: Deadline | None = None
+        """Until when the search is to be over, if it was given a time."""
         self._ended_rows: dict[str, Row] = {}
         self._first_start: float | None = None
         self._done = (0, 0.0)

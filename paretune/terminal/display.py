@@ -162,6 +162,7 @@ def headline(board: Board) -> str:
         + (f" ({counts})" if counts else "")
         + f", {duration(board.elapsed)} elapsed"
         + ("" if not left else f", about {roughly(left)} {until}")
+        + ("" if board.deadline is None else f", its time ends in {roughly(board.deadline.seconds_left)}")
     )
 
 

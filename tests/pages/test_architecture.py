@@ -185,7 +185,7 @@ INNER: dict[str, set[str]] = {
     "tune": {"plan", "sampling", "record", "timing"},
     "testing": set(),
     "api": {"plan", "sampling", "record", "confirm", "terminal", "tune", "timing"},
-    "cli": {"plan", "sampling", "record", "confirm", "terminal", "tune", "api"},
+    "cli": {"plan", "sampling", "record", "confirm", "timing", "terminal", "tune", "api"},
 }
 """Which rooms of paretune each of them may import, beside itself and the errors and devices at the top."""
 
