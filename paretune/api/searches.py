@@ -12,6 +12,8 @@ from paretune.api.findings import Findings
 from paretune.record.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    import optuna
+
     from paretune.api.confirming import Confirmed
     from paretune.api.consoles import Progress
     from paretune.api.retraining import Retrained
@@ -110,6 +112,32 @@ class Search(Findings):
         from paretune.confirm.kept import best_checkpoint
 
         return best_checkpoint(self._rows)
+
+    def study(self, *, allow_task_code: bool = False) -> optuna.Study:
+        """Return the search as a study of Optuna's: a trial for each configuration, as the sampler was told.
+
+        It is read from the rows whenever it is asked, also while the search runs, and cannot be changed. What
+        takes a study, takes it: ``optuna.visualization``, ``optuna.importance``, ``trials_dataframe``.
+
+        Args:
+            allow_task_code: whether the task may be code that the plan names.
+
+        Raises:
+            InputError: the task is not here, or it may not run.
+
+        >>> import paretune
+        >>> study = paretune.open("results/quickstart").study()
+        >>> study.study_name, study.trials[0].user_attrs["trials"]
+        ('quickstart', 'c000-s0, c000-s1')
+        """
+        import optuna
+
+        from paretune.plan.binding import bind
+        from paretune.record.study.storage import RowsStorage
+
+        folder = RunFolder(self.folder)
+        storage = RowsStorage(folder, bind(self.plan, allow_task_code=allow_task_code))
+        return optuna.load_study(study_name=folder.name, storage=storage)
 
     def resume(
         self,

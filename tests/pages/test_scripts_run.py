@@ -74,6 +74,10 @@ def of_pages(folder: Path) -> list[str]:
     return ["--help"]  # tests/pages/test_pages.py compares every block
 
 
+def of_question_cliff(folder: Path) -> list[str]:
+    return ["--searches", "1", "--within", "0.5", "--processes", "1"]
+
+
 def of_racing(folder: Path) -> list[str]:
     return ["--searches", "1", "--tests", "100", "--trials", "12", "--sampler", "random"]
 
@@ -109,6 +113,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/learning.py": (of_learning, "| one that misleads |"),
     "benchmarks/overhead.py": (of_overhead, "| reuse |"),
     "benchmarks/pages.py": (of_pages, "--write"),
+    "benchmarks/question_cliff.py": (of_question_cliff, "family's cliff"),
     "benchmarks/racing.py": (of_racing, "| configurations differ | 2 to 16, racing |"),
     "benchmarks/sampler.py": (of_sampler, "the last fifth, mean"),
     "benchmarks/scale.py": (of_scale, "6 of 6 trials ended"),
