@@ -12,8 +12,7 @@ from paretune.plan.holding import regular_evaluations
 from search_spaces.deriving import possible_values, sources_of
 from search_spaces.dimensions import Choice, IntRange
 from search_spaces.mistakes import KeyPath
-from search_spaces.parts.derived import Derived
-from search_spaces.plan import Values
+from search_spaces.plan import Plan, Values
 
 
 def step_at(share: float, steps: int) -> int:
@@ -67,7 +66,7 @@ def with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
     changed: dict[KeyPath, Any] = {}
     dimension = plan.space.get("steps")
     if "steps" in plan.derived:
-        changed["derived", "steps"] = _scaled_rule(plan.derived["steps"], scale)
+        changed["derived", "steps"] = _scaled_rule(plan, budget, scale)
     elif dimension is not None:
         if isinstance(dimension, IntRange) and dimension.step > 1:
             bounds, scaled = _scaled_grid(dimension, budget)
@@ -93,21 +92,24 @@ def with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
     return changed
 
 
-def _scaled_rule(rule: Derived, scale: float) -> dict[str, Any]:
-    """Return how steps are derived that are ``scale`` times as many.
+def _scaled_rule(plan: Plan, budget: int, scale: float) -> dict[str, Any]:
+    """Return how steps are derived if the longest trial has ``budget``, ``scale`` times as many as now.
 
     Raises:
         InputError: they are a sum, of which no one part decides them all.
     """
-    stated = rule.written
+    rule = plan.derived["steps"]
     if rule.sum is not None:
         raise InputError(
             "--budget cannot change steps that are derived as a sum; change derived.steps in the space file"
         )
     if rule.table is not None:
         pairs = [[key, max(1, round(float(steps) * scale))] for key, steps in rule.table]  # type: ignore[arg-type]
-        return {**stated, "table": pairs}
-    return {**stated, "by": rule.by * scale, "multiple_of": 1}
+        return {**rule.written, "table": pairs}
+    # Before they are rounded, by which the longest may have become longer.
+    exact = {**plan.derived, "steps": rule.model_copy(update={"multiple_of": None})}
+    most = max(map(float, possible_values(plan.model_copy(update={"derived": exact}), "steps")))  # type: ignore[arg-type]
+    return {**rule.written, "by": rule.by * budget / most, "multiple_of": 1}
 
 
 def _evaluations(bound: BoundPlan, budget: int, scale: float) -> dict[KeyPath, Any]:

@@ -35,9 +35,19 @@ RIGHT: dict[str, Any] = {
         "schedule": {"type": "choice", "values": ["constant", "warmup_cosine"]},
         "warmup": {"type": "float", "low": 0.1, "high": 0.3, "when": {"schedule": "warmup_cosine"}},
     },
+    "derived": {
+        "d_ff": {"times": "d_model", "by": 4, "multiple_of": 8},
+        "n_heads": {"lookup": "d_model", "table": [[4, 1], [8, 2], [12, 3], [16, 4]]},
+        "width": {"sum": ["d_model", "d_ff"], "plus": 2},
+    },
     "baselines": {"as published": {"d_model": 16}},
     "try_first": [{"d_model": 8}],
-    "constraints": {"params": {"min": 10, "max": 5000}},
+    "constraints": {
+        "params": {"min": 10, "max": 5000},
+        "memory": {"min": 1, "max": "2 GiB"},
+        "flops_per_token": {"max": 1e9},
+        "width": {"max": 1000},
+    },
     "search": {"sampler": "random", "trials": 6, "seeds": 2, "seed": 1, "concurrency": 1},
     "early_stopping": {
         "metric": "token_accuracy",
@@ -82,6 +92,13 @@ WRONG = {
     "rung at the start": (("early_stopping", "at"), [0, 0.5]),
     "negative GPU": (("resources", "gpu"), -1),
     "no processor": (("resources", "cpu"), 0),
+    "unknown key in derived": (("derived", "d_ff", "plus_2"), 2),
+    "word for a factor": (("derived", "d_ff", "by"), "four"),
+    "multiple of 0": (("derived", "d_ff", "multiple_of"), 0),
+    "nothing to look up in": (("derived", "n_heads", "table"), []),
+    "word for a limit": (("constraints", "width", "max"), "wide"),
+    "unknown key in a limit": (("constraints", "width", "most"), 9),
+    "truth for memory": (("constraints", "memory", "max"), True),
     "negative limit": (("constraints", "params", "max"), -1),
 }
 
