@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +24,17 @@ from scipy.optimize import brentq
 
 from analysis.intervals import wilson
 from analysis.layout import TrialEnding
+from analysis.questions.band import BandModel
 from analysis.questions.band_posterior import BandTables, posteriors
 from analysis.questions.edge import Seen
-from analysis.questions.regimes import RegimesAnswer, SizeAnswer, model_of
+from analysis.questions.regimes import RegimesAnswer, SizeAnswer
 from paretune.plan.binding import BoundPlan, bind
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import TrialQueue
 from search_spaces.parts.question import RegimesQuestion
 from search_spaces.plan import Plan
 
-SIZES = (6, 8, 12, 16)
+SIZES = (6, 10, 16)
 LOW, HIGH = 3e-4, 0.3
 CONCURRENCY = 2
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
@@ -78,34 +80,23 @@ class Bands:
 
 
 TRUTHS = (
-    Bands(
-        name="gentle edges",
-        width=0.6,
-        lowers=(-2.4, -2.5, -2.65, -2.8),
-        uppers=(-1.1, -1.2, -1.35, -1.5),
-        spread=0.5,
-    ),
-    Bands(
-        name="steep edges",
-        width=0.12,
-        lowers=(-2.4, -2.5, -2.65, -2.8),
-        uppers=(-1.1, -1.2, -1.35, -1.5),
-    ),
+    Bands(name="gentle edges", width=0.4, lowers=(-2.4, -2.6, -2.8), uppers=(-1.1, -1.3, -1.5), spread=0.5),
+    Bands(name="steep edges", width=0.12, lowers=(-2.4, -2.6, -2.8), uppers=(-1.1, -1.3, -1.5)),
     Bands(
         name="narrowing, configurations differ",
         width=0.3,
-        lowers=(-2.9, -2.7, -2.5, -2.3),
-        uppers=(-1.1, -1.3, -1.5, -1.7),
+        lowers=(-2.9, -2.7, -2.4),
+        uppers=(-1.1, -1.4, -1.7),
         spread=1.0,
         tops=(0.95,) * len(SIZES),
     ),
     Bands(
         name="nothing works at the smallest",
         width=0.3,
-        lowers=(-2.4, -2.5, -2.65, -2.8),
-        uppers=(-1.4, -1.3, -1.35, -1.5),
+        lowers=(-2.4, -2.6, -2.8),
+        uppers=(-1.4, -1.3, -1.5),
         spread=0.5,
-        tops=(0.2, 1.0, 1.0, 1.0),
+        tops=(0.2, 1.0, 1.0),
     ),
 )
 
@@ -185,13 +176,18 @@ def _answer(bound: BoundPlan, tally: Mapping[tuple[int, float], Sequence[int]]) 
     assert question is not None
     asked_for = question.regimes
     assert isinstance(asked_for, RegimesQuestion)
-    model = model_of(bound.plan, asked_for)
-    tables = []
+    model, tables = _model(asked_for.within), []
     for size in range(len(SIZES)):
         seen = [Seen(math.log10(rate), *map(float, told)) for (at, rate), told in tally.items() if at == size]
         tables.append(BandTables(model, seen))
     sizes = [SizeAnswer(*each) for each in zip(SIZES, posteriors(tables), strict=True)]
     return RegimesAnswer(question=asked_for, sizes=sizes)
+
+
+@lru_cache
+def _model(within: float) -> BandModel:
+    """Return the model of all searches: its tables are computed once."""
+    return BandModel(math.log10(LOW), math.log10(HIGH), within=within)
 
 
 def judged(bands: Bands, answers: Sequence[RegimesAnswer]) -> dict[str, float]:
@@ -230,7 +226,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=200, help="simulated searches of each kind")
     parser.add_argument("--only", default="", help="the kinds whose names contain this")
     parser.add_argument(
-        "--even", default="32,48,64,80,96,128,160", help="trials of each size of the even grids"
+        "--even", default="24,32,48,64,96,128,192", help="trials of each size of the even grids"
     )
     given = parser.parse_args()
     for bands in TRUTHS:

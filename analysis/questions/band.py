@@ -76,7 +76,7 @@ class BandModel:
         self._humps, self.of_hump = self._where_none_works(at)
         # So weighted, all pairs of edges are equally likely whatever the width of the band between them.
         away = (self.middles[:, None] - self.edges[None, :]) / step
-        near = [1 / np.sqrt(np.maximum(away * sign, 0) + 0.5) * (away * sign > -0.5) for sign in (1, -1)]
+        near = [1 / np.sqrt(np.maximum(away * sign, 0.5)) * (away * sign > 0.5) for sign in (1, -1)]
         self.near: tuple[Array, Array] = (near[0], near[1])
         self.of_band = (1 - _NONE) / float(np.einsum("mi,mj->", *near))
         # Shape (kinds, slopes, slopes): of the lower edge and of the upper.

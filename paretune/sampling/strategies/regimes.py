@@ -1,9 +1,9 @@
-"""The regimes: each trial goes to the size and rate where it tells most of an edge that is not sharp yet.
+"""The regimes: each trial goes to the rate where it tells most of an edge that is not sharp yet.
 
-All sizes are asked in parallel. A trial's worth is by how much it is expected to lower the uncertainty of the
-edges at its size, of those edges only that are not as sharp as was asked; so all get sharp together, and a
-size at which no rate works is left alone once that is clear. Trials that were stated to be tried first come
-first, and count like the others: no outcome chose them.
+All sizes are asked in parallel: of those that are not as sharp as was asked, the one with the fewest trials
+is next. There a trial's worth is by how much it is expected to lower the uncertainty of the edges, of those
+only that are not sharp. A size at which no rate works is left alone once that is clear. Trials that were
+stated to be tried first come first, and count like the others: no outcome chose them.
 """
 
 from __future__ import annotations
@@ -91,22 +91,20 @@ class RegimesStrategy:
             return Placement(values=fill(self._bound.plan, given[count], rng), role=ESTIMATES, seed_index=0)
         tried = self._tried(history)
         known, expected = self._sizes(history), self._with_running(history, tried)
-        best: tuple[float, int, float] | None = None
-        for size, (posterior, here) in enumerate(zip(expected, tried, strict=True)):
-            places = self._open(size, here)
-            if known[size].is_sharp or not places:
-                continue
-            # While it is open whether any rate works, both edges are.
-            wanted = known[size].wanted if any(known[size].wanted) else (True, True)
-            seen = {one.x: one for one in posterior.seen}
-            left = posterior.uncertainty_after([seen.get(x, Seen(x, 0.0, 0.0)) for x in places], wanted)
-            place = int(left.argmin())
-            gain = float(posterior.uncertainty(wanted) - left[place])
-            if best is None or gain > best[0]:
-                best = gain, size, places[place]
-        if best is None:
+        counts = {
+            size: sum(len(one.roles) for one in here.values())
+            for size, here in enumerate(tried)
+            if not known[size].is_sharp and self._open(size, here)
+        }
+        if not counts:
             return None
-        values = self._places[best[1]][best[2]]
+        # Each size has to get sharp, whatever the order; so all may be looked at together at any time.
+        size = min(counts, key=lambda one: (counts[one], one))
+        places, posterior = self._open(size, tried[size]), expected[size]
+        seen = {one.x: one for one in posterior.seen}
+        candidates = [seen.get(x, Seen(x, 0.0, 0.0)) for x in places]
+        left = posterior.uncertainty_after(candidates, known[size].wanted)
+        values = self._places[size][places[int(left.argmin())]]
         number = history.number_of(values)
         index = 0 if number is None else history.configurations[number].next_seed
         return Placement(values=values, role=ESTIMATES, seed_index=index, number=number)
