@@ -122,6 +122,10 @@ def _places_seeds(plan: PlanDraft) -> list[Mistake]:
         mistakes.append(
             Mistake(("search", "sampler"), f"has no effect: question.{kind} chooses configurations itself")
         )
+    if plan.learn_from:
+        mistakes.append(
+            Mistake(("learn_from",), f"has no effect: question.{kind} chooses configurations itself")
+        )
     if plan.search.seeds != 1:
         mistakes.append(
             Mistake(("search", "seeds"), f"is chosen by question.{kind}, trial by trial; leave it out")

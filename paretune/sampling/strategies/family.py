@@ -12,6 +12,7 @@ import numpy as np
 from analysis.logistic import Array
 from paretune.plan.binding import BoundPlan, canonical
 from paretune.sampling.strategies.recipes import Terms
+from search_spaces.deriving import sources_of
 from search_spaces.plan import Values
 from search_spaces.sampling import complete, draws, listing
 
@@ -44,7 +45,9 @@ class Shapes:
 
     def __init__(self, bound: BoundPlan) -> None:
         self._bound = bound
-        sized = frozenset(bound.task.size_fields) & bound.plan.space.keys()
+        derived = [name for name in bound.task.size_fields if name in bound.plan.derived]
+        sources = {*bound.task.size_fields, *sources_of(bound.plan.derived, derived)}
+        sized = frozenset(sources & bound.plan.space.keys())
         self.terms = Terms(bound.plan, sized)
         found = listing(bound.plan, sized, MOST_SHAPES)
         rng = random.Random(bound.plan.search.seed)
