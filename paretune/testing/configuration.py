@@ -10,6 +10,7 @@ from paretune.testing.base import Checks, refused, rows_of
 from trainables.base import BaseWorkload
 from trainables.config import TrainingConfig
 from trainables.contract import LOOP_METRICS, VALIDATION_LOSS, parameter_count
+from trainables.demand import StatesDemand
 
 
 class ConfigurationChecks(Checks):
@@ -143,3 +144,20 @@ class ConfigurationChecks(Checks):
         for name in sorted(self.task.size_fields):
             counts |= {parameter_count(self.task, changed) for changed in self._changes(name)}
         assert len(counts) > 1, "every configuration has the same size"
+
+    # What it needs
+
+    def test_demand_is_positive_and_depends_on_no_field_but_the_demand_fields(self) -> None:
+        """Of a task that states it, so that space files can limit memory and operations."""
+        if not isinstance(self.task, StatesDemand):
+            return
+        config, fields = self._configured(), set(self.task.config_class.model_fields)
+        unknown = sorted(self.task.demand_fields - fields)
+        assert not unknown, f"{unknown} are demand fields, but no fields"
+        expected = self.task.demand(config)
+        weights = 4 * parameter_count(self.task, config)
+        assert expected.memory >= weights, f"{expected.memory:,} bytes do not hold the weights' {weights:,}"
+        assert 0 < expected.flops_per_token < math.inf, f"got {expected.flops_per_token} operations per token"
+        for name in sorted(fields - self.task.demand_fields):
+            for changed in self._changes(name):
+                assert self.task.demand(changed) == expected, f"{name} changes what training needs"
