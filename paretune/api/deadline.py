@@ -13,7 +13,7 @@ from analysis.text import duration
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan, bind
 from paretune.timing.deadline import Deadline
-from paretune.timing.estimate import TimeEstimate, clocked, estimate_of
+from paretune.timing.estimate import USUAL_CLOSING, TimeEstimate, clocked, estimate_of
 from paretune.timing.measuring import MOST_SECONDS
 from paretune.timing.outlook import Opened, Outlook, opened, outlook_of
 from paretune.timing.slots import slots_here
@@ -169,7 +169,12 @@ def timed(
             soft_wrap=True,
         )
         deadline = Deadline(
-            bound, TrialTimes([]), slots=slots_here(bound), ends_at=ends_at, within=within.seconds
+            bound,
+            TrialTimes([]),
+            slots=slots_here(bound),
+            ends_at=ends_at,
+            within=within.seconds,
+            closing=USUAL_CLOSING,
         )
         return Timed(within=within, bound=bound, deadline=deadline, outlook=None)
     console.print("Measuring steps of a few configurations ...", style="dim")
@@ -193,6 +198,7 @@ def timed(
         slots=clock.slots.count,
         ends_at=ends_at,
         within=within.seconds,
+        closing=clock.closing,
         forecast=None if outlook is None else outlook.as_record(),
     )
     return Timed(within=within, bound=bound, deadline=deadline, outlook=outlook)

@@ -25,9 +25,6 @@ _SURE = 0.7
 _WHOLE_BUDGETS = 2.0
 """As how many trials that used their budgets the plan counts, beside those that ended."""
 
-CLOSING_SECONDS = 4.0
-"""Before the deadline, trials that still run are ended: what ends a search takes about as long."""
-
 
 @dataclass
 class _Running:
@@ -54,6 +51,7 @@ class Deadline:
         slots: trials at a time.
         ends_at: when the command is to be over, by the clock.
         within: seconds that were given.
+        closing: seconds that ending a search takes: so long before, trials that still run are ended.
         forecast: what was expected, as provenance keeps it.
         clock: seconds of a clock that only runs forward; replaced in tests.
     """
@@ -66,6 +64,7 @@ class Deadline:
         slots: int,
         ends_at: float,
         within: float,
+        closing: float,
         forecast: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,7 +74,7 @@ class Deadline:
         """Trials at a time; the search says how many once Ray has started."""
         self._within = within
         self._forecast = forecast
-        self._ends_at = ends_at - CLOSING_SECONDS
+        self._ends_at = ends_at - closing
         self._clock = clock
         self._running: dict[str, _Running] = {}
         self._begun: set[int] = set()

@@ -23,6 +23,10 @@ _START_UPS = 6.0
 _USUAL_START_UP = 12.0
 """Seconds of it where that was not measured."""
 
+_CLOSING, _CLOSINGS, USUAL_CLOSING = 3.0, 1.2, 6.0
+"""The end of a search, from its last trial to its answer: seconds, more in units of the start of a process,
+and all where that was not measured."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clocked:
@@ -37,6 +41,12 @@ class Clocked:
     def of(self, bound: BoundPlan) -> Clocked:
         """Return the same for the plan with other numbers of trials and seeds."""
         return replace(self, bound=bound)
+
+    @property
+    def closing(self) -> float:
+        """Seconds from the last trial to the end of the command."""
+        ready = self.measurement.ready
+        return _CLOSING + _CLOSINGS * ready if ready else USUAL_CLOSING
 
     @property
     def simulation(self) -> Simulation:
@@ -74,6 +84,8 @@ class TimeEstimate:
     ends_early: bool
     """Whether trials can end before their budgets do, at the target or by early stopping, so that a search
     is likely to be shorter."""
+    has_question: bool
+    """Whether the search ends with an answer, which may need fewer trials."""
     measured: int
     """Configurations that were measured."""
     measuring: float
@@ -87,10 +99,11 @@ class TimeEstimate:
         most = "at most about" if self.ends_early else "about"
         told = f"{most} {about(self.seconds)} ({about(self.low)} to {about(self.high)}) on this machine"
         beside = f"{plural(self.at_a_time, 'trial')} at a time, {duration(self.start_up)} of start-up"
-        early = "; trials that reach the target or are stopped early end sooner" if self.ends_early else ""
+        reasons = ["trials that reach the target or are stopped early end sooner"] * self.ends_early
+        reasons += ["the search ends once its question is answered"] * self.has_question
         error = "" if self.error is None else f"; each from the others to within {100 * self.error:.0f} %"
         return [
-            ("time", f"{told}, {beside}{early}"),
+            ("time", "; ".join([f"{told}, {beside}", *reasons])),
             ("measured", f"{plural(self.measured, 'configuration')} in {duration(self.measuring)}{error}"),
         ]
 
@@ -126,6 +139,7 @@ def estimate_of(clock: Clocked) -> TimeEstimate:
         at_a_time=clock.slots.count,
         start_up=clock.slots.start_up,
         ends_early=ends_early(clock),
+        has_question=plan.question is not None,
         measured=len(clock.measurement.found),
         measuring=clock.measurement.seconds,
         error=clock.times.error,

@@ -9,7 +9,6 @@ from analysis.cliff.foresight import Foresight, foresee
 from analysis.text import duration, plural, rounded_percent
 from paretune.errors import InputError
 from paretune.timing.costs import configurations_there
-from paretune.timing.deadline import CLOSING_SECONDS
 from paretune.timing.estimate import Clocked, ends_early
 from paretune.timing.spans import about
 
@@ -19,6 +18,10 @@ _MOST = 20_000
 _SEEDS_FROM = {4: 160, 3: 60, 2: 16}
 """How many seeds each configuration gets where a file leaves that open, by the trials there is time for: with
 fewer trials there would be too few configurations."""
+
+
+_UNLIKELY = 0.3
+"""A chance below which there is no use in stating it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,8 @@ class Outlook:
     at_a_time: int
     ends_early: bool
     """Whether trials can end before their budgets do."""
+    question: str | None = None
+    """The kind of the plan's question, whose answer ends the search."""
     opened: tuple[str, ...] = ()
     """What the file leaves open and the time decides: ``trials``, ``seeds``."""
     precision: float | None = None
@@ -92,13 +97,13 @@ class Outlook:
     def _told_trials(self) -> str:
         given = duration(self.within)
         at_a_time = f"{plural(self.at_a_time, 'trial')} at a time"
-        if self.is_whole:
+        if self.is_whole and self.question is None:
             most = "at most about" if self.ends_early else "about"
             return (
                 f"All {plural(self.planned, 'trial')} are expected to end within {given}, after {most} "
                 f"{about(self.seconds)}, {at_a_time}."
             )
-        of = "" if "trials" in self.opened else f" of {self.planned:,}"
+        of = "" if "trials" in self.opened else f" of {'at most ' * bool(self.question)}{self.planned:,}"
         each = f", {plural(self.seeds, 'seed')} of each configuration" if self.seeds > 1 else ""
         opened = f" (the file leaves {' and '.join(self.opened)} open)" if self.opened else ""
         more = " More will, where trials end at the target or are stopped early." if self.ends_early else ""
@@ -107,9 +112,13 @@ class Outlook:
 
     @property
     def _told_answer(self) -> list[str]:
+        if self.question is not None:
+            return [f"It ends sooner if its question, {self.question}, is answered before."]
         if self.chance is None or self.precision is None:
             return []
         taken = "if it lies amid these sizes and 10 to 90 % learn within a factor of 4"
+        if self.chance < _UNLIKELY:
+            return ["They would be too few to tell at which size half of the seeds learn."]
         return [
             f"They would give the size at which half of the seeds learn to within "
             f"{rounded_percent(self.precision)} with a chance of {rounded_percent(self.chance)}, {taken}."
@@ -168,10 +177,10 @@ def outlook_of(
     planned = plan.trials if to_do is None else to_do
     configurations = -(-planned // seeds)
     simulation = clock.simulation.with_seeds(seeds)
-    left = within - spent - CLOSING_SECONDS
+    left = within - spent - clock.closing
     trials = simulation.trials(configurations, left)
     if not trials.high:
-        least = simulation.seconds(1).high + spent + CLOSING_SECONDS
+        least = simulation.seconds(1).high + spent + clock.closing
         all_seeds = f" with its {seeds} seeds" if seeds > 1 else ""
         raise InputError(
             f"within {duration(within)} not even one configuration{all_seeds} is expected to end: that takes "
@@ -179,7 +188,7 @@ def outlook_of(
             "train fewer steps with --budget"
         )
     is_whole = trials.low >= planned and not opened
-    whole = simulation.seconds(configurations).value + spent + CLOSING_SECONDS if is_whole else within
+    whole = simulation.seconds(configurations).value + spent + clock.closing if is_whole else within
     foresight = _foresight(clock, int(trials.value), seeds)
     return Outlook(
         within=within,
@@ -191,6 +200,7 @@ def outlook_of(
         seeds=seeds,
         at_a_time=clock.slots.count,
         ends_early=ends_early(clock),
+        question=None if plan.question is None else plan.question.kind,
         opened=opened,
         precision=None if foresight is None else foresight.precision,
         chance=None if foresight is None else foresight.chance,

@@ -10,7 +10,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.sampling.history import TrialSpec
 from paretune.timing.costs import costly_of
-from paretune.timing.deadline import CLOSING_SECONDS, Deadline
+from paretune.timing.deadline import Deadline
 from paretune.timing.measuring import Measured, Measurement
 from paretune.timing.times import TrialTimes
 
@@ -46,8 +46,9 @@ def deadline(ends_at: float, *, known: bool = True, slots: int = 2, **search: An
         plan,
         TrialTimes([one], Measurement(found=found)),
         slots=slots,
-        ends_at=ends_at + CLOSING_SECONDS,
+        ends_at=ends_at + 4.0,
         within=ends_at,
+        closing=4.0,
         clock=clock,
     ), clock
 
