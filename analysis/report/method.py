@@ -57,6 +57,10 @@ def method_section(rows: SearchRows) -> Section:
 def _plan_facts(rows: SearchRows) -> list[tuple[str, str]]:
     plan = rows.plan
     facts = [("Configurations", _sampler(rows))]
+    learned = rows.store.learned()
+    if learned is not None:
+        known = [f"{source['learned']} of {source['name']}" for source in learned["sources"]]
+        facts.append(("Known from the start", f"configurations of earlier searches: {', '.join(known)}"))
     bounds = plan.constraints.params
     if bounds is not None:
         ends = [f"at least {bounds.min:,}"] if bounds.min is not None else []

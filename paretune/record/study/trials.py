@@ -9,11 +9,13 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.layout import TrialEnding
+from analysis.layout import SEARCHES, TrialEnding
 from paretune.plan.binding import BoundPlan
+from paretune.sampling.history import Tried
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import outcome_of
 from paretune.sampling.samplers.study import CONSTRAINT, learned_trials, names_of, trial_of
+from paretune.sampling.strategies.race import Race
 from search_spaces.dimensions import AnyDimension
 
 Row = Mapping[str, Any]
@@ -43,7 +45,7 @@ def study_trial(
     rows = [seeds[index] for index in sorted(seeds)]
     endings = [row.get("ending") for row in rows]
     has_ended = len(rows) >= bound.plan.search.first_seeds and not any(e in _UNFINISHED for e in endings)
-    outcomes = [_outcome(bound, row) for row in rows] if has_ended else None
+    outcomes = _deciding(bound, [_outcome(bound, row) for row in rows]) if has_ended else None
     trial = trial_of(bound, rows[0]["values"], rows[0]["params"], outcomes, space=space)
     trial.number = number
     trial._trial_id = number
@@ -115,6 +117,17 @@ def _note(bound: BoundPlan, shown: str) -> str:
 
 def _outcome(bound: BoundPlan, row: Row) -> SeedOutcome:
     return outcome_of(TrialEnding(row["ending"]), row, set(bound.metrics))
+
+
+def _deciding(bound: BoundPlan, outcomes: list[SeedOutcome]) -> list[SeedOutcome]:
+    """Return the outcomes that the sampler was told: all, or where seeds race those that decided."""
+    rule = bound.plan.search.race
+    if rule is None:
+        return outcomes
+    tried = Tried(number=0, values={}, params=0)
+    tried.roles = dict.fromkeys(range(len(outcomes)), SEARCHES)
+    tried.outcomes = dict(enumerate(outcomes))
+    return Race(rule, lambda _: ()).deciding(tried) or outcomes
 
 
 def _means(bound: BoundPlan, rows: list[Row]) -> dict[str, float]:
