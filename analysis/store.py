@@ -146,7 +146,7 @@ class RowStore:
     # Rows
 
     def trials(self, appearances: Counter[str] | None = None) -> dict[str, Row]:
-        """Return the row of every trial that counts, its last, in the order in which those lie in the file.
+        """Return the row of every trial that counts, its last, in the order in which trials were handed out.
 
         Args:
             appearances: is told in how many rows each column stands, rows that do not count included.
@@ -156,8 +156,6 @@ class RowStore:
         for row in self._rows(TRIALS_FILE, _TRIAL_KEYS):
             if appearances is not None:
                 appearances.update(row.keys())
-            # Taken out first, so that a trial stands where its last row does.
-            rows.pop(row["trial"], None)
             # A row without an ending mostly gives way to the next, and is not worth the time.
             rows[row["trial"]] = _sharing_words(row) if row.get("ending") is not None else row
         return rows

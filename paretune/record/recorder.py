@@ -101,7 +101,7 @@ class Recorder:
 
 
 def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
-    """Return the trials that earlier sessions of a search began, in the order of their labels.
+    """Return the trials that earlier sessions of a search began, in the order in which they were handed out.
 
     Raises:
         DamagedError: a row cannot be read.
@@ -122,7 +122,7 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
         ending = row.get("ending")
         outcome = None if ending in TO_BE_DONE else outcome_of(TrialEnding(row["ending"]), row, metrics)
         past.append(PastTrial(spec=spec, outcome=outcome))
-    return sorted(past, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index))
+    return past
 
 
 def settle_past(store: RowStore) -> None:

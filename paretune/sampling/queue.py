@@ -20,8 +20,7 @@ class TrialQueue:
 
     Args:
         bound: the plan.
-        past: the trials of earlier sessions, those of a configuration together, in the order of
-            configurations and seeds.
+        past: the trials of earlier sessions, in the order in which they were handed out.
     """
 
     def __init__(self, bound: BoundPlan, past: list[PastTrial] | None = None) -> None:
@@ -92,8 +91,9 @@ class TrialQueue:
 
     def _take_over(self, past: list[PastTrial]) -> None:
         """Bring the history, and the strategy, to where the earlier sessions left them."""
+        self._left_over = [trial.spec for trial in past if trial.outcome is None]
         by_configuration: dict[int, list[PastTrial]] = {}
-        for trial in past:
+        for trial in sorted(past, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index)):
             by_configuration.setdefault(trial.spec.configuration, []).append(trial)
         for number in sorted(by_configuration):
             trials = by_configuration[number]
@@ -101,9 +101,7 @@ class TrialQueue:
                 self.history.note(trial.spec)
             self.strategy.replay(self.history, number)
             for trial in trials:
-                if trial.outcome is None:
-                    self._left_over.append(trial.spec)
-                else:
+                if trial.outcome is not None:
                     self.history.note_end(trial.spec, trial.outcome)
                     self.strategy.ended(self.history, number)
 

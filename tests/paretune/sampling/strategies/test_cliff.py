@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from helpers.plans import bound
+from helpers.simulated import run_queue
 
 from analysis.layout import ESTIMATES, SELECTS, TrialEnding
 from paretune.plan.binding import BoundPlan
@@ -52,19 +53,7 @@ def run(
     trials: int = 1000,
     ends: Callable[[TrialSpec], SeedOutcome] = outcome,
 ) -> list[PastTrial]:
-    """Run a queue's trials, the oldest ends first; those that still run at the end have no outcome."""
-    running: list[TrialSpec] = []
-    done: list[PastTrial] = []
-    while len(done) < trials:
-        while len(running) < at_a_time and not queue.exhausted and (spec := queue.next()) is not None:
-            running.append(spec)
-        if not running:
-            break
-        spec = running.pop(0)
-        result = ends(spec)
-        queue.ended(spec.label, result)
-        done.append(PastTrial(spec=spec, outcome=result))
-    return done + [PastTrial(spec=spec, outcome=None) for spec in running]
+    return run_queue(queue, ends, at_a_time, trials)
 
 
 @pytest.fixture(scope="module")
@@ -113,17 +102,6 @@ def test_no_trial_is_run_twice(searched):
     numbers = {}
     for trial in done:
         assert numbers.setdefault(trial.spec.configuration, trial.spec.values) == trial.spec.values
-
-
-@pytest.mark.parametrize("at_a_time", [1, 2])
-def test_a_resumed_search_decides_as_an_uninterrupted_one(at_a_time: int):
-    whole = run(TrialQueue(asking()), at_a_time)
-    for cut in (3, 17, len(whole) // 2, len(whole) - 2):
-        begun = run(TrialQueue(asking()), at_a_time, trials=cut)
-        past = sorted(begun, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index))
-        rest = run(TrialQueue(asking(), past), at_a_time)
-        labels = [trial.spec.label for trial in begun if trial.outcome is not None]
-        assert labels + [t.spec.label for t in rest] == [trial.spec.label for trial in whole]
 
 
 def test_the_family_waits_for_the_last_trials_that_choose():

@@ -1,0 +1,134 @@
+"""What every way of placing trials keeps, whatever it is asked: with a question or without."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from helpers.plans import bound
+from helpers.simulated import run_queue
+
+from analysis.layout import ROLES, TrialEnding
+from paretune.plan.binding import BoundPlan, canonical
+from paretune.sampling.history import TrialSpec
+from paretune.sampling.outcomes import SeedOutcome
+from paretune.sampling.queue import TrialQueue
+from search_spaces.parts.search import MAX_SEEDS
+
+TRIALS = 60
+TARGET = {"exact_match": 0.99}
+PARAMS = [{"metric": "exact_match", "direction": "max"}, {"metric": "params", "direction": "min"}]
+WIDE = {
+    "d_model": {"type": "int", "low": 4, "high": 24, "step": 2},
+    "d_ff": {"type": "int", "low": 8, "high": 40, "step": 8},
+    "lr": {"type": "float", "low": 0.001, "high": 0.1, "log": True},
+}
+RATES = {"d_model": {"type": "choice", "values": [8, 16]}, "lr": WIDE["lr"]}
+
+PLANS: dict[str, dict[str, object]] = {
+    "a sampler": {"space": WIDE, "search": {"trials": TRIALS, "seeds": 2}},
+    "racing seeds": {
+        "space": WIDE,
+        "search": {"trials": TRIALS, "seeds": {"from": 2, "to": 8, "error": 0.1}},
+    },
+    "cliff": {
+        "space": WIDE,
+        "question": {"cliff": {"within": 0.3}},
+        "search": {"trials": TRIALS},
+    },
+    "regimes": {
+        "space": RATES,
+        "question": {"regimes": {"by": "d_model", "within": 0.3}},
+        "search": {"trials": TRIALS},
+    },
+}
+
+pytestmark = pytest.mark.parametrize("kind", PLANS)
+
+
+def plan_of(kind: str, **changes: object) -> BoundPlan:
+    return bound(**{"objectives": PARAMS, "target": TARGET, **PLANS[kind], **changes})
+
+
+def outcome(spec: TrialSpec) -> SeedOutcome:
+    """Return the outcome of a trial, always the same one of the same configuration and seed."""
+    rng = np.random.default_rng([spec.params, spec.seed % MAX_SEEDS, len(str(spec.values))])
+    rate = math.log10(float(spec.values["lr"]) / 0.01)  # type: ignore[arg-type]
+    odds = 6 * math.log(spec.params / 1000) - 9 * rate**2 + 2
+    is_solved = rng.random() < 1 / (1 + math.exp(-odds))
+    metrics = {"exact_match": 1.0 if is_solved else 0.2, "cpu_seconds": 10.0, "cpu_seconds_to_target": 10.0}
+    return SeedOutcome(
+        ending=TrialEnding.SOLVED if is_solved else TrialEnding.FINISHED, step=10, metrics=metrics
+    )
+
+
+def labels(kind: str, at_a_time: int, trials: int = 1000) -> list[str]:
+    done = run_queue(TrialQueue(plan_of(kind)), outcome, at_a_time, trials)
+    return [trial.spec.label for trial in done if trial.outcome is not None]
+
+
+def test_trials_are_different_complete_and_no_more_than_allowed(kind: str):
+    plan = plan_of(kind, constraints={"params": {"max": 2500}})
+    done = run_queue(TrialQueue(plan), outcome)
+    assert 8 <= len(done) <= TRIALS
+    assert len({trial.spec.label for trial in done}) == len(done)
+    by_number: dict[int, str] = {}
+    for trial in done:
+        spec = trial.spec
+        assert by_number.setdefault(spec.configuration, canonical(spec.values)) == canonical(spec.values)
+        assert spec.seed == plan.plan.trial_seed(spec.seed_index)
+        assert spec.params <= 2500
+        assert spec.params == plan.params(spec.values)
+        assert spec.role in ROLES
+    assert len(set(by_number.values())) == len(by_number), "no configuration has two numbers"
+    assert sorted(by_number) == list(range(len(by_number)))
+
+
+def test_seeds_of_a_configuration_come_one_after_the_other(kind: str):
+    seen: dict[int, int] = {}
+    for trial in run_queue(TrialQueue(plan_of(kind)), outcome):
+        assert trial.spec.seed_index == seen.get(trial.spec.configuration, 0)
+        seen[trial.spec.configuration] = trial.spec.seed_index + 1
+
+
+def test_the_same_seed_decides_the_same(kind: str):
+    assert labels(kind, 2, trials=30) == labels(kind, 2, trials=30)
+
+
+@pytest.mark.parametrize("at_a_time", [1, 3])
+def test_a_resumed_search_decides_as_an_uninterrupted_one(kind: str, at_a_time: int):
+    whole = labels(kind, at_a_time)
+    for cut in (1, 9, 25):
+        begun = run_queue(TrialQueue(plan_of(kind)), outcome, at_a_time, trials=cut)
+        rest = run_queue(TrialQueue(plan_of(kind), begun), outcome, at_a_time)
+        told = [trial.spec.label for trial in begun if trial.outcome is not None]
+        assert told + [trial.spec.label for trial in rest] == whole
+
+
+def test_what_is_tried_first_comes_first(kind: str):
+    first = {"d_model": 16, "lr": 0.02}
+    spec = TrialQueue(plan_of(kind, baselines={"known": first})).next()
+    assert spec is not None
+    assert {name: spec.values[name] for name in first} == first
+
+
+@pytest.mark.parametrize("ending", list(TrialEnding))
+def test_every_ending_is_coped_with(kind: str, ending: TrialEnding):
+    if ending == TrialEnding.INTERRUPTED:
+        pytest.skip("what was interrupted is run again, and never told")
+    done = run_queue(
+        TrialQueue(plan_of(kind)),
+        lambda spec: SeedOutcome(ending=ending, step=10, metrics={"exact_match": 0.1}),
+        trials=TRIALS,
+    )
+    assert len(done) <= TRIALS
+
+
+def test_a_search_that_is_over_has_nothing_left_when_it_is_resumed(kind: str):
+    queue = TrialQueue(plan_of(kind))
+    done = run_queue(queue, outcome)
+    assert queue.exhausted
+    again = TrialQueue(plan_of(kind), done)
+    assert again.exhausted
+    assert again.next() is None
