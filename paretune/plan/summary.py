@@ -82,7 +82,10 @@ class PlanSummary:
             ("dimensions", str(self.dimensions)),
             ("parameters", f"{sizes.smallest:,} to {sizes.largest:,} ({how})"),
             *(
-                (_NAMES.get(name, name), f"{written(name, low)} to {written(name, high)}")
+                (
+                    _NAMES.get(name, name),
+                    " to ".join(dict.fromkeys((written(name, low), written(name, high)))),
+                )
                 for name, (low, high) in sizes.limited.items()
             ),
             ("may be trained", f"{100 * sizes.feasible_share:.1f} % of the space; the rest is never trained"),
