@@ -70,7 +70,7 @@ def search(
       paretune search search_spaces/parameter_cliff.yaml --gpu 0.25
       paretune search search_spaces/parameter_cliff.yaml --within 1h30min
       paretune search --resume parameter-cliff
-      paretune search search_spaces/parameter_cliff.yaml --learn-from parameter-cliff
+      paretune search search_spaces/under_777.yaml --learn-from under-777
       paretune search search_spaces/parameter_cliff.yaml --address auto     # on a Ray cluster
     """
     import paretune
