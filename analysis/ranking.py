@@ -1,8 +1,9 @@
 """Which configurations reach the target, the smallest of them, and a ranking: one definition of each.
 
-A configuration reaches the target if a seed of it has solved, and its expected success rate is above one
-half: the rate on fresh seeds where it is confirmed, else what its own seeds and the sizes around it tell.
-The smallest of many is in part the luckiest, so its own seeds alone would promise too much.
+A configuration reaches the target if a seed of it has solved, and it is expected to solve at least 65 % of
+fresh seeds, going by its own and by the sizes around it; or, once it is confirmed, if more than half of its
+fresh seeds solved. The smallest of many is in part the luckiest, so its own seeds alone would promise too
+much, and without the margin half of the winners would solve fewer than half of their seeds.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.configurations import configurations, is_all_or_nothing
+from analysis.configurations import FEWEST_FRESH_SEEDS, configurations, is_all_or_nothing
 from analysis.objectives import accuracy_objective
 from analysis.rows import PARAMS, SearchRows
 from analysis.text import amount, between, plural, rounded_percent
 from analysis.wording import cost_text
+
+SURE_ENOUGH = 0.65
+"""The success rate that is expected at least of what is taken to solve more than half of its seeds."""
 
 
 def reaches_target(rows: SearchRows, table: pd.DataFrame) -> pd.Series[bool]:
@@ -25,7 +29,9 @@ def reaches_target(rows: SearchRows, table: pd.DataFrame) -> pd.Series[bool]:
     if rows.plan.target is None or table.empty:
         return pd.Series(False, index=table.index)
     has_solved = (table["solved"] > 0) | (table["confirmed_solved"] > 0)
-    return has_solved & (table["expected_rate"] > 0.5)
+    is_confirmed = table["confirmed_seeds"] >= FEWEST_FRESH_SEEDS
+    expected = table["expected_rate"]
+    return has_solved & ((expected > 0.5) & is_confirmed | (expected >= SURE_ENOUGH))
 
 
 def ranking(rows: SearchRows, cost: str | None = None, table: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -88,7 +94,7 @@ def smallest_sentence(rows: SearchRows, cost: str = PARAMS, table: pd.DataFrame 
     if cost != PARAMS and cheapest(rows, PARAMS, table) is not None:
         return f"Which has the least {cost_text(rows, cost)} is not known: no solved trial has reported it."
     if (ended == "solved").any():
-        why = "of those with a solved seed, none has an expected success rate above one half"
+        why = "of those with a solved seed, none is expected to solve at least 65 %"
     elif ended.isna().all() or (ended == "interrupted").all():
         why = "no trial is over"
     return f"No configuration reaches the target: {why}."

@@ -11,6 +11,7 @@ by three rules.
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=TRIALS, help="trials of a search")
     parser.add_argument("--sampler", default="tpe", help="the sampler of the searches")
     options = parser.parse_args()
+    warnings.simplefilter("ignore")
     print_test(options.tests)
     print()
     print_winners(options.searches, options.trials, options.sampler)

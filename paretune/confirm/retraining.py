@@ -101,8 +101,8 @@ def choose(rows: SearchRows, number: int | None) -> Chosen:
     if chosen is None:
         ((name, value),) = rows.plan.target.items()
         raise InputError(
-            f"no configuration reached the target {name} {value:g} with an expected success rate above one "
-            f"half; the best is number {best}. Retrain it all the same with {named}"
+            f"no configuration reached the target {name} {value:g} with an expected success rate of at least "
+            f"65 %; the best is number {best}. Retrain it all the same with {named}"
         )
     number = int(chosen["configuration"])
     which = "it is the smallest" if cost == PARAMS else f"it has the least {cost_text(rows, cost)} of those"

@@ -121,8 +121,8 @@ def test_of_a_few_configurations_each_is_judged_by_its_own_seeds():
 
 
 def test_without_a_solved_seed_nothing_reaches_the_target():
-    """Although every other size solves: what is to be expected is above one half there too."""
-    rows = truths.search_of(trials_of([2, 2, 2, 0, 2, 2, 2, 2], seeds=3))
+    """Although every other size solves: what is to be expected is above 65 % there too."""
+    rows = truths.search_of(trials_of([3, 3, 3, 0, 3, 3, 3, 3], seeds=3))
     table = configurations(rows)
     assert not reaches_target(rows, table)[3]
     assert reaches_target(rows, table)[4]

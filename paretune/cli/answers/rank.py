@@ -22,11 +22,11 @@ def rank(
     """Rank the configurations of a search, best first.
 
     Configurations that reach the target come first, the smallest on top: at least one seed has solved, and
-    the expected success rate is above one half. That rate is measured on fresh seeds where `paretune confirm`
-    has trained some, and confirmed configurations come before all others; elsewhere it is estimated from a
-    configuration's own seeds and the sizes around it. The other configurations follow, the best first. If the
-    first cost among the plan's objectives is not params but, say, cpu_seconds_to_target, the cheapest comes
-    first instead of the smallest.
+    at least 65 % of fresh seeds are expected to, going by a configuration's own seeds and the sizes around
+    it. Where `paretune confirm` has trained fresh seeds, these alone decide: more than half of them have to
+    solve, and confirmed configurations come before all others. The other configurations follow, the best
+    first. If the first cost among the plan's objectives is not params but, say, cpu_seconds_to_target, the
+    cheapest comes first instead of the smallest.
 
     "solved" counts the seeds that solved among those with a known outcome, with the 95 % interval of the
     rate; "per success" is all that the trials spent, over those that solved.
