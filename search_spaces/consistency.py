@@ -15,6 +15,7 @@ from search_spaces.deriving import (
 )
 from search_spaces.dimensions import AnyDimension, describe
 from search_spaces.mistakes import KeyPath, Mistake, dotted
+from search_spaces.parts.asked import effects_mistakes, named_mistakes, time_mistakes
 from search_spaces.parts.band import band_mistakes
 from search_spaces.parts.learning import learning_mistakes
 
@@ -54,11 +55,9 @@ def _what_is_tried(plan: PlanDraft) -> list[Mistake]:
         return [Mistake(("only",), "replaces space: state one of them, not both")]
     if not plan.only and not plan.space:
         return [Mistake((), "states neither a space to search nor, under only, the configurations to try")]
-    return [
-        Mistake((key,), "needs a space; with only, put the configurations there")
-        for key in ("baselines", "try_first")
-        if plan.only and getattr(plan, key)
-    ]
+    if plan.only and plan.try_first:
+        return [Mistake(("try_first",), "needs a space; with only, put the configurations there")]
+    return named_mistakes(plan)
 
 
 def _objectives(plan: PlanDraft) -> list[Mistake]:
@@ -108,7 +107,8 @@ def _question(plan: PlanDraft) -> list[Mistake]:
                 f"leaves outcomes unknown, but question.{plan.question.kind} is about them; leave out one",
             )
         )
-    return mistakes + (_places_seeds(plan) if plan.question.kind in ("cliff", "regimes") else [])
+    rules = {"cliff": _places_seeds, "regimes": _places_seeds, "effects": effects_mistakes}
+    return mistakes + rules.get(plan.question.kind, time_mistakes)(plan)
 
 
 def _places_seeds(plan: PlanDraft) -> list[Mistake]:

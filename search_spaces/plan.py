@@ -88,7 +88,7 @@ class PlanDraft(BaseModel):
     baselines: dict[str, Values] = Field(
         default_factory=dict,
         description="Named configurations that are tried before all others, and are named in tables and "
-        "figures; what one leaves open is drawn.",
+        "figures; what one leaves open is drawn. With `only`, names of some of those.",
     )
     try_first: list[Values] = Field(
         default_factory=list,
@@ -164,8 +164,21 @@ class PlanDraft(BaseModel):
         return wanted * search.first_seeds
 
     @property
+    def named_only(self) -> dict[str, int]:
+        """The places in ``only`` that baselines name: each the first that states what the baseline does."""
+        found: dict[str, int] = {}
+        for name, stated in self.baselines.items():
+            for place, values in enumerate(self.only):
+                if place not in found.values() and stated.items() <= values.items():
+                    found[name] = place
+                    break
+        return found
+
+    @property
     def tried_first(self) -> dict[tuple[str, str | int], Values]:
         """What is tried before the sampler chooses, in this order, by its place in the plan."""
+        if self.only:
+            return {}
         return {
             **{("baselines", name): values for name, values in self.baselines.items()},
             **{("try_first", index): values for index, values in enumerate(self.try_first)},

@@ -92,4 +92,12 @@ def _answer(rows: SearchRows, question: Question) -> QuestionAnswer | None:
         from analysis.questions.cliff import cliff_answer
 
         return cliff_answer(rows, question.cliff)
+    if question.effects is not None:
+        from analysis.questions.effects import effects_answer
+
+        return effects_answer(rows, question.effects)
+    if question.regimes is not None:
+        from analysis.questions.regimes import regimes_answer
+
+        return regimes_answer(rows, question.regimes)
     return None

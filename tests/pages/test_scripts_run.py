@@ -47,6 +47,11 @@ def of_coverage(folder: Path) -> list[str]:
     return ["--simulations", "1", "--finding", "comparison"]
 
 
+def of_deadline(folder: Path) -> list[str]:
+    (folder / "tiny.yaml").write_text(TINY)
+    return ["--space", str(folder / "tiny.yaml"), "--within", "1s", "--times", "1"]  # refused before Ray starts
+
+
 def of_early_stopping(folder: Path) -> list[str]:
     return [str(ROOT / "results/published/quickstart"), "--grace", "500", "--factor", "2", "--orders", "2"]
 
@@ -78,6 +83,10 @@ def of_question_cliff(folder: Path) -> list[str]:
     return ["--searches", "1", "--within", "0.5", "--processes", "1"]
 
 
+def of_question_effects(folder: Path) -> list[str]:
+    return ["--searches", "1", "--within", "0.5"]
+
+
 def of_racing(folder: Path) -> list[str]:
     return ["--searches", "1", "--tests", "100", "--trials", "12", "--sampler", "random"]
 
@@ -107,6 +116,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/adder_step.py": (of_adder_step, "777"),
     "benchmarks/char_lm.py": (of_char_lm, "baseline"),
     "benchmarks/coverage.py": (of_coverage, "comparison"),
+    "benchmarks/deadline.py": (of_deadline, "not even one configuration"),
     "benchmarks/early_stopping.py": (of_early_stopping, "steps per solved trial"),
     "benchmarks/gpt2_gpu.py": (of_gpt2_gpu, "| sdpa |"),
     "benchmarks/gpt2_step.py": (of_gpt2_step, "winner"),
@@ -114,6 +124,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/overhead.py": (of_overhead, "| reuse |"),
     "benchmarks/pages.py": (of_pages, "--write"),
     "benchmarks/question_cliff.py": (of_question_cliff, "family's cliff"),
+    "benchmarks/question_effects.py": (of_question_effects, "| all near one half |"),
     "benchmarks/racing.py": (of_racing, "| configurations differ | 2 to 16, racing |"),
     "benchmarks/sampler.py": (of_sampler, "the last fifth, mean"),
     "benchmarks/scale.py": (of_scale, "6 of 6 trials ended"),

@@ -590,10 +590,10 @@ SEARCH = [
         at="long",
     ),
     case(
-        "baselines without a space",
-        with_only("  - {d_model: 8}").replace("constraints:", "baselines: {a: {d_model: 8}}\nconstraints:"),
-        "baselines",
-        "needs a space; with only, put the configurations there",
+        "a baseline beside only",
+        with_only("  - {d_model: 8}").replace("constraints:", "baselines: {a: {d_model: 9}}\nconstraints:"),
+        "baselines.a",
+        "is none of the configurations under only, which are all that is tried",
         at="baselines",
     ),
     case(

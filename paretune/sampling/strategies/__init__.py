@@ -24,6 +24,10 @@ def strategy_of(bound: BoundPlan) -> Strategy:
         from paretune.sampling.strategies.regimes import RegimesStrategy
 
         return RegimesStrategy(bound, question.regimes)
+    if question is not None and question.effects is not None:
+        from paretune.sampling.strategies.effects import EffectsStrategy
+
+        return EffectsStrategy(bound, question.effects)
     if bound.plan.search.race is not None:
         from paretune.sampling.strategies.racing import Racing
 
