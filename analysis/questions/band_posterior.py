@@ -150,13 +150,12 @@ class BandPosterior:
         edges), and with no rate working, shape (candidates,)."""
         tables = [self.model.next_chances(one) for one in candidates]
         below, above, none = (np.array([table[part] for table in tables]) for part in range(3))
-        # How many of the middles lie below each candidate: of these it tells of the upper edge.
-        split = np.searchsorted(self.model.middles, [one.x for one in candidates])
+        # Beyond a middle a candidate tells of the upper edge, up to it of the lower.
+        is_past = self.model.middles < np.array([one.x for one in candidates])[:, None]
         of = self._tables
-        lower = _at_edge(split, self._beside_lower, of.lower, below, is_above=True)
-        upper = _at_edge(split, self._beside_upper, of.upper, above, is_above=False)
+        lower = _at_edge(~is_past, self._beside_lower, of.lower, below)
+        upper = _at_edge(is_past, self._beside_upper, of.upper, above)
         # A candidate beside one edge tells of the other by the middle and the kind of curve.
-        is_past = np.arange(len(self.model.middles)) < split[:, None]
         lower += _at_other(is_past, self._curve.transpose(0, 2, 1), of.upper, above, of.lower)
         upper += _at_other(~is_past, self._curve, of.lower, below, of.upper)
         return lower, upper, none @ self._none
@@ -203,25 +202,19 @@ def _times(weights: Array, curve: Array) -> Array:
     return found
 
 
-def _at_edge(
-    split: NDArray[np.int64], other: Array, weights: Array, chances: Array, *, is_above: bool
-) -> Array:
+def _at_edge(counted: NDArray[np.bool_], other: Array, weights: Array, chances: Array) -> Array:
     """Return the probability of success at each place of the edge that a candidate is at, shape (candidates,
     edges).
 
     Args:
-        split: how many middles lie below each candidate.
+        counted: which middles are on the candidate's side, shape (candidates, middles).
         other: the weight of the other edge, shape (middles, kinds, slopes).
         weights: shape (middles, kinds, slopes, edges).
         chances: shape (candidates, kinds, slopes, edges).
-        is_above: whether the middles above the candidate count, or those below.
     """
-    whole = other[..., None] * weights
-    summed = np.zeros((len(whole) + 1, *whole.shape[1:]))
-    np.cumsum(whole, axis=0, out=summed[1:])
-    if is_above:
-        summed = summed[-1] - summed
-    found: Array = np.einsum("ckse,ckse->ce", summed[split], chances)
+    whole = (other[..., None] * weights).reshape(len(weights), -1)
+    summed = (counted.astype(float) @ whole).reshape(chances.shape)
+    found: Array = np.einsum("ckse,ckse->ce", summed, chances)
     return found
 
 
@@ -231,7 +224,7 @@ def _at_other(
     """Return the probability of success at each place of the other edge, shape (candidates, edges).
 
     Args:
-        counted: which middles lie on the other side of the candidate, shape (candidates, middles).
+        counted: which middles are on the candidate's side, shape (candidates, middles).
         curve: the chances of both slopes, that of the candidate's edge first.
         weights: of the candidate's edge, shape (middles, kinds, slopes, edges).
         chances: shape (candidates, kinds, slopes, edges).

@@ -34,6 +34,8 @@ MOST_SEEDS = 16
 """Seeds of one configuration: what it has beside its rate is not averaged out by more."""
 FEWEST_RATES, MOST_RATES = 9, 81
 """Rates of a continuous range that may be tried; about half of the precision asked for lies between two."""
+NEAR = 0.3
+"""Decades around the interval of an edge in which trials are looked for, once it is clear that a rate works."""
 _KEPT = 200
 """Sizes with their evidence of which the tables are kept."""
 
@@ -101,6 +103,8 @@ class RegimesStrategy:
         # Each size has to get sharp, whatever the order; so all may be looked at together at any time.
         size = min(counts, key=lambda one: (counts[one], one))
         places, posterior = self._open(size, tried[size]), expected[size]
+        near = [x for x in places if _is_near(x, known[size])]
+        places = near or places
         seen = {one.x: one for one in posterior.seen}
         candidates = [seen.get(x, Seen(x, 0.0, 0.0)) for x in places]
         left = posterior.uncertainty_after(candidates, known[size].wanted)
@@ -183,6 +187,14 @@ class RegimesStrategy:
 def _log(rate: JsonValue) -> float:
     assert isinstance(rate, int | float)
     return math.log10(rate)
+
+
+def _is_near(x: float, known: SizeAnswer) -> bool:
+    """Tell whether a trial at a log rate may tell much: far from an edge its outcome is known before."""
+    if not known.works:
+        return True
+    edges = zip(known.edges, known.wanted, strict=True)
+    return any(edge.low - NEAR <= x <= edge.high + NEAR for edge, is_wanted in edges if is_wanted)
 
 
 def _evidence(tried: Mapping[float, Tried]) -> Evidence:
