@@ -83,7 +83,7 @@ def test_last_row_counts_and_columns_of_all_rows_are_counted(tmp_path: Path) -> 
     for label, more in (("a", {"x": 1}), ("b", {}), ("a", {"ending": "solved"})):
         store.append_trial({"trial": label, **head, **more})
     seen: Counter[str] = Counter()
-    assert list(store.trials(seen)) == ["b", "a"]
+    assert list(store.trials(seen)) == ["a", "b"], "as they were handed out"
     assert store.trials()["a"] == {"trial": "a", **head, "ending": "solved"}
     assert (seen["trial"], seen["x"]) == (3, 1)
     for step, value in ((2, 0.1), (1, 0.2), (2, 0.3)):
