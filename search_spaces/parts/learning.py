@@ -22,11 +22,8 @@ def learning_mistakes(plan: PlanDraft) -> Iterator[Mistake]:
     sampler = plan.search.sampler_name
     if plan.only:
         yield Mistake(("learn_from",), "has no effect with only, which leaves the sampler nothing to choose")
-    elif plan.question is not None and plan.question.kind in ("cliff", "regimes"):
-        yield Mistake(
-            ("learn_from",),
-            f"has no effect with question.{plan.question.kind}, which places trials by this search's own",
-        )
+    elif plan.question is not None and plan.question.kind == "effects":
+        yield Mistake(("learn_from",), "has no effect with question.effects, which says what is tried")
     elif sampler not in LEARNERS:
         yield Mistake(
             ("learn_from",),

@@ -13,6 +13,7 @@ import pytest
 from helpers.plans import bound
 from learning import Truth, earlier, first_within, one_search, plan_of, smallest_of
 
+import paretune
 from analysis.layout import TrialEnding
 from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.learned import Learned
@@ -27,7 +28,8 @@ from search_spaces.plan import Plan
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
-PUBLISHED = Path(__file__).parents[3] / "results" / "published"
+ROOT = Path(__file__).parents[3]
+PUBLISHED = ROOT / "results" / "published"
 QUICKSTART = EarlierSearch("quickstart", RunFolder(PUBLISHED / "quickstart").store)
 TARGET = {
     "objectives": [{"metric": "exact_match", "direction": "max"}, {"metric": "params", "direction": "min"}],
@@ -135,6 +137,19 @@ def test_a_dimension_that_was_fixed_or_a_default_there_has_its_value():
     assert {(one.values["norm"], one.values["batch"]) for one in learned.configurations} == {
         ("layernorm", 128)
     }
+
+
+def test_lists_and_maps_are_compared_with_what_they_state_by_default():
+    plan = paretune.check(ROOT / "search_spaces" / "under_777.yaml")
+    assert isinstance(plan.fixed["curriculum"], list)
+    earlier = EarlierSearch("under-777", RunFolder(PUBLISHED / "under-777").store)
+    assert learn(bind(plan), [earlier]).sources[0].learned == 12
+
+    stated = plan.stated()
+    stated["space"]["curriculum"] = {"type": "choice", "values": [[], stated["fixed"].pop("curriculum")]}
+    learned = learn(bind(Plan.model_validate(stated)), [earlier])
+    assert learned.sources[0].learned == 12
+    assert learned.configurations[0].values["curriculum"] == stated["space"]["curriculum"]["values"][1]
 
 
 def test_another_recipe_counts_less_and_is_named():
