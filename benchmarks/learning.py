@@ -4,7 +4,7 @@
     python benchmarks/learning.py --searches 20 --configurations 12
 
 Simulated searches for the smallest model that reaches the target with at least half of its seeds: two widths,
-a learning rate whose band narrows towards small models, and a choice. Each search runs without an earlier one;
+a learning rate whose band narrows for small models, and a choice. Each search runs without an earlier one;
 with one of so many configurations on the same truth; with one of half the steps, where models have to be a
 third larger; and with one that misleads, whose best rate is a decade lower. The earlier searches are written
 to disk and given by the code of ``--learn-from``. Prints, after so many configurations of its own, how much
