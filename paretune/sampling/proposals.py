@@ -7,18 +7,21 @@ tried before, is never handed out and never enters the sampler's model.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import optuna
 from optuna.trial import TrialState
+from pydantic import JsonValue
 
-from paretune.plan.binding import BoundPlan, canonical
+from paretune.plan.binding import PARAMS, BoundPlan, canonical
+from paretune.plan.samplers import told_objectives
 from paretune.sampling.outcomes import SeedOutcome
-from paretune.sampling.samplers.encoding import decode, encode, suggest
+from paretune.sampling.samplers.encoding import Scalar, decode, encode, suggest
 from paretune.sampling.samplers.making import SamplerOfNumber
 from paretune.sampling.samplers.study import learned_trials
 from paretune.sampling.told import directions_of, told_of
+from search_spaces.dimensions import AnyDimension, FloatRange
 from search_spaces.plan import Values
 from search_spaces.sampling import complete, configuration, fill
 
@@ -48,7 +51,11 @@ class Proposer:
             directions=directions_of(bound), sampler=optuna.samplers.RandomSampler()
         )
         self._study.add_trials(learned_trials(bound))
-        self._samplers = SamplerOfNumber(self._plan) if self._plan.space else None
+        self._samplers = (
+            SamplerOfNumber(self._plan, self._cost if self._is_about_size else None)
+            if self._plan.space
+            else None
+        )
 
     def propose(self) -> Proposal | None:
         """Return the next configuration, or None when there is nothing left to try."""
@@ -75,6 +82,8 @@ class Proposer:
         if told.violation is not None:
             trial.set_constraint("feasible", told.violation)
         trial.set_user_attr("reason", told.reason)
+        if told.violation == 0 and told.values is not None and self._samplers is not None:
+            self._samplers.found(told.values[0])
         if told.came_to is not None:
             assert told.values is not None
             trial.report(told.values[0], told.came_to)
@@ -115,6 +124,23 @@ class Proposer:
                 return found
             self._study.tell(found[1], state=TrialState.FAIL)
         return self._ask(searched)
+
+    @property
+    def _is_about_size(self) -> bool:
+        """Whether the sampler is to make the parameter count small, and nothing else."""
+        names = [objective.metric for objective in told_objectives(self._plan, self._bound.task)]
+        conditional = any(dimension.when is not None for dimension in self._plan.space.values())
+        return names == [PARAMS.name] and self._plan.target is not None and not conditional
+
+    def _cost(self, params: Mapping[str, Scalar]) -> int | None:
+        """Return the parameter count of a configuration that may be trained, and was not; None of others."""
+
+        def given(name: str, dimension: AnyDimension) -> JsonValue:
+            value = decode(dimension, params[name])
+            return dimension.snap(float(str(value))) if isinstance(dimension, FloatRange) else value
+
+        values = complete(self._plan, given)
+        return None if canonical(values) in self._tried else self._bound.trained_params(values)
 
     def _accept(self, values: Values, trial: optuna.Trial | None) -> Proposal:
         proposal = Proposal(number=self._next_number, values=values)

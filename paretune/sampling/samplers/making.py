@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import warnings
+from bisect import insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +30,9 @@ _REFUSALS, _COSTLY_REFUSALS = 50, 4
 
 A Gaussian process takes a third of a second for each proposal, and proposes near its last one again."""
 
+_SUCCESSES = 2
+"""So many configurations must have done what is asked for before larger ones are passed over."""
+
 _NEEDS_ONLY_RESULTS = frozenset({"tpe", "gp", "random"})
 """Samplers that keep nothing beside what they were told: a configuration that an earlier session handed out
 can be put into the study without asking them for one."""
@@ -41,13 +46,17 @@ class SamplerOfNumber:
 
     Args:
         plan: the plan, with a space.
+        cost_of: returns what a configuration costs, as in :class:`KnownCosts`, if that alone is to be small.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, cost_of: Callable[[dict[str, Any]], float | None] | None = None) -> None:
         self._plan = plan
+        self._cost_of = cost_of
         self._name = plan.search.sampler_name
         self._lasting = self._make(plan.search.seed) if self._name in ("grid", "qmc") else None
         self._tpe: Any = None
+        self._costs: Any = None
+        self._found: list[float] = []
 
     @property
     def most_refusals(self) -> int:
@@ -69,6 +78,19 @@ class SamplerOfNumber:
             return self._kept_tpe(seed)
         return self._make(seed)
 
+    def found(self, cost: float) -> None:
+        """Take note that a configuration of this cost does what is asked for.
+
+        One alone may have done so by luck. With a second one, what costs more than both is known to do.
+        """
+        insort(self._found, cost)
+        if self._costs is not None:
+            self._costs.below = self._below
+
+    @property
+    def _below(self) -> float:
+        return self._found[_SUCCESSES - 1] if len(self._found) >= _SUCCESSES else math.inf
+
     def seed_of(self, number: int) -> int:
         """Return the seed of all that is drawn for a configuration."""
         text = f"{self._plan.search.seed}/{number}"
@@ -77,10 +99,14 @@ class SamplerOfNumber:
     def _kept_tpe(self, seed: int) -> samplers.BaseSampler:
         if self._tpe is None:
             # What is private to Optuna is imported only where it is known.
-            from paretune.sampling.samplers.tpe import KeptTPESampler
+            from paretune.sampling.samplers.tpe import CANDIDATES, KeptTPESampler, KnownCosts
 
+            options = self._options()
+            if self._cost_of is not None:
+                self._costs = KnownCosts(self._cost_of, self._below)
+                options = {"costs": self._costs, "gamma": _good, "n_ei_candidates": CANDIDATES} | options
             with _as_it_is():
-                self._tpe = KeptTPESampler(seed, **self._options())
+                self._tpe = KeptTPESampler(seed, **options)
         self._tpe.reseed(seed)
         kept: samplers.BaseSampler = self._tpe
         return kept
@@ -113,6 +139,14 @@ def _defaults(plan: Plan) -> Options:
     return {"scramble": True} if name == "qmc" else {}
 
 
+def _good(finished: int) -> int:
+    """Return how many of the finished configurations count as good where cost alone is to be small.
+
+    Twice as many as by default: the few cheapest of what reached the target did so by luck, some of them.
+    """
+    return min(math.ceil(0.2 * finished), 25)
+
+
 def _tpe(plan: Plan, seed: int, options: Options) -> samplers.BaseSampler:
     return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True, **options)  # type: ignore[arg-type]
 
@@ -136,14 +170,31 @@ class _CmaEs(samplers.CmaEsSampler):
         unnumbered.number = 0
         return super().sample_relative(study, unnumbered, search_space)
 
+    def after_trial(
+        self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Say nothing of constraints, as Optuna would: which plans need them is checked before."""
+
 
 class _Grid(samplers.GridSampler):
     """The grid, asked and told instead of run by Optuna."""
+
+    def __init__(self, values: Mapping[str, Sequence[Any]], seed: int) -> None:
+        super().__init__(values, seed=seed)
+        self._open = samplers.RandomSampler(seed=seed)
 
     def after_trial(
         self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Leave it to the proposer to notice that nothing is left; Optuna would stop its own loop."""
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Return the value of the grid's point; of a configuration that is stated in part, any value."""
+        if "grid_id" in trial.system_attrs:
+            return super().sample_independent(study, trial, param_name, param_distribution)
+        return self._open.sample_independent(study, trial, param_name, param_distribution)
 
 
 def _grid(plan: Plan, seed: int, options: Options) -> samplers.BaseSampler:

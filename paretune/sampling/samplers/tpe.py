@@ -7,6 +7,9 @@ and fits its estimators again for each that is refused.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,37 @@ there, and Optuna lets older ones count less anyway. ``benchmarks/sampler.py`` m
 """
 
 _Space = dict[str, BaseDistribution]
+
+CANDIDATES = 48
+"""Candidates of a proposal whose costs are known: twice Optuna's, since some are left out."""
+
+
+@dataclass
+class KnownCosts:
+    """What a configuration costs, where that is known before it is trained.
+
+    With it, no configuration is proposed that may not be trained, nor one that costs as much as what is known
+    to do, as long as there are others among the candidates.
+    """
+
+    cost_of: Callable[[dict[str, Any]], float | None]
+    """Returns the cost of parameters as Optuna writes them; None for what may not be trained, or was."""
+    below: float = math.inf
+    """What is known to do costs so much."""
+
+    def best(self, candidates: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return the first candidate that costs less than what is known to do; else the cheapest; else the
+        first."""
+        cheapest, least = candidates[0], math.inf
+        for candidate in candidates:
+            cost = self.cost_of(candidate)
+            if cost is not None and cost < self.below:
+                return candidate
+            if cost is not None and cost < least:
+                cheapest, least = candidate, cost
+        return cheapest
+
+
 _Fit = tuple[ColumnwiseEstimator, ColumnwiseEstimator]
 """The estimators of the good configurations and of the others."""
 
@@ -39,11 +73,19 @@ class KeptTPESampler(TPESampler):
     Args:
         seed: of all that it draws.
         most_others: a limit in place of :data:`MOST_OTHERS`; None for no limit, as in Optuna.
+        costs: what configurations cost, if that is what is to be small and no dimension is conditional.
         options: others of Optuna's sampler.
     """
 
-    def __init__(self, seed: int, most_others: int | None = MOST_OTHERS, **options: Any) -> None:
+    def __init__(
+        self,
+        seed: int,
+        most_others: int | None = MOST_OTHERS,
+        costs: KnownCosts | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(seed=seed, multivariate=True, group=True, constant_liar=True, **options)
+        self._costs = costs
         self._most_others = most_others
         self._observed = Observations()
         self._fits: dict[tuple[str, ...], _Fit] = {}
@@ -73,8 +115,16 @@ class KeptTPESampler(TPESampler):
     def _sample(self, study: Study, trial: FrozenTrial, search_space: _Space) -> dict[str, Any]:
         good, others = self._fit(study, trial, search_space)
         samples = good.sample(self._rng.rng, self._n_ei_candidates)
-        best = self._compare(samples, self._compute_acquisition_func(samples, good, others))
-        return {name: space.to_external_repr(best[name]) for name, space in search_space.items()}
+        worth = self._compute_acquisition_func(samples, good, others)
+        if self._costs is None:
+            return _external(self._compare(samples, worth), search_space)
+        order = np.argsort(-worth, kind="stable")
+        return self._costs.best(
+            [
+                _external({name: column[index] for name, column in samples.items()}, search_space)
+                for index in order
+            ]
+        )
 
     def _fit(self, study: Study, trial: FrozenTrial, search_space: _Space) -> _Fit:
         """Return the estimators; those of the last proposal if no trial has begun or finished since."""
@@ -87,7 +137,7 @@ class KeptTPESampler(TPESampler):
         names = tuple(search_space)
         if names not in self._fits:
             is_multi = study._is_multi_objective()
-            gamma = default_gamma_multiobjective if is_multi else default_gamma
+            gamma = self._gamma or (default_gamma_multiobjective if is_multi else default_gamma)
             good, others = observed.split(study, gamma(observed.finished))
             for other in running:
                 # Optuna counts what was sampled for a running trial, even where no condition asked for it.
@@ -106,3 +156,7 @@ class KeptTPESampler(TPESampler):
                 ),
             )
         return self._fits[names]
+
+
+def _external(values: Mapping[str, Any], search_space: _Space) -> dict[str, Any]:
+    return {name: space.to_external_repr(values[name]) for name, space in search_space.items()}
