@@ -44,7 +44,7 @@ class Monitor(Callback):  # type: ignore[misc]
     def error_of(self, label: str) -> str | None:
         """Return the last line of the error of a trial that Tune is about to give up; None if it has none."""
         trial = self._started.get(label)
-        return None if trial is None or not trial.error_file else _last_line(trial)
+        return None if trial is None else _error_in(trial)
 
     def close(self) -> None:
         """Declare every trial that has not ended interrupted, or what it said itself last."""
@@ -120,10 +120,15 @@ class Monitor(Callback):  # type: ignore[misc]
 
 
 def _last_line(trial: Any) -> str:
-    """Return the last line of a trial's error, which names the exception."""
+    """Return the last line of a trial's error, or what else to tell."""
+    return _error_in(trial) or "the worker process ended without a word; was it out of memory?"
+
+
+def _error_in(trial: Any) -> str | None:
+    """Return the last line of a trial's error, which names the exception; None if it left none."""
     text = ""
     if trial.error_file:
         with suppress(OSError):
             text = Path(trial.error_file).read_text()
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "the worker process ended without a word; was it out of memory?"
+    return lines[-1] if lines else None

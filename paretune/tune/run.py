@@ -173,7 +173,13 @@ class _Run:
             tune.with_resources(run_trial, {name: share for name, share in needs.items() if share}),
             tune_config=tune.TuneConfig(
                 search_alg=QueueSearcher(
-                    queue, self.concurrency, metrics, assign, monitor.progressed, self.deadline
+                    queue,
+                    self.concurrency,
+                    metrics,
+                    assign,
+                    monitor.progressed,
+                    self.deadline,
+                    monitor.error_of,
                 ),
                 scheduler=NewestFirst() if rungs is None else RungScheduler(rungs),
                 num_samples=bound.plan.trials,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from paretune.record.endings import ending_of
 from paretune.sampling.history import TrialSpec
+from paretune.sampling.outcomes import is_out_of_memory
 from paretune.sampling.queue import TrialQueue, outcome_of
 from paretune.sampling.strategies.strategy import Progress
 from paretune.timing.deadline import Deadline
@@ -24,6 +26,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         assign: turns a trial into the config of the function that runs it.
         progressed: told how far the plan's question is answered, whenever a trial has ended.
         deadline: holds trials back that would not end in time, if the search has one.
+        error_of: returns the last line of the error of a trial that has failed, by its label.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         assign: Callable[[TrialSpec], dict[str, Any]],
         progressed: Callable[[Progress | None], None] = lambda progress: None,
         deadline: Deadline | None = None,
+        error_of: Callable[[str], str | None] = lambda label: None,
     ) -> None:
         super().__init__()
         self._queue = queue
@@ -42,6 +46,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         self._assign = assign
         self._progressed = progressed
         self._deadline = deadline
+        self._error_of = error_of
         self._held_back: TrialSpec | None = None
         self._labels: dict[str, str] = {}
 
@@ -70,7 +75,10 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         label = self._labels.pop(trial_id, None)
         if label is not None:
             ending = ending_of(result, failed=error)
-            self._queue.ended(label, outcome_of(ending, result or {}, self._metrics))
+            outcome = outcome_of(ending, result or {}, self._metrics)
+            if error and is_out_of_memory(self._error_of(label)):
+                outcome = replace(outcome, out_of_memory=True)
+            self._queue.ended(label, outcome)
             self._progressed(self._queue.progress)
 
     def save(self, checkpoint_path: str) -> None:
