@@ -14,6 +14,9 @@ from analysis.rows import SearchRows
 from analysis.text import plural
 from analysis.wording import target_text
 
+_ANSWERED_BY = {"cliff": "cliff", "regimes": "regimes", "time_to_target": "times", "effects": "effects"}
+"""The finding whose first sentence would say again what a question's answer says, by kind of question."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -57,7 +60,12 @@ def answer(rows: SearchRows, findings: Sequence[Finding] | None = None) -> Answe
     found = findings_of(rows) if findings is None else findings
     tried = _what_was_tried(rows)
     # Where nothing is confirmed, the sentence on the smallest already says so.
-    said = [finding.sentences[0] for finding in found if not _is_empty_confirmation(finding)]
+    answered = None if rows.plan.question is None else _ANSWERED_BY.get(rows.plan.question.kind)
+    said = [
+        finding.sentences[0]
+        for finding in found
+        if not _is_empty_confirmation(finding) and finding.kind != answered
+    ]
     return Answer(name=rows.folder.name, tried=tried, sentences=said or [tried], findings=found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,10 @@ from analysis.finding import Table
 from analysis.layout import ESTIMATES, SELECTS, Column
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Axis, Band, Line, Mark, Picture, Points, Rule
-from analysis.questions.edge import EdgeModel, EdgePosterior, Seen
+from analysis.questions.edge import EdgeModel, EdgePosterior, Seen, precision_of
 from analysis.questions.trials import recipe_of
 from analysis.rows import SearchRows
-from analysis.text import amount, plural, rounded_percent, values_text
+from analysis.text import amount, between, plural, rounded_percent, values_text
 from search_spaces.parts.question import CliffQuestion
 from search_spaces.plan import Values
 
@@ -49,8 +49,26 @@ class CliffAnswer:
 
     @property
     def size(self) -> Estimate:
-        """The size, in parameters: the median, with an interval of 95 % probability."""
-        return self.posterior.size
+        """The size, in parameters: the median, with an interval of 95 % probability.
+
+        An end beyond the sizes that were tried is open, and a median there unknown: it would be the prior's.
+        """
+        size = self.posterior.size
+        if not self.posterior.seen:
+            return replace(size, value=math.nan, low=-math.inf, high=math.inf)
+        least, most = self.range
+        return replace(
+            size,
+            value=size.value if least <= size.value <= most else math.nan,
+            low=size.low if size.low >= least else -math.inf,
+            high=size.high if size.high <= most else math.inf,
+        )
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest size that was tried, in parameters."""
+        sizes = [math.exp(one.x) for one in self.posterior.seen]
+        return min(sizes), max(sizes)
 
     @property
     def trials(self) -> int:
@@ -60,7 +78,7 @@ class CliffAnswer:
     @property
     def precision(self) -> float:
         """The share of the size within which both ends of the interval lie."""
-        return self.posterior.precision
+        return precision_of(self.size)
 
     @property
     def is_sharp(self) -> bool:
@@ -72,7 +90,7 @@ class CliffAnswer:
         """About so many more trials until it is sharp; None while too little is known."""
         if self.is_sharp:
             return 0
-        if self.trials < FEWEST or self.precision > 2:
+        if self.trials < FEWEST or self.precision > 2:  # or infinite
             return None
         # The width of an interval falls with the square root of the trials.
         wanted = self.trials * (math.log1p(self.precision) / math.log1p(self.question.within)) ** 2
@@ -85,11 +103,14 @@ class CliffAnswer:
         share = "half" if at == 0.5 else rounded_percent(at)
         if not self.trials:
             return f"no trial has told yet at which size {share} of the seeds learn"
-        size = self.size
-        return (
-            f"{share} of the seeds learn at {size.value:,.0f} parameters "
-            f"({size.low:,.0f} to {size.high:,.0f}), {plural(self.trials, 'trial')}"
-        )
+        trials = plural(self.trials, "trial")
+        size, (least, most) = self.size, self.range
+        if size.is_known:
+            told = between(size.low, size.high)
+            return f"{share} of the seeds learn at {size.value:,.0f} parameters ({told}), {trials}"
+        if self.posterior.size.value > most:
+            return f"fewer than {share} of the seeds learn at up to {most:,.0f} parameters, {trials}"
+        return f"more than {share} of the seeds learn at {least:,.0f} parameters already, {trials}"
 
     @property
     def sentences(self) -> Sequence[str]:
@@ -103,7 +124,8 @@ class CliffAnswer:
         else:
             left = self.trials_left
             more = "" if left is None else f"; about {plural(left, 'more trial')} would do"
-            told = [f"{first}; ±{100 * self.precision:.0f} %, not {asked} as was asked{more}."]
+            how = "not bounded" if math.isinf(self.precision) else f"±{100 * self.precision:.0f} %"
+            told = [f"{first}; {how}, not {asked} as was asked{more}."]
         if self.chosen_by:
             recipe = f": {values_text(self.recipe)}" if self.recipe else ""
             verb = "are" if self.chosen_by > 1 else "is"
@@ -150,8 +172,9 @@ class CliffAnswer:
             Band(x=sizes, low=low, high=high, role="fit"),
             Line(x=sizes, y=middle, role="fit", label="fit"),
             dots,
-            Rule(value=self.size.value, along="x", role="target", label=amount(self.size.value)),
         ]
+        if self.size.is_known:
+            marks.append(Rule(value=self.size.value, along="x", role="target", label=amount(self.size.value)))
         caption = (
             f"{plural(self.trials, 'trial')} that were placed for the answer. A dot is one configuration, "
             "its area the number of its seeds. The band is the 95 % credible interval at each size."
@@ -171,7 +194,7 @@ class CliffAnswer:
         """Return everything as plain values, without NaN."""
         return {
             "size": self.size.as_json(),
-            "precision": self.precision,
+            "precision": None if math.isinf(self.precision) else self.precision,
             "trials": self.trials,
             "trials_left": self.trials_left,
             "chosen_by": self.chosen_by,

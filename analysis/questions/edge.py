@@ -166,8 +166,11 @@ class EdgePosterior:
     @property
     def precision(self) -> float:
         """The share of the size within which both ends of the interval lie."""
-        size = self.size
-        return max(size.value / size.low, size.high / size.value) - 1
+        return precision_of(self.size)
+
+    def below(self, x: float) -> float:
+        """Return the probability that the edge lies below this log size."""
+        return float(self.of_edge[self.model.edges < x].sum())
 
     def chance(self, x: float) -> float:
         """Return the chance that a seed of a new configuration of this log size solves."""
@@ -203,6 +206,13 @@ class EdgePosterior:
         more = Seen(seen.x, seen.solved + 1, seen.trials + 1)
         likely: Array = self.model.likelihood(more) / np.maximum(self.model.likelihood(seen), 1e-300)
         return likely
+
+
+def precision_of(size: Estimate) -> float:
+    """Return the share of a size within which both ends of its interval lie; infinite if one is open."""
+    if not size.is_known or not size.is_bounded:
+        return math.inf
+    return max(size.value / size.low, size.high / size.value) - 1
 
 
 def best_place(

@@ -138,7 +138,7 @@ class LineDisplay:
         if progress.sentence != self._told and (is_due or progress.is_answered):
             left = self._board.seconds_left
             when = f"; about {roughly(left)} {progress.aim}" if left else ""
-            self._say(f"answer so far: {progress.sentence}{when}")
+            self._say(f"so far: {progress.sentence}{when}")
             self._told, self._told_at = progress.sentence, time.monotonic()
 
     def tick(self) -> None:
@@ -168,7 +168,7 @@ def headline(board: Board) -> str:
 
 def details(board: Board) -> list[str]:
     """Say which trials are best so far."""
-    lines = [] if board.progress is None else [f"answer so far: {board.progress.sentence}"]
+    lines = [] if board.progress is None else [f"so far: {board.progress.sentence}"]
     if board.best is not None:
         lines.append(f"best so far: {_best(board.best, board.objective.metric)}")
     if (row := board.smallest) is not None:

@@ -16,10 +16,11 @@ from functools import cached_property
 
 import numpy as np
 
+from analysis.estimate import CONFIDENCE
 from analysis.layout import ESTIMATES, SELECTS, TrialEnding
 from analysis.logistic import Array
 from analysis.outcomes import SAYS_OUTCOME
-from analysis.questions.cliff import CliffAnswer
+from analysis.questions.cliff import FEWEST, CliffAnswer
 from analysis.questions.edge import EdgeModel, EdgePosterior, Seen, best_place
 from analysis.text import plural
 from paretune.plan.binding import BoundPlan
@@ -91,7 +92,16 @@ class CliffStrategy:
         if family is None:
             return not len(self._shapes)
         answer = self.answer(history)
-        return answer.is_sharp or not self._open(history, family)
+        return answer.is_sharp or self._is_beyond(answer, family) or not self._open(history, family)
+
+    @staticmethod
+    def _is_beyond(answer: CliffAnswer, family: Sequence[Member]) -> bool:
+        """Tell whether the edge lies below or above all members, as surely as an interval is."""
+        seen = [one.x for one in answer.posterior.seen]
+        if answer.trials < FEWEST:
+            return False
+        is_above = family[-1].x in seen and answer.posterior.below(family[-1].x) < 1 - CONFIDENCE
+        return is_above or (family[0].x in seen and answer.posterior.below(family[0].x) > CONFIDENCE)
 
     def ended(self, history: History, configuration: int) -> None:
         """The history says it all."""

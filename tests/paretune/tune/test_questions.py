@@ -34,7 +34,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
 def test_it_says_what_is_known_and_ends_with_the_answer(searched: tuple[Path, Finished]):
     _, done = searched
     assert done.code == 0, done.out + done.err
-    assert "answer so far: half of the seeds learn at " in done.out
+    assert "so far: half of the seeds learn at " in done.out
     first, *_ = done.out.split("The answer:\n")[1].splitlines()
     assert first.startswith("- Half of the seeds learn at ")
 

@@ -163,3 +163,20 @@ def test_the_space_runs_out():
     assert len(done) == 32, "16 seeds of each"
     assert queue.exhausted
     assert not queue.progress.is_answered
+
+
+@pytest.mark.parametrize(
+    ("ending", "says"),
+    [
+        (TrialEnding.SOLVED, "more than half of the seeds learn at {least:,} parameters already"),
+        (TrialEnding.FINISHED, "fewer than half of the seeds learn at up to {most:,} parameters"),
+    ],
+)
+def test_a_cliff_beyond_the_space_is_not_made_up_from_the_prior(ending: TrialEnding, says: str):
+    plan = asking(space={"d_model": SPACE["d_model"]}, fixed={"digits": 3, "d_ff": 16, "lr": 0.01})
+    queue = TrialQueue(plan)
+    done = run(queue, ends=lambda spec: SeedOutcome(ending=ending, step=1))
+    assert len(done) < 40, "it ends once that is clear"
+    assert not queue.progress.is_answered
+    sizes = [plan.params({**plan.plan.fixed, "d_model": width}) for width in (4, 24)]
+    assert queue.progress.sentence.startswith(says.format(least=sizes[0], most=sizes[1]))
