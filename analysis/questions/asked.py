@@ -96,6 +96,10 @@ def _answer(rows: SearchRows, question: Question) -> QuestionAnswer | None:
         from analysis.questions.effects import effects_answer
 
         return effects_answer(rows, question.effects)
+    if question.time_to_target is not None:
+        from analysis.questions.time_to_target import time_answer
+
+        return time_answer(rows, question.time_to_target)
     if question.regimes is not None:
         from analysis.questions.regimes import regimes_answer
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from search_spaces.plan import PlanDraft
 
 
+COSTS_OF_SUCCESS = ("cpu_seconds", "wall_seconds", "step", "tokens")
+
+
 def effects_mistakes(plan: PlanDraft) -> list[Mistake]:
     """Find what keeps the changes of a baseline from being compared."""
     assert plan.question is not None
@@ -40,6 +43,9 @@ def time_mistakes(plan: PlanDraft) -> list[Mistake]:
     assert asked is not None
     place = ("question", "time_to_target")
     mistakes = []
+    if asked.cost not in COSTS_OF_SUCCESS:
+        told = accepted(asked.cost, COSTS_OF_SUCCESS)
+        mistakes.append(Mistake((*place, "cost"), f"got {asked.cost!r}{told}"))
     if asked.by != "params":
         mistakes.append(Mistake((*place, "by"), f"got {asked.by!r}; accepted: params"))
     if plan.search.race is None and plan.search.seeds != 1:

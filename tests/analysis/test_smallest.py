@@ -168,7 +168,7 @@ def board_of(rows: SearchRows) -> Board:
     return Board(plan, past)
 
 
-@pytest.mark.parametrize("solved", [SOLVED, [0] * 8, [2] * 8, [0, 0, 0, 0, 1, 0, 0, 2]], ids=str)
+@pytest.mark.parametrize("solved", [SOLVED, [0] * 8, [2] * 8, [0, 0, 0, 0, 1, 0, 2, 2]], ids=str)
 def test_live_table_figure_rank_retrain_and_frontier_agree(tmp_path: Path, solved: list[int], capsys):
     rows = on_disk(tmp_path / "agree", solved)
     row = smallest(rows)

@@ -49,7 +49,7 @@ def of_coverage(folder: Path) -> list[str]:
 
 def of_deadline(folder: Path) -> list[str]:
     (folder / "tiny.yaml").write_text(TINY)
-    return ["--space", str(folder / "tiny.yaml"), "--within", "1s", "--times", "1"]  # refused before Ray starts
+    return ["--space", str(folder / "tiny.yaml"), "--within", "1s", "--times", "1"]  # refused
 
 
 def of_early_stopping(folder: Path) -> list[str]:
@@ -85,6 +85,10 @@ def of_question_cliff(folder: Path) -> list[str]:
 
 def of_question_effects(folder: Path) -> list[str]:
     return ["--searches", "1", "--within", "0.5"]
+
+
+def of_question_time(folder: Path) -> list[str]:
+    return ["--searches", "1", "--trials", "30"]
 
 
 def of_racing(folder: Path) -> list[str]:
@@ -125,6 +129,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/pages.py": (of_pages, "--write"),
     "benchmarks/question_cliff.py": (of_question_cliff, "family's cliff"),
     "benchmarks/question_effects.py": (of_question_effects, "| all near one half |"),
+    "benchmarks/question_time.py": (of_question_time, "| 30 |"),
     "benchmarks/racing.py": (of_racing, "| configurations differ | 2 to 16, racing |"),
     "benchmarks/sampler.py": (of_sampler, "the last fifth, mean"),
     "benchmarks/scale.py": (of_scale, "6 of 6 trials ended"),

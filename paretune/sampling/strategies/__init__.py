@@ -28,6 +28,10 @@ def strategy_of(bound: BoundPlan) -> Strategy:
         from paretune.sampling.strategies.effects import EffectsStrategy
 
         return EffectsStrategy(bound, question.effects)
+    if question is not None and question.time_to_target is not None:
+        from paretune.sampling.strategies.time_to_target import TimeStrategy
+
+        return TimeStrategy(bound, question.time_to_target)
     if bound.plan.search.race is not None:
         from paretune.sampling.strategies.racing import Racing
 

@@ -39,8 +39,13 @@ class Racing:
         self._untold: set[int] = set()
         self._exhausted = False
 
-    def next(self, history: History) -> Placement | None:
-        """Return the next seed of one at hand, or of one that is undecided, or the first of a new one."""
+    def next(self, history: History, *, may_begin: bool = True) -> Placement | None:
+        """Return the next seed of one at hand, or of one that is undecided, or the first of a new one.
+
+        Args:
+            history: what was handed out.
+            may_begin: whether a new configuration, or one that waits, may be next.
+        """
         while self._begun:
             tried = history.configurations[self._begun[0]]
             if tried.next_seed < self._first:
@@ -48,7 +53,7 @@ class Racing:
             self._begun.pop(0)
         runners = self.race.runners(history)
         racing = self._first_with_room(self.race.candidates(runners))
-        if racing is not None:
+        if racing is not None or not may_begin:
             return racing
         if self._may_begin(history):
             proposal = self._proposer.propose()
