@@ -26,18 +26,17 @@ from analysis.questions.edge import Seen
 BEYOND = 0.5
 """Decades by which an edge may lie beyond the rates of the space."""
 
-WIDTHS = (0.05, 0.12, 0.25, 0.5, 1.0)
-"""Decades between the rates at which a tenth and nine tenths of the most solve."""
-_SPREADS = {0.0: 0.4, 0.8: 0.35, 2.0: 0.25}
-_TOPS = {1.0: 0.7, 0.85: 0.3}
-"""Shares of seeds that solve far from both edges, with their prior probabilities."""
+WIDTHS = {0.08: 0.2, 0.2: 0.3, 0.45: 0.3, 1.0: 0.2}
+"""Decades between the rates at which a tenth and nine tenths of the most solve, with prior probabilities."""
+_KINDS = {(0.0, 1.0): 0.4, (0.8, 1.0): 0.25, (2.0, 1.0): 0.15, (0.4, 0.85): 0.2}
+"""How configurations differ, in log odds, and the share of seeds that solve far from both edges."""
 _NONE = 0.15
 """The prior probability that no rate works."""
 _HEIGHTS = {0.01: 0.4, 0.2: 0.2, 0.5: 0.2, 0.8: 0.2}
 """Where no rate works: the largest share of seeds that solve, as a part of the one asked for."""
 _HUMPS = (0.15, 0.4, np.inf)
 """Half-widths, in decades, of where that share is reached; infinite where it is the same everywhere."""
-_MOST_EDGES, _MOST_MIDDLES = 140, 30
+_MOST_EDGES, _MOST_MIDDLES = 120, 24
 _STAYS = 0.5
 """The chance that an edge at one size is in the same class of steepness as what all sizes have in common;
 else it is in a neighbouring one."""
@@ -46,7 +45,7 @@ _STAYS_KIND = 0.7
 APART = 1.0
 """Decades: a band that is there and none are as unlike as edges so far apart."""
 
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(5)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
@@ -57,22 +56,21 @@ class BandModel:
         low: the decimal logarithm of the lowest rate of the space.
         high: that of the highest.
         at: the share of seeds that is asked for.
-        within: the precision that is asked for, in decades; the grid is a third of it.
+        within: the precision that is asked for, in decades; the grid is two fifths of it.
     """
 
     def __init__(self, low: float, high: float, at: float = 0.5, within: float = 0.15) -> None:
         self.low, self.high, self.within = low, high, within
-        step = max(within / 3, (high - low + 2 * BEYOND) / _MOST_EDGES)
+        step = max(within / 2.5, (high - low + 2 * BEYOND) / _MOST_EDGES)
         self.step = step
         self.edges: Array = np.arange(low - BEYOND, high + BEYOND + step / 2, step)
         count = max(2, min(_MOST_MIDDLES, round((high - low) / step)))
         self.middles: Array = low + (np.arange(count) + 0.5) * (high - low) / count
-        tops = {top: chance for top, chance in _TOPS.items() if top > at + 0.1} or {1.0: 1.0}
-        kinds = [(s, t, _SPREADS[s] * tops[t]) for s in _SPREADS for t in tops]
-        self.of_kind: Array = np.array([chance for *_, chance in kinds]) / sum(tops.values())
-        self._spread, self._top = np.array([kind[:2] for kind in kinds]).T
-        self._constant = np.array([_constant(at, spread, top) for spread, top, _ in kinds])
-        self._slopes = 2 * np.log(9) / np.array(WIDTHS)
+        kinds = {kind: chance for kind, chance in _KINDS.items() if kind[1] > at + 0.1} or {(0.0, 1.0): 1.0}
+        self.of_kind: Array = np.array(list(kinds.values())) / sum(kinds.values())
+        self._spread, self._top = np.array(list(kinds)).T
+        self._constant = np.array([_constant(at, spread, top) for spread, top in kinds])
+        self._slopes = 2 * np.log(9) / np.array(list(WIDTHS))
         self._humps, self.of_hump = self._where_none_works(at)
         # So weighted, all pairs of edges are equally likely whatever the width of the band between them.
         away = (self.middles[:, None] - self.edges[None, :]) / step
@@ -80,7 +78,7 @@ class BandModel:
         self.near: tuple[Array, Array] = (near[0], near[1])
         self.of_band = (1 - _NONE) / float(np.einsum("mi,mj->", *near))
         # Shape (kinds, slopes, slopes): of the lower edge and of the upper.
-        slopes = np.full(len(WIDTHS), 1 / len(WIDTHS))
+        slopes = np.array(list(WIDTHS.values()))
         self.of_curve: Array = self.of_kind[:, None, None] * slopes[:, None] * slopes
         self._alike = _staying(len(WIDTHS))
         self._tables: dict[tuple[float, float, float], tuple[Array, Array, Array]] = {}

@@ -179,8 +179,10 @@ class RegimesAnswer:
     @property
     def sentence(self) -> str:
         """How far it is answered, without a period."""
-        edges = 2 * len(self.sizes)
-        sharp = sum(2 - sum(size.wanted) for size in self.sizes if size.works is not None)
+        asked = [
+            size for size in self.sizes if size.works is not False and (size.trials or not self.is_sharp)
+        ]
+        edges, sharp = 2 * len(asked), sum(2 - sum(size.wanted) for size in asked)
         none = sum(size.works is False for size in self.sizes)
         told = f"{sharp} of {plural(edges, 'edge')} of {self.question.rate} known to {self.aim}"
         if none:

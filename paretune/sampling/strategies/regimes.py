@@ -35,7 +35,7 @@ MOST_SEEDS = 16
 FEWEST_RATES, MOST_RATES = 9, 81
 """Rates of a continuous range that may be tried; about half of the precision asked for lies between two."""
 NEAR = 0.3
-"""Decades around the interval of an edge in which trials are looked for, once it is clear that a rate works."""
+"""Decades around the interval of an edge in which the next trial is, once it is clear that a rate works."""
 _KEPT = 200
 """Sizes with their evidence of which the tables are kept."""
 
