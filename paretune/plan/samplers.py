@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -204,6 +205,21 @@ def wrong_options(name: SamplerName, stated: Mapping[str, Any]) -> Iterator[tupl
             yield option, f"is no option of {name}; accepted: {listed}"
         elif (wrong := _wrong_value(known[option], option, value)) is not None:
             yield option, wrong
+
+
+def refused_options(name: SamplerName, stated: Mapping[str, Any]) -> str | None:
+    """Return why Optuna's class refuses options that are each right by themselves; None if it does not."""
+    if not stated:
+        return None
+    import optuna
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            getattr(optuna.samplers, SAMPLERS[name].optuna)(**stated)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        return f"got {dict(stated)}, which Optuna refuses: {error}"
+    return None
 
 
 _AT_LEAST = {"population_size": 2, "popsize": 4}

@@ -519,9 +519,9 @@ SEARCH = [
     ),
     case(
         "unknown sampler",
-        changed("trials: 6", "sampler: grid"),
+        changed("trials: 6", "sampler: gird"),
         "search.sampler",
-        "'grid' ... tpe or random",
+        "'gird', not a sampler; did you mean grid? ... tpe, gp, cma_es ... random",
     ),
     case(
         "a cost of reaching a target that there is none of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from paretune.plan.samplers import SAMPLERS, can_aim_at_target, cannot, wrong_options
+from paretune.plan.samplers import SAMPLERS, can_aim_at_target, cannot, refused_options, wrong_options
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.parts.search import SamplerName
 from search_spaces.plan import PlanDraft
@@ -25,10 +25,13 @@ def sampler_mistakes(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
         return
     name = search.sampler_name
     place: KeyPath = ("search", "sampler")
-    for option, wrong in wrong_options(name, search.sampler_options):
-        yield Mistake((*place, name, option), wrong)
-    if (why := cannot(name, plan, task)) is not None:
-        yield Mistake(place, f"{name} {why}; accepted: {', '.join(_that_can(plan, task))}")
+    wrong = list(wrong_options(name, search.sampler_options))
+    for option, why in wrong:
+        yield Mistake((*place, name, option), why)
+    if not wrong and (refusal := refused_options(name, search.sampler_options)) is not None:
+        yield Mistake((*place, name), refusal)
+    if (asked := cannot(name, plan, task)) is not None:
+        yield Mistake(place, f"{name} {asked}; accepted: {', '.join(_that_can(plan, task))}")
 
 
 def _that_can(plan: PlanDraft, task: Task) -> list[SamplerName]:
