@@ -67,7 +67,7 @@ class Outlook:
     @property
     def is_whole(self) -> bool:
         """Whether everything that is planned is expected to end in time."""
-        return not self.opened and self.low >= self.planned
+        return self.low >= self.planned
 
     @property
     def sentences(self) -> list[str]:
@@ -187,7 +187,7 @@ def outlook_of(
             f"about {about(least)}, {about(clock.slots.start_up)} of it for the start; give more time, or "
             "train fewer steps with --budget"
         )
-    is_whole = trials.low >= planned and not opened
+    is_whole = trials.low >= planned
     whole = simulation.seconds(configurations).value + spent + clock.closing if is_whole else within
     foresight = _foresight(clock, int(trials.value), seeds)
     return Outlook(

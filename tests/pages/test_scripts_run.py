@@ -87,6 +87,10 @@ def of_question_effects(folder: Path) -> list[str]:
     return ["--searches", "1", "--within", "0.5"]
 
 
+def of_question_regimes(folder: Path) -> list[str]:
+    return ["--searches", "1", "--only", "steep", "--processes", "1"]
+
+
 def of_question_time(folder: Path) -> list[str]:
     return ["--searches", "1", "--trials", "30"]
 
@@ -129,6 +133,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/pages.py": (of_pages, "--write"),
     "benchmarks/question_cliff.py": (of_question_cliff, "family's cliff"),
     "benchmarks/question_effects.py": (of_question_effects, "| all near one half |"),
+    "benchmarks/question_regimes.py": (of_question_regimes, "| steep edges |"),
     "benchmarks/question_time.py": (of_question_time, "| 30 |"),
     "benchmarks/racing.py": (of_racing, "| configurations differ | 2 to 16, racing |"),
     "benchmarks/sampler.py": (of_sampler, "the last fifth, mean"),
