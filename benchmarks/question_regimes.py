@@ -1,12 +1,16 @@
-"""How many trials the question of the regimes takes, beside an even grid, and how often its intervals hold.
+"""The question of the regimes on known truths: trials it takes, beside an even grid, and intervals that hold.
 
-Searches are simulated whose edges are known: a trial works with the chance ``top * sigma(k (x - a) + u) *
-sigma(k (b - x) + u)`` at the decimal logarithm x of the rate, where u is a configuration's own. The true
-edges are where that crosses one half on average over configurations. This is not the model that the answer
-fits: there one side knows nothing of the other.
+    python benchmarks/question_regimes.py --searches 200    # an hour of processor time
+    python benchmarks/question_regimes.py --searches 20     # for a first look
 
-    python benchmarks/question_regimes.py                # 200 searches of each kind, some minutes
-    python benchmarks/question_regimes.py --searches 20  # for a first look
+Both edges are asked for at three sizes, to ±0.15 decades, in a space of three decades. A trial works with the
+chance ``top * sigma(k (x - a) + u) * sigma(k (b - x) + u)`` at the decimal logarithm x of the rate, where u
+is a configuration's own. The true edges are where that crosses one half on average over configurations. This
+is not the model that the answer fits: there one side knows nothing of the other.
+
+The strategy runs on the product's own queue, two trials at a time. The even grid spreads its trials over sizes
+and rates, and stops by the same rule: when every edge is known. Its answer is of the same model. Beside it
+stands a grid that stops at each size by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +20,8 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from multiprocessing import get_context
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +36,16 @@ from analysis.questions.regimes import RegimesAnswer, SizeAnswer
 from paretune.plan.binding import BoundPlan, bind
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import TrialQueue
+from paretune.sampling.strategies.regimes import rates_of
 from search_spaces.parts.question import RegimesQuestion
 from search_spaces.plan import Plan
 
 SIZES = (6, 10, 16)
+WITHIN = 0.15
+MOST = 400
+"""Trials after which a search is given up; of the even grid, at each size."""
+EVERY = 4
+"""Trials of each size between looks at the even grid."""
 LOW, HIGH = 3e-4, 0.3
 CONCURRENCY = 2
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
@@ -64,6 +75,7 @@ class Bands:
         )
         return np.asarray(self.tops[size] * lower * upper)
 
+    @lru_cache  # noqa: B019
     def edges(self, size: int) -> tuple[float, float] | None:
         """Return the true edges, decimal logarithms; None if no rate works."""
 
@@ -101,7 +113,7 @@ TRUTHS = (
 )
 
 
-def plan_of(seed: int, trials: int = 400, within: float = 0.15) -> BoundPlan:
+def plan_of(seed: int, trials: int = MOST) -> BoundPlan:
     """Return the plan of a simulated search."""
     content = {
         "name": "simulated",
@@ -114,7 +126,7 @@ def plan_of(seed: int, trials: int = 400, within: float = 0.15) -> BoundPlan:
             "lr": {"type": "float", "low": LOW, "high": HIGH, "log": True},
         },
         "search": {"trials": trials, "seed": seed},
-        "question": {"regimes": {"rate": "lr", "by": "d_model", "within": within}},
+        "question": {"regimes": {"rate": "lr", "by": "d_model", "within": WITHIN}},
     }
     return bind(Plan.model_validate(content))
 
@@ -133,7 +145,7 @@ class World:
         return bool(self._rng.random() < self._bands.chance(size, math.log10(rate), own))
 
 
-def asked(bands: Bands, seed: int, trials: int = 400) -> tuple[RegimesAnswer, float]:
+def asked(bands: Bands, seed: int, trials: int = MOST) -> tuple[RegimesAnswer, float]:
     """Run a search that asks, two trials at a time; return its answer, and the seconds of a decision."""
     bound = plan_of(seed, trials)
     queue, world, running = TrialQueue(bound), World(bands, seed), []
@@ -160,15 +172,32 @@ def asked(bands: Bands, seed: int, trials: int = 400) -> tuple[RegimesAnswer, fl
     return _answer(bound, tally), spent / decisions
 
 
-def even(bands: Bands, seed: int, each: int, seeds: int = 1) -> RegimesAnswer:
-    """Try every size at evenly spaced rates, and return what the same model says of it."""
+def even(bands: Bands, seed: int, trials: int = MOST) -> tuple[RegimesAnswer, int]:
+    """Spread trials evenly over sizes and rates until all edges are as sharp as was asked.
+
+    Returns:
+        The answer, and how many trials it would take to stop at each size by itself.
+    """
     bound, world = plan_of(seed), World(bands, seed)
+    rates = rates_of(bound.plan.space["lr"], WITHIN)
     tally: dict[tuple[int, float], list[int]] = {}
-    for size in range(len(SIZES)):
-        for rate in np.geomspace(LOW, HIGH, each // seeds):
-            works = [world.works(size, float(rate)) for _ in range(seeds)]
-            tally[size, float(rate)] = [sum(works), seeds]
-    return _answer(bound, tally)
+    answer = _answer(bound, tally)
+    took: dict[int, int] = {}
+    for trial in range(1, trials + 1):
+        # As even after any number of trials as it can be.
+        rate = rates[int(len(rates) * (trial * (math.sqrt(5) - 1) / 2 % 1))]
+        for size in range(len(SIZES)):
+            counts = tally.setdefault((size, rate), [0, 0])
+            counts[0] += world.works(size, rate)
+            counts[1] += 1
+        if trial % EVERY == 0:
+            answer = _answer(bound, tally)
+            for size, one in enumerate(answer.sizes):
+                if one.is_sharp:
+                    took.setdefault(size, trial)
+            if answer.is_sharp:
+                break
+    return answer, sum(took.get(size, trials) for size in range(len(SIZES)))
 
 
 def _answer(bound: BoundPlan, tally: Mapping[tuple[int, float], Sequence[int]]) -> RegimesAnswer:
@@ -176,7 +205,7 @@ def _answer(bound: BoundPlan, tally: Mapping[tuple[int, float], Sequence[int]]) 
     assert question is not None
     asked_for = question.regimes
     assert isinstance(asked_for, RegimesQuestion)
-    model, tables = _model(asked_for.within), []
+    model, tables = _model(), []
     for size in range(len(SIZES)):
         seen = [Seen(math.log10(rate), *map(float, told)) for (at, rate), told in tally.items() if at == size]
         tables.append(BandTables(model, seen))
@@ -185,70 +214,107 @@ def _answer(bound: BoundPlan, tally: Mapping[tuple[int, float], Sequence[int]]) 
 
 
 @lru_cache
-def _model(within: float) -> BandModel:
+def _model() -> BandModel:
     """Return the model of all searches: its tables are computed once."""
-    return BandModel(math.log10(LOW), math.log10(HIGH), within=within)
+    return BandModel(math.log10(LOW), math.log10(HIGH), within=WITHIN)
 
 
-def judged(bands: Bands, answers: Sequence[RegimesAnswer]) -> dict[str, float]:
-    """Return how often intervals held, how often answers were sharp, and what they took."""
-    held = total = known = nothing = 0
-    away = []
-    for answer in answers:
-        for place, size in enumerate(answer.sizes):
-            edges = bands.edges(place)
-            known += size.works is (edges is not None)
-            nothing += size.works is (edges is None)
-            if edges is None or size.works is False:
-                continue
-            for edge, true in zip(size.edges, edges, strict=True):
-                low = edge.rate.low if math.isfinite(edge.rate.low) else 0.0
-                total, held = total + 1, held + (low <= 10**true <= edge.rate.high)
-                away.append(edge.precision)
-    trials = [answer.trials for answer in answers]
-    low, high = wilson(held, total)
-    return {
-        "coverage": held / total,
-        "from": low,
-        "to": high,
-        "right about working": known / (len(SIZES) * len(answers)),
-        "wrong": nothing / (len(SIZES) * len(answers)),
-        "sharp": float(np.mean([answer.is_sharp for answer in answers])),
-        "precision": float(np.median(away)),
-        "trials": float(np.median(trials)),
-        "trials_90": float(np.quantile(trials, 0.9)),
-    }
+@dataclass(frozen=True)
+class Judged:
+    """What searches of one kind came to."""
+
+    bands: Bands
+    answers: Sequence[RegimesAnswer]
+
+    def holds(self) -> tuple[int, int]:
+        """Return how many edges lie within their intervals, and of how many."""
+        held = total = 0
+        for answer in self.answers:
+            for place, size in enumerate(answer.sizes):
+                edges = self.bands.edges(place)
+                if edges is None or size.works is False:
+                    continue
+                for edge, true in zip(size.edges, edges, strict=True):
+                    low = edge.rate.low if math.isfinite(edge.rate.low) else 0.0
+                    total, held = total + 1, held + (low <= 10**true <= edge.rate.high)
+        return held, total
+
+    def wrong(self) -> int:
+        """Return at how many sizes it is said that a rate works where none does, or the other way round."""
+        return sum(
+            size.works is (self.bands.edges(place) is None)
+            for answer in self.answers
+            for place, size in enumerate(answer.sizes)
+        )
+
+    def trials(self, quantile: float = 0.5) -> float:
+        """Return a quantile of the trials that searches took."""
+        return float(np.quantile([answer.trials for answer in self.answers], quantile))
+
+
+Simulated = tuple[RegimesAnswer, float, RegimesAnswer, int]
+
+
+def _search(bands: Bands, seed: int) -> Simulated:
+    return (*asked(bands, seed), *even(bands, seed))
 
 
 def main() -> None:
-    """Print a table for each kind of truth."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    """Simulate and print a table."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--searches", type=int, default=200, help="simulated searches of each kind")
     parser.add_argument("--only", default="", help="the kinds whose names contain this")
-    parser.add_argument(
-        "--even", default="24,32,48,64,96,128,192", help="trials of each size of the even grids"
-    )
+    parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
-    for bands in TRUTHS:
-        if given.only not in bands.name:
-            continue
-        found = [asked(bands, seed) for seed in range(given.searches)]
-        told = judged(bands, [answer for answer, _ in found])
-        print(f"\n{bands.name}: {1e3 * np.mean([spent for _, spent in found]):.0f} ms a decision", flush=True)
-        _print("asked", told)
-        for each in map(int, given.even.split(",")):
-            few = [even(bands, seed, each) for seed in range(given.searches)]
-            _print(f"even, {each} a size", judged(bands, few))
+    print(_row(_NAMES))
+    print(_row(["---"] * len(_NAMES)))
+    with get_context("fork").Pool(given.processes) as pool:
+        for bands in TRUTHS:
+            if given.only in bands.name:
+                found = pool.map(partial(_search, bands), range(given.searches), chunksize=1)
+                print(_row(_cells(bands, found)), flush=True)
 
 
-def _print(name: str, told: Mapping[str, float]) -> None:
-    print(
-        f"{name:20} {told['trials']:5.0f} trials (nine of ten: {told['trials_90']:.0f}), "
-        f"coverage {100 * told['coverage']:.1f} % ({100 * told['from']:.1f} to {100 * told['to']:.1f}), "
-        f"sharp {100 * told['sharp']:.0f} %, median precision {told['precision']:.3f}, "
-        f"right about working {100 * told['right about working']:.1f} %, wrong {100 * told['wrong']:.1f} %",
-        flush=True,
-    )
+_NAMES = (
+    "truth",
+    "trials placed, median",
+    "nine of ten",
+    "evenly",
+    "ratio",
+    "evenly, each size by itself",
+    "holds",
+    "evenly holds",
+    "sharp",
+    "wrong that a rate works",
+    "ms a decision",
+)
+
+
+def _cells(bands: Bands, found: Sequence[Simulated]) -> list[str]:
+    placed = Judged(bands, [answer for answer, _, _, _ in found])
+    evenly = Judged(bands, [answer for _, _, answer, _ in found])
+    holds = []
+    for kind in (placed, evenly):
+        held, total = kind.holds()
+        low, high = wilson(held, total)
+        holds.append(f"{100 * held / total:.1f} % ({100 * low:.1f} to {100 * high:.1f})")
+    return [
+        bands.name,
+        f"{placed.trials():.0f}",
+        f"{placed.trials(0.9):.0f}",
+        f"{evenly.trials():.0f}",
+        f"{placed.trials() / evenly.trials():.2f}",
+        f"{np.median([by_itself for *_, by_itself in found]):.0f}",
+        *holds,
+        f"{100 * np.mean([answer.is_sharp for answer in placed.answers]):.0f} %",
+        f"{placed.wrong()} of {len(found) * len(SIZES)}",
+        f"{1e3 * np.mean([spent for _, spent, _, _ in found]):.0f}",
+    ]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

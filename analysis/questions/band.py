@@ -82,6 +82,7 @@ class BandModel:
         self.of_curve: Array = self.of_kind[:, None, None] * slopes[:, None] * slopes
         self._alike = _staying(len(WIDTHS))
         self._tables: dict[tuple[float, float, float], tuple[Array, Array, Array]] = {}
+        self._nexts: dict[tuple[float, float, float], tuple[Array, Array, Array]] = {}
         self._means: dict[float, tuple[Array, Array, Array]] = {}
 
     def _where_none_works(self, at: float) -> tuple[Array, Array]:
@@ -118,14 +119,21 @@ class BandModel:
 
     def likelihood(self, seen: Seen) -> tuple[Array, Array, Array]:
         """Return the probability of what was seen of a configuration, shapes as of :meth:`means`."""
-        key = (seen.x, seen.solved, seen.trials)
-        if key in self._tables:
-            return self._tables[key]
         lost = seen.trials - seen.solved
         lower, upper, none = (
             np.exp(seen.solved * np.log(table) + lost * np.log1p(-table)) @ _WEIGHTS
             for table in self._chances(seen.x)
         )
+        return lower, upper, none
+
+    def relative(self, seen: Seen) -> tuple[Array, Array, Array]:
+        """Return the same, divided by the largest of all: the products of many small ones would vanish."""
+        key = (seen.x, seen.solved, seen.trials)
+        if key in self._tables:
+            return self._tables[key]
+        table = self.likelihood(seen)
+        most = max(map(np.max, table))
+        lower, upper, none = (part / most for part in table)
         # Expected outcomes of trials that run hardly come again.
         if seen.solved == round(seen.solved):
             self._tables[key] = lower, upper, none
@@ -135,11 +143,16 @@ class BandModel:
         """Return the chance that the next seed of a configuration solves, shapes as of :meth:`means`."""
         if not seen.trials:
             return self.means(seen.x)
+        key = (seen.x, seen.solved, seen.trials)
+        if key in self._nexts:
+            return self._nexts[key]
         now = self.likelihood(seen)
         more = self.likelihood(Seen(seen.x, seen.solved + 1, seen.trials + 1))
         lower, upper, none = (
             after / np.maximum(before, 1e-300) for after, before in zip(more, now, strict=True)
         )
+        if seen.solved == round(seen.solved):
+            self._nexts[key] = lower, upper, none
         return lower, upper, none
 
     def common(self, evidence: Sequence[Array]) -> list[Array]:

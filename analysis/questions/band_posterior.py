@@ -36,9 +36,7 @@ class BandTables:
     def __init__(self, model: BandModel, seen: Sequence[Seen] = ()) -> None:
         self.model = model
         self.seen = tuple(sorted((one for one in seen if one.trials), key=lambda one: one.x))
-        # Only ratios count, and the products of many small chances would vanish.
-        likely = [model.likelihood(one) for one in self.seen]
-        tables = [[part / max(map(np.max, table)) for part in table] for table in likely]
+        tables = [model.relative(one) for one in self.seen]
         shape = (len(model.of_kind), len(WIDTHS), len(model.edges))
         # Of each middle, the configurations up to it tell of the lower edge, the others of the upper.
         lower, upper = [np.ones(shape)], [np.ones(shape)]
@@ -87,12 +85,12 @@ class BandPosterior:
         self._beside_lower: Array = _times(tables.of_upper, self._curve.transpose(0, 2, 1))
         self._beside_upper: Array = _times(tables.of_lower, self._curve)
 
-    @property
+    @cached_property
     def trials(self) -> int:
         """Trials that it rests on."""
         return round(sum(one.trials for one in self.seen))
 
-    @property
+    @cached_property
     def none(self) -> float:
         """The probability that no rate works for the share of seeds asked for."""
         return float(self._none.sum())

@@ -100,7 +100,7 @@ class SizeAnswer:
         """Trials with a known outcome that it rests on."""
         return self.posterior.trials
 
-    @property
+    @cached_property
     def works(self) -> bool | None:
         """Whether some rate works for the share of seeds that is asked for; None while that is open."""
         if self.trials < FEWEST or 1 - CLEAR < self.posterior.none < CLEAR:
@@ -117,7 +117,7 @@ class SizeAnswer:
         """Whether nothing is left to ask: no rate works, or both edges are as sharp as was asked."""
         return self.works is not None and not any(self.wanted)
 
-    @property
+    @cached_property
     def wanted(self) -> tuple[bool, bool]:
         """Which edges are to be sharper: of a size at which no rate works, none."""
         if self.works is False:

@@ -99,6 +99,11 @@ def of_racing(folder: Path) -> list[str]:
     return ["--searches", "1", "--tests", "100", "--trials", "12", "--sampler", "random"]
 
 
+def of_sampler_truths(folder: Path) -> list[str]:
+    short = ("--searches", "1", "--slow-searches", "1", "--configurations", "6", "--truths", "cliff")
+    return [*short, "--samplers", "random", "two objectives", "constrained", "default"]
+
+
 def of_sampler(folder: Path) -> list[str]:
     return ["--told", "20", "--proposals", "1", "--searches", "2", "--trials", "30", "--most-others", "10"]
 
@@ -137,6 +142,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/question_time.py": (of_question_time, "| 30 |"),
     "benchmarks/racing.py": (of_racing, "| configurations differ | 2 to 16, racing |"),
     "benchmarks/sampler.py": (of_sampler, "the last fifth, mean"),
+    "benchmarks/sampler_truths.py": (of_sampler_truths, "| one objective, left out |"),
     "benchmarks/scale.py": (of_scale, "6 of 6 trials ended"),
     "benchmarks/start_up.py": (of_start_up, "processor time of all processes"),
     "benchmarks/time_to_777.py": (of_time_to_777, "searches confirmed one"),
