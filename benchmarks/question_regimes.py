@@ -8,9 +8,9 @@ chance ``top * sigma(k (x - a) + u) * sigma(k (b - x) + u)`` at the decimal loga
 is a configuration's own. The true edges are where that crosses one half on average over configurations. This
 is not the model that the answer fits: there one side knows nothing of the other.
 
-The strategy runs on the product's own queue, two trials at a time. The even grid spreads its trials over sizes
-and rates, and stops by the same rule: when every edge is known. Its answer is of the same model. Beside it
-stands a grid that stops at each size by itself.
+The strategy runs on the product's own queue, two trials at a time. The even grid spreads its trials over
+sizes and rates, and stops by the same rule: when every edge is known. Its answer is of the same model. Beside
+it stands a grid that stops at each size by itself.
 """
 
 from __future__ import annotations
