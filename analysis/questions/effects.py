@@ -28,6 +28,9 @@ from analysis.selection import plain
 from analysis.text import plural
 from search_spaces.parts.question import EffectsQuestion
 
+_FIRST = 3
+"""Changes in the first sentence."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
@@ -114,22 +117,22 @@ class EffectsAnswer:
 
     @property
     def sentences(self) -> Sequence[str]:
-        """What is known of the baseline, then of each change, those that change most first."""
+        """What is known of the baseline and of what changes most, then of each other change."""
         if not self.base.known:
             return [f"No seed of {self.base.label} has a known outcome yet."]
         aim = f"±{self.question.within:g}"
         known = sum(effect.is_sharp for effect in self.effects)
-        begin = (
-            f"{self.base.label}: {self.base.solved} of {plural(self.base.known, 'seed')} solved. "
-            f"{known} of {plural(len(self.effects), 'change')} of it known to {aim}, as differences of "
-            "success rates with 95 % intervals."
-        )
         tried = [effect for effect in self.effects if effect.change.known]
         tried.sort(key=lambda effect: -abs(effect.difference.value))
+        said = [f"{effect.sentence}{'' if effect.is_sharp else f', not to {aim}'}" for effect in tried]
+        begin = (
+            f"{self.base.label}: {self.base.solved} of {plural(self.base.known, 'seed')} solved; of "
+            f"{plural(len(self.effects), 'change')}, {known} are known to {aim}, as differences of rates"
+        )
         missing = [effect.change.label for effect in self.effects if not effect.change.known]
         return [
-            begin,
-            *(f"{effect.sentence}{'' if effect.is_sharp else f', not to {aim}'}." for effect in tried),
+            "; ".join([begin, *said[:_FIRST]]) + ".",
+            *(f"{sentence}." for sentence in said[_FIRST:]),
             *([f"Nothing is known of {', '.join(missing)}."] if missing else []),
         ]
 

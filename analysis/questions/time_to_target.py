@@ -32,6 +32,10 @@ SETTLED_AFTER = 12
 """The frontier counts as found when so many further configurations have not changed it."""
 
 
+_FIRST = 5
+"""Points in the first sentence."""
+
+
 @dataclass(frozen=True)
 class Spent:
     """What seeds of a configuration have spent, and which of them solved, in the order of the seeds."""
@@ -135,10 +139,16 @@ class TimeAnswer:
         if not self.points:
             return [f"The frontier has no point yet: {self.sentence}."]
         name = COSTS[self.question.cost][1]
+        costs = "; ".join(
+            f"{point.contender.params:,} parameters "
+            + (str(point.cost) if point.cost.is_known else "with no cost known yet")
+            for point in self.points[:_FIRST]
+        )
+        more = len(self.points) - _FIRST
         begin = (
-            f"The frontier of {name} per success against size: {_sizes(self.points)}, of "
-            f"{plural(self.configurations, 'configuration')} tried. Which they are, other seeds decided than "
-            "those that their costs are of."
+            f"The frontier of {name} per success against size: {costs}{f'; and {more} more' * (more > 0)}. "
+            f"Of {plural(self.configurations, 'configuration')}, other seeds chose these than those that "
+            "their costs are of."
         )
         open_ = {point.contender.number for point in self.open}
         said = [
