@@ -41,7 +41,9 @@ class TimeToTargetQuestion(BaseModel):
 
     model_config = STRICT
 
-    cost: str = Field("cpu_seconds", description="What a success costs: `cpu_seconds` or `step`.")
+    cost: str = Field(
+        "cpu_seconds", description="What a success costs: `cpu_seconds`, `wall_seconds`, `step` or `tokens`."
+    )
     by: str = Field("params", description="The size that the cost is weighed against.")
     within: float = Field(0.25, ge=0.02, le=2, description="Relative precision of each cost.")
 

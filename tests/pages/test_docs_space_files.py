@@ -25,6 +25,13 @@ from search_spaces.mistakes import SpaceFileError
 from search_spaces.parts.derived import Derived
 from search_spaces.parts.early_stopping import EarlyStopping
 from search_spaces.parts.limits import Bounds, Constraints, Limits, MemoryLimits
+from search_spaces.parts.question import (
+    CliffQuestion,
+    EffectsQuestion,
+    Question,
+    RegimesQuestion,
+    TimeToTargetQuestion,
+)
 from search_spaces.parts.search import Search
 from search_spaces.plan import Objective, Plan, Resources
 from trainables.addition.config import AdditionConfig, Phase
@@ -82,6 +89,11 @@ TABLES: list[tuple[type[BaseModel], Places]] = [
     (MemoryLimits, (("Keys of `constraints`", 3),)),
     (Derived, (("Derived values", 0),)),
     (Search, (("Keys of `search`", 0),)),
+    (Question, (("Keys of `question`", 0),)),
+    (CliffQuestion, (("Keys of `question`", 1),)),
+    (RegimesQuestion, (("Keys of `question`", 2),)),
+    (TimeToTargetQuestion, (("Keys of `question`", 3),)),
+    (EffectsQuestion, (("Keys of `question`", 4),)),
     (EarlyStopping, (("Keys of `early_stopping`", 0),)),
     (Resources, (("Keys of `resources`", 0),)),
     (IntRange, (("Whole numbers", 0),)),
@@ -164,6 +176,11 @@ def test_every_allowed_word_is_told():
         for name, allowed in ((n, v["enum"]) for n, v in properties.items() if "enum" in v):
             assert rows[name][1] == " or ".join(f"`{word}`" for word in allowed)
             told.add(name)
+        # One of them, or something else beside.
+        for name, value in properties.items():
+            for allowed in (member["enum"] for member in value.get("anyOf", ()) if "enum" in member):
+                assert rows[name][1].startswith(" or ".join(f"`{word}`" for word in allowed))
+                told.add(name)
     assert {"norm", "position", "schedule", "sampler", "direction", "optimizer", "val_range"} <= told
 
 

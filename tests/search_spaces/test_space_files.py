@@ -80,7 +80,7 @@ def test_shipped_file_is_named_like_its_search(path: Path):
 def test_parameter_cliff_begins_with_the_published_sizes():
     (path,) = (path for path in SHIPPED if path.name == "parameter_cliff.yaml")
     bound = load_bound(SpaceFile(path), {}, None)
-    sizes = [bound.params({**bound.plan.fixed, **values}) for values in bound.plan.try_first]
+    sizes = [bound.params({**bound.plan.fixed, **values}) for values in bound.plan.baselines.values()]
     assert sizes == [777, 763]
 
 
