@@ -66,9 +66,12 @@ class TimeEstimate:
     """How long a search would take on this machine, as ``paretune check --time`` tells it.
 
     >>> import paretune
-    >>> time = paretune.estimate(paretune.check("search_spaces/quickstart.yaml"))
-    >>> time.low <= time.seconds <= time.high
-    True
+    >>> time = paretune.TimeEstimate(
+    ...     seconds=700, low=640, high=800, at_a_time=2, start_up=10, ends_early=False, has_question=False,
+    ...     measured=6, measuring=4.3, error=0.12,
+    ... )
+    >>> dict(time.sentences)["time"]
+    'about 12 min (11 min to 13 min) on this machine, 2 trials at a time, 10 s of start-up'
     """
 
     seconds: float

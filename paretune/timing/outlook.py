@@ -29,9 +29,14 @@ class Outlook:
     """What a search is expected to do within a time.
 
     >>> import paretune
-    >>> search = paretune.search("search_spaces/quickstart.yaml", within="2min", progress=False)
-    >>> search.session.outlook.within
-    120.0
+    >>> outlook = paretune.Outlook(
+    ...     within=3600, trials=40, low=40, high=40, planned=40, seconds=900, seeds=2, at_a_time=2,
+    ...     ends_early=True,
+    ... )
+    >>> outlook.is_whole
+    True
+    >>> outlook.compared(ended=40, cut=0, seconds=780)
+    'Forecast: 40 trials in at most 15 min. 40 ended in 13 min 00 s of 1 h 00 min.'
     """
 
     within: float

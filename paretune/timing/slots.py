@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from paretune.plan.binding import BoundPlan
 
@@ -12,7 +13,7 @@ def slots_here(bound: BoundPlan) -> int:
     resources = bound.plan.resources
     carried = []
     if resources.cpu:
-        carried.append(int((os.cpu_count() or 1) / resources.cpu + 1e-9))
+        carried.append(int(cores_here() / resources.cpu + 1e-9))
     if resources.gpu:
         import torch
 
@@ -24,3 +25,13 @@ def slots_here(bound: BoundPlan) -> int:
     most = min(carried, default=1)
     asked = bound.plan.search.concurrency
     return max(1, most if asked is None else min(most, asked))
+
+
+def cores_here() -> int:
+    """Return how many cores Ray finds on this machine: all, or as many as a container may use."""
+    cores = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+    except (OSError, ValueError):
+        return cores
