@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import psutil
 from analysis.text import duration
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan, bind
+from paretune.record.recorder import TO_BE_DONE
 from paretune.timing.deadline import Deadline
 from paretune.timing.estimate import USUAL_CLOSING, TimeEstimate, clocked, estimate_of
 from paretune.timing.measuring import MOST_SECONDS
@@ -147,6 +148,7 @@ def timed(
     address: str,
     again: Callable[[Opened], BoundPlan] | None = None,
     to_do: int | None = None,
+    begun: Mapping[str, int] | None = None,
 ) -> Timed:
     """Measure, say what is expected to be done within a time, and return what keeps it.
 
@@ -157,6 +159,7 @@ def timed(
         address: ``local``, or a Ray cluster, on whose machines nothing is measured.
         again: returns the plan with what the time decides; None if it decides nothing.
         to_do: trials that are left of a search that is resumed.
+        begun: steps that some of these have taken, by label.
 
     Raises:
         InputError: not one configuration is expected to end in time.
@@ -173,8 +176,9 @@ def timed(
             TrialTimes([]),
             slots=slots_here(bound),
             ends_at=ends_at,
-            within=within.seconds,
             closing=USUAL_CLOSING,
+            expected={"within": within.seconds, "forecast": None},
+            begun=begun,
         )
         return Timed(within=within, bound=bound, deadline=deadline, outlook=None)
     console.print("Measuring steps of a few configurations ...", style="dim")
@@ -187,7 +191,9 @@ def timed(
         if words and again is not None:
             bound = again(chosen)
             clock = clock.of(bound)
-        outlook = outlook_of(clock, within=within.seconds, spent=within.spent, to_do=to_do, opened=words)
+        outlook = outlook_of(
+            clock, within=within.seconds, spent=within.spent, to_do=to_do, has_begun=bool(begun), opened=words
+        )
         for sentence in outlook.sentences:
             console.print(sentence, soft_wrap=not console.is_terminal)
     else:
@@ -197,11 +203,27 @@ def timed(
         clock.times,
         slots=clock.slots.count,
         ends_at=ends_at,
-        within=within.seconds,
         closing=clock.closing,
-        forecast=None if outlook is None else outlook.as_record(),
+        expected={
+            "within": within.seconds,
+            "forecast": None if outlook is None else outlook.as_record(),
+        },
+        begun=begun,
     )
     return Timed(within=within, bound=bound, deadline=deadline, outlook=outlook)
+
+
+def trials_to_do(folder: RunFolder, bound: BoundPlan) -> int:
+    """Return how many trials of a search that is resumed are left to do."""
+    done = sum(row.get("ending") not in TO_BE_DONE for row in folder.store.trials().values())
+    return max(bound.plan.trials - done, 0)
+
+
+def steps_before(folder: RunFolder) -> dict[str, int]:
+    """Return the steps that trials which have not ended had taken, as last reported, by label."""
+    open_ = {label for label, row in folder.store.trials().items() if row.get("ending") in TO_BE_DONE}
+    reports = folder.store.reports_by_trial()
+    return {label: int(reports[label][-1]["step"]) for label in open_ if reports.get(label)}
 
 
 def _not_measured(errors: tuple[str, ...]) -> str:

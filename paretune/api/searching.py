@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from analysis.rows import SearchRows
 from paretune.api.consoles import Progress, console_of
-from paretune.api.deadline import Timed, Within, timed
+from paretune.api.deadline import Timed, Within, steps_before, timed, trials_to_do
 from paretune.api.searches import Search, Session
 from paretune.api.sources import ResourceOptions, SearchOptions, bound_of, changed, learning, require_known
 from paretune.errors import ClusterError, InputError
@@ -163,9 +163,9 @@ def resume(
     _require_gpu(bound, address)
     console.print(f"Resuming {folder.name}, in {folder.path}.", soft_wrap=True)
     timing = None
-    if given is not None and (to_do := _to_do(folder, bound)):
+    if given is not None and (to_do := trials_to_do(folder, bound)):
         prepare(bound)
-        timing = timed(bound, given, console, address=address, to_do=to_do)
+        timing = timed(bound, given, console, address=address, to_do=to_do, begun=steps_before(folder))
     run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=False, timing=timing)
     return run.to_its_end(extended)
 
@@ -263,14 +263,6 @@ class _Run:
         display = (LiveDisplay if self.console.is_terminal else LineDisplay)(board, self.bound, self.console)
         with display as shown:
             yield [board, shown]
-
-
-def _to_do(folder: RunFolder, bound: BoundPlan) -> int:
-    """Return how many trials of a search that is resumed are left to do."""
-    from paretune.record.recorder import TO_BE_DONE
-
-    done = sum(row.get("ending") not in TO_BE_DONE for row in folder.store.trials().values())
-    return max(bound.plan.trials - done, 0)
 
 
 def _require_free(folder: RunFolder) -> None:

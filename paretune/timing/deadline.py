@@ -50,9 +50,9 @@ class Deadline:
         times: what trials take, as far as that was measured.
         slots: trials at a time.
         ends_at: when the command is to be over, by the clock.
-        within: seconds that were given.
         closing: seconds that ending a search takes: so long before, trials that still run are ended.
-        forecast: what was expected, as provenance keeps it.
+        expected: the time that was given and what was expected of it, as provenance keeps them.
+        begun: steps that trials of earlier sessions have taken, by label: the rest is what they need.
         clock: seconds of a clock that only runs forward; replaced in tests.
     """
 
@@ -63,17 +63,17 @@ class Deadline:
         *,
         slots: int,
         ends_at: float,
-        within: float,
         closing: float,
-        forecast: Mapping[str, Any] | None = None,
+        expected: Mapping[str, Any] | None = None,
+        begun: Mapping[str, int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bound = bound
         self._times = times
         self.slots = slots
         """Trials at a time; the search says how many once Ray has started."""
-        self._within = within
-        self._forecast = forecast
+        self._before = dict(expected or {})
+        self._steps_before = begun or {}
         self._ends_at = ends_at - closing
         self._clock = clock
         self._running: dict[str, _Running] = {}
@@ -112,8 +112,7 @@ class Deadline:
     def as_record(self) -> dict[str, Any]:
         """Return what the provenance of the session keeps."""
         return {
-            "within": self._within,
-            "forecast": None if self._forecast is None else dict(self._forecast),
+            **self._before,
             "ended": self.ended_count,
             "still_running": self.cut,
             "ended_the_search": self.ended_the_search,
@@ -137,7 +136,7 @@ class Deadline:
         alone = spec.configuration in self._begun or self._bound.plan.question is not None
         (time_,) = self._times.of([self._costly(spec)])
         compiling = self._compiling_of(time_)
-        seconds = time_.seconds * math.exp(_SURE * time_.deviation)
+        seconds = time_.seconds * math.exp(_SURE * time_.deviation) * self._rest_of(spec)
         idle = max(self.slots - len(self._running), 1)
         free = sorted([*[0.0] * idle, *(self._left_of(one) for one in self._running.values())])
         at = 0.0
@@ -201,13 +200,20 @@ class Deadline:
     def _start(self, trial: TrialSpec) -> None:
         costly = self._costly(trial)
         known = self._times.is_known
-        seconds = sum(self._expected(costly)) if known else 0.0
+        seconds = self._rest_of(trial) * sum(self._expected(costly)) if known else 0.0
         self._running[trial.label] = _Running(trial, costly, expected=seconds, began=self._clock())
 
     def _costly(self, spec: TrialSpec) -> Costly:
         if self._last is None or self._last[0] != spec.label:
             self._last = spec.label, costly_of(self._bound, spec.values)
         return self._last[1]
+
+    def _rest_of(self, spec: TrialSpec) -> float:
+        """Return the share of its steps that a trial has left."""
+        if spec.resume_from is None:
+            return 1.0
+        whole = int(self._costly(spec).config["steps"])
+        return max(1 - self._steps_before.get(spec.label, 0) / whole, 0.0)
 
     def _expected(self, costly: Costly) -> tuple[float, float]:
         """Return the seconds of a trial that uses its budget, and those of compiling before it."""

@@ -163,7 +163,13 @@ def opened(clock: Clocked, left: float) -> Opened:
 
 
 def outlook_of(
-    clock: Clocked, *, within: float, spent: float, to_do: int | None = None, opened: tuple[str, ...] = ()
+    clock: Clocked,
+    *,
+    within: float,
+    spent: float,
+    to_do: int | None = None,
+    has_begun: bool = False,
+    opened: tuple[str, ...] = (),
 ) -> Outlook:
     """Return what a search is expected to do.
 
@@ -172,6 +178,7 @@ def outlook_of(
         within: seconds that were given.
         spent: seconds of them that are over.
         to_do: trials that are left of a search that is resumed; all of the plan if None.
+        has_begun: whether some of these have begun, and need less time than others.
         opened: what the file leaves open.
 
     Raises:
@@ -184,7 +191,7 @@ def outlook_of(
     simulation = clock.simulation.with_seeds(seeds)
     left = within - spent - clock.closing
     trials = simulation.trials(configurations, left)
-    if not trials.high:
+    if not trials.high and not has_begun:
         least = simulation.seconds(1).high + spent + clock.closing
         all_seeds = f" with its {seeds} seeds" if seeds > 1 else ""
         raise InputError(

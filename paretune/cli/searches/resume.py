@@ -136,7 +136,7 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
         return INTERRUPTED
     asked = search.question()
     left = search.plan.trials - count + endings["interrupted"]
-    if session.ran_out_of_time and left:
+    if session.ran_out_of_time and left and (asked is None or not asked.is_sharp):
         console.print(
             f"Its time was over: {left} of its {search.plan.trials} trials are left. Continue with: "
             f"paretune resume {name}{' --within TIME' if left > 1 else ''}",

@@ -47,8 +47,8 @@ def deadline(ends_at: float, *, known: bool = True, slots: int = 2, **search: An
         TrialTimes([one], Measurement(found=found)),
         slots=slots,
         ends_at=ends_at + 4.0,
-        within=ends_at,
         closing=4.0,
+        expected={"within": ends_at, "forecast": None},
         clock=clock,
     ), clock
 
@@ -169,3 +169,20 @@ def test_provenance_keeps_what_was_expected_and_what_came():
         "still_running": 0,
         "ended_the_search": False,
     }
+
+
+def test_a_resumed_trial_needs_the_time_of_its_rest():
+    plan: BoundPlan = bound(search={"trials": 40})
+    one = costly_of(plan, VALUES)
+    found = (Measured(costly=one, step=0.1, evaluation=0.0, start=0.0, compiling=None),)
+    keeper = Deadline(
+        plan,
+        TrialTimes([one], Measurement(found=found)),
+        slots=2,
+        ends_at=3.0,
+        closing=0.0,
+        begun={"c000-s0": 80},
+        clock=Clock(),
+    )
+    assert keeper.may_begin(spec(0, resume_from="its checkpoint"))
+    assert not keeper.may_begin(spec(1))

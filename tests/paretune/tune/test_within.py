@@ -78,7 +78,7 @@ def test_what_runs_when_the_time_is_over_is_interrupted_and_resumed(tmp_path: Pa
     def nobody(past: object):
         yield []
 
-    keeper = Deadline(bound, TrialTimes([]), slots=2, ends_at=900.0, within=900.0, closing=5.0, clock=clock)
+    keeper = Deadline(bound, TrialTimes([]), slots=2, ends_at=900.0, closing=5.0, clock=clock)
     began = time.monotonic()
     result = run_search(folder, bound, nobody, address="local", deadline=keeper)
     assert time.monotonic() - began < 200
