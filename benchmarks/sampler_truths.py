@@ -5,10 +5,12 @@
     python benchmarks/sampler_truths.py --tables stopped
 
 A truth says with what chance a seed of a configuration learns: by its size or width, with a band of rates
-that work, choices that help, and an effect of its own for every architecture, which no dimension explains. Each search has 40 configurations of 2 or 3 seeds, one at a time, and asks for the smallest that reaches the
+that work, choices that help, and an effect of its own for every architecture, which no dimension explains.
+Each search has 40 configurations of 2 or 3 seeds, one at a time, and asks for the smallest that reaches the
 target; the sampler is asked and told by the same code as in a real search. It is measured by the smallest
 configuration that it tried of which half of the seeds or more learn, in truth, as a multiple of the smallest
-there is; and by the share of hopeless configurations, of which less than 5 % of the seeds learn.
+there is: the median, and in how many searches it is at most 1.1. And by the share of hopeless configurations,
+of which less than 5 % of the seeds learn.
 
 ``stopped`` has an early-stopping rule, and compares what the sampler can be told of what it ended.
 """

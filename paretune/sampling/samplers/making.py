@@ -111,8 +111,13 @@ class SamplerOfNumber:
         kept: samplers.BaseSampler = self._tpe
         return kept
 
+    @property
+    def defaults(self) -> Options:
+        """The options that have another default than Optuna's."""
+        return _defaults(self._plan)
+
     def _options(self) -> dict[str, Any]:
-        return {**_defaults(self._plan), **self._plan.search.sampler_options}
+        return {**self.defaults, **self._plan.search.sampler_options}
 
     def _make(self, seed: int) -> samplers.BaseSampler:
         with _as_it_is():
