@@ -33,6 +33,8 @@ FEWEST = 6
 CLEAR = 0.95
 """The probability from which on it is said that no rate works, or that one does."""
 
+_MOST_LISTED = 8
+"""Sizes whose bands are told in one sentence."""
 _MOST_LEFT = 1.0
 """Decades: how many trials are left for an edge that is less well known cannot be told."""
 
@@ -199,7 +201,7 @@ class RegimesAnswer:
         """How far it is answered, then each size."""
         if not self.trials:
             return [f"No trial has told yet which values of {self.question.rate} work."]
-        told = [f"{self.sentence[0].upper()}{self.sentence[1:]}.", *map(self.told, self.sizes)]
+        told = [f"{self._bands}{self.sentence}.", *map(self.told, self.sizes)]
         if not self.is_sharp:
             left = self.trials_left
             more = "" if left is None else f": about {plural(left, 'more trial')} would do"
@@ -209,6 +211,27 @@ class RegimesAnswer:
             f"An edge is where {share} of the seeds solve; given are medians with 95 % credible intervals."
         )
         return told
+
+    @property
+    def _bands(self) -> str:
+        """The edges of all sizes in a row, without their intervals; nothing where these are too many."""
+        parts: list[str] = []
+        for size in self.sizes:
+            lower, upper = (edge.rate for edge in size.edges)
+            if size.works is False:
+                band = "nowhere"
+            elif size.works is None:
+                band = "perhaps nowhere"
+            elif lower.is_known and upper.is_known:
+                band = f"from {amount(lower.value)} to {amount(upper.value)}"
+            elif lower.is_known or upper.is_known:
+                band = f"from {amount(lower.value)}" if lower.is_known else f"up to {amount(upper.value)}"
+            else:
+                band = "everywhere"
+            if size.trials:
+                parts.append(f"{band} at {self.question.by if not parts else ''} {plain(size.value)}")
+        listed = ", ".join(" ".join(part.split()) for part in parts)
+        return f"{self.question.rate} works {listed}; " if len(parts) <= _MOST_LISTED else ""
 
     def told(self, size: SizeAnswer) -> str:
         """Say in a sentence what is known at one size."""

@@ -108,8 +108,15 @@ def test_an_edge_beyond_the_space_has_a_bound(answer: RegimesAnswer):
 def test_a_size_that_was_never_tried_does_not_hold_the_answer_up(answer: RegimesAnswer):
     assert answer.sentences[4] == "d_model 32: not tried yet."
     assert answer.is_sharp, "it may have been excluded"
-    assert answer.sentences[0] == (
-        "4 of 4 edges of lr known to ±0.2 decades, no rate works at 1 of 4 values of d_model, 126 trials."
+    assert answer.sentences[0].endswith(
+        "; 4 of 4 edges of lr known to ±0.2 decades, no rate works at 1 of 4 values of d_model, 126 trials."
+    )
+
+
+def test_the_first_sentence_has_the_bands_of_all_sizes(answer: RegimesAnswer):
+    lower, upper = (edge.rate.value for edge in answer.sizes[1].edges)
+    assert answer.sentences[0].startswith(
+        f"lr works nowhere at d_model 4, from {lower:.3g} to {upper:.3g} at 8, up to 0.01"
     )
 
 
