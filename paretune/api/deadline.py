@@ -148,7 +148,7 @@ def timed(
     address: str,
     again: Callable[[Opened], BoundPlan] | None = None,
     to_do: int | None = None,
-    begun: Mapping[str, int] | None = None,
+    begun: Mapping[str, float] | None = None,
 ) -> Timed:
     """Measure, say what is expected to be done within a time, and return what keeps it.
 
@@ -159,7 +159,7 @@ def timed(
         address: ``local``, or a Ray cluster, on whose machines nothing is measured.
         again: returns the plan with what the time decides; None if it decides nothing.
         to_do: trials that are left of a search that is resumed.
-        begun: steps that some of these have taken, by label.
+        begun: shares of their steps that some of these have taken, by label.
 
     Raises:
         InputError: not one configuration is expected to end in time.
@@ -192,7 +192,12 @@ def timed(
             bound = again(chosen)
             clock = clock.of(bound)
         outlook = outlook_of(
-            clock, within=within.seconds, spent=within.spent, to_do=to_do, has_begun=bool(begun), opened=words
+            clock,
+            within=within.seconds,
+            spent=within.spent,
+            to_do=to_do,
+            rest=1.0 - max((begun or {}).values(), default=0.0),
+            opened=words,
         )
         for sentence in outlook.sentences:
             console.print(sentence, soft_wrap=not console.is_terminal)
@@ -219,11 +224,14 @@ def trials_to_do(folder: RunFolder, bound: BoundPlan) -> int:
     return max(bound.plan.trials - done, 0)
 
 
-def steps_before(folder: RunFolder) -> dict[str, int]:
-    """Return the steps that trials which have not ended had taken, as last reported, by label."""
-    open_ = {label for label, row in folder.store.trials().items() if row.get("ending") in TO_BE_DONE}
+def begun_before(folder: RunFolder, bound: BoundPlan) -> dict[str, float]:
+    """Return the shares of their steps that trials which have not ended had taken, by label."""
     reports = folder.store.reports_by_trial()
-    return {label: int(reports[label][-1]["step"]) for label in open_ if reports.get(label)}
+    return {
+        label: min(reports[label][-1]["step"] / bound.config(row["values"]).steps, 1.0)
+        for label, row in folder.store.trials().items()
+        if row.get("ending") in TO_BE_DONE and reports.get(label)
+    }
 
 
 def _not_measured(errors: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from analysis.rows import SearchRows
 from paretune.api.consoles import Progress, console_of
-from paretune.api.deadline import Timed, Within, steps_before, timed, trials_to_do
+from paretune.api.deadline import Timed, Within, begun_before, timed, trials_to_do
 from paretune.api.searches import Search, Session
 from paretune.api.sources import ResourceOptions, SearchOptions, bound_of, changed, learning, require_known
 from paretune.errors import ClusterError, InputError
@@ -165,7 +165,7 @@ def resume(
     timing = None
     if given is not None and (to_do := trials_to_do(folder, bound)):
         prepare(bound)
-        timing = timed(bound, given, console, address=address, to_do=to_do, begun=steps_before(folder))
+        timing = timed(bound, given, console, address=address, to_do=to_do, begun=begun_before(folder, bound))
     run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=False, timing=timing)
     return run.to_its_end(extended)
 

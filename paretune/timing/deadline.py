@@ -52,7 +52,7 @@ class Deadline:
         ends_at: when the command is to be over, by the clock.
         closing: seconds that ending a search takes: so long before, trials that still run are ended.
         expected: the time that was given and what was expected of it, as provenance keeps them.
-        begun: steps that trials of earlier sessions have taken, by label: the rest is what they need.
+        begun: shares of their steps that trials of earlier sessions have taken, by label.
         clock: seconds of a clock that only runs forward; replaced in tests.
     """
 
@@ -65,7 +65,7 @@ class Deadline:
         ends_at: float,
         closing: float,
         expected: Mapping[str, Any] | None = None,
-        begun: Mapping[str, int] | None = None,
+        begun: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bound = bound
@@ -73,7 +73,7 @@ class Deadline:
         self.slots = slots
         """Trials at a time; the search says how many once Ray has started."""
         self._before = dict(expected or {})
-        self._steps_before = begun or {}
+        self._taken_before = begun or {}
         self._ends_at = ends_at - closing
         self._clock = clock
         self._running: dict[str, _Running] = {}
@@ -210,10 +210,7 @@ class Deadline:
 
     def _rest_of(self, spec: TrialSpec) -> float:
         """Return the share of its steps that a trial has left."""
-        if spec.resume_from is None:
-            return 1.0
-        whole = int(self._costly(spec).config["steps"])
-        return max(1 - self._steps_before.get(spec.label, 0) / whole, 0.0)
+        return 1.0 if spec.resume_from is None else 1.0 - self._taken_before.get(spec.label, 0.0)
 
     def _expected(self, costly: Costly) -> tuple[float, float]:
         """Return the seconds of a trial that uses its budget, and those of compiling before it."""

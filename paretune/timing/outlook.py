@@ -168,7 +168,7 @@ def outlook_of(
     within: float,
     spent: float,
     to_do: int | None = None,
-    has_begun: bool = False,
+    rest: float = 1.0,
     opened: tuple[str, ...] = (),
 ) -> Outlook:
     """Return what a search is expected to do.
@@ -178,7 +178,7 @@ def outlook_of(
         within: seconds that were given.
         spent: seconds of them that are over.
         to_do: trials that are left of a search that is resumed; all of the plan if None.
-        has_begun: whether some of these have begun, and need less time than others.
+        rest: the share of its steps that the farthest of these has left.
         opened: what the file leaves open.
 
     Raises:
@@ -191,13 +191,15 @@ def outlook_of(
     simulation = clock.simulation.with_seeds(seeds)
     left = within - spent - clock.closing
     trials = simulation.trials(configurations, left)
-    if not trials.high and not has_begun:
-        least = simulation.seconds(1).high + spent + clock.closing
+    start_up = clock.slots.start_up
+    least = start_up + rest * (simulation.seconds(1).high - start_up) + spent + clock.closing
+    if not trials.high and least > within:
         all_seeds = f" with its {seeds} seeds" if seeds > 1 else ""
+        # The steps of a search that is resumed stay as they are.
+        shorter = ", or train fewer steps with --budget" if to_do is None else ""
         raise InputError(
             f"within {duration(within)} not even one configuration{all_seeds} is expected to end: that takes "
-            f"about {about(least)}, {about(clock.slots.start_up)} of it for the start; give more time, or "
-            "train fewer steps with --budget"
+            f"about {about(least)}, {about(start_up)} of it for the start; give more time{shorter}"
         )
     is_whole = trials.low >= planned
     whole = simulation.seconds(configurations).value + spent + clock.closing if is_whole else within

@@ -181,7 +181,7 @@ def test_a_resumed_trial_needs_the_time_of_its_rest():
         slots=2,
         ends_at=3.0,
         closing=0.0,
-        begun={"c000-s0": 80},
+        begun={"c000-s0": 0.8},
         clock=Clock(),
     )
     assert keeper.may_begin(spec(0, resume_from="its checkpoint"))
