@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from helpers.plans import bound
-from learning import Truth, earlier, first_within, one_search, plan_of, smallest_of
+from learning import Truth, earlier, one_search
 
 import paretune
 from analysis.layout import TrialEnding
@@ -289,19 +289,17 @@ def test_what_was_learned_is_no_configuration_of_the_search(sampler: str):
 
 
 def test_earlier_configurations_help():
-    """Of searches for the smallest that does it, those that know 20 configurations come near it sooner.
+    """Of searches for the smallest that does it, those that know 20 configurations are nearer to it after 6.
 
-    On this truth it takes 15 configurations less in the median of hundreds; of 24 pairs, that the medians
-    differ by less than two happens in less than one of a thousand.
+    By a fifth in the mean, on this truth. That the mean of 24 pairs shows none of it happens once in 2,000.
     """
     truth = Truth()
-    smallest = smallest_of(truth, plan_of("here", 2000, 12, 0))
 
-    def took(number: int, learns: bool) -> float:
+    def found(number: int, learns: bool) -> float:
         def learn_from(number: int, results: Path) -> list[str]:
             return [earlier(truth, 2000, 20, number, results)] if learns else []
 
-        return min(first_within(one_search(truth, 14, number, learn_from), 1.5 * smallest), 15)
+        return math.log(min(one_search(truth, 6, number, learn_from)[-1], 6000.0))
 
-    without, knowing = ([took(number, learns) for number in range(24)] for learns in (False, True))
-    assert statistics.median(knowing) + 2 <= statistics.median(without), (knowing, without)
+    gains = [found(number, False) - found(number, True) for number in range(24)]
+    assert statistics.fmean(gains) > 0
