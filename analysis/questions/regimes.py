@@ -208,7 +208,7 @@ class RegimesAnswer:
             told.append(f"Not every edge is known to {self.aim}, as was asked{more}.")
         share = "half" if self.question.at == 0.5 else rounded_percent(self.question.at)
         told.append(
-            f"An edge is where {share} of the seeds solve; given are medians with 95 % credible intervals."
+            f"An edge is where {share} of the seeds solve; given are medians with their 95 % intervals."
         )
         return told
 

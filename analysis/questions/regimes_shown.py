@@ -113,7 +113,7 @@ def edges_map(answer: RegimesAnswer) -> Picture:
         ),
         marks=marks,
         caption=f"{plural(answer.trials, 'trial')}. A dot is one rate at one size, its area the number of "
-        "its seeds. Edges stand with their 95 % credible intervals; one beyond the space is left out.",
+        "its seeds. Edges stand with their 95 % intervals; one beyond the space is left out.",
     )
 
 
