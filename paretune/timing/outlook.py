@@ -203,7 +203,8 @@ def outlook_of(
         )
     is_whole = trials.low >= planned
     whole = simulation.seconds(configurations).value + spent + clock.closing if is_whole else within
-    foresight = _foresight(clock, int(trials.value), seeds)
+    # Of a search that is resumed, the trials that it has would count too.
+    foresight = _foresight(clock, int(trials.value), seeds) if to_do is None else None
     return Outlook(
         within=within,
         trials=int(min(trials.value, planned)),
