@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -59,6 +60,9 @@ def study_trial(
         trial.state = TrialState.WAITING
         trial.datetime_start = None
     user = {"trials": ", ".join(str(row["trial"]) for row in rows), **trial.user_attrs}
+    roles = Counter(row.get("role", SEARCHES) for row in rows)
+    if roles.keys() != {SEARCHES}:
+        user["roles"] = ", ".join(f"{count} {role}" for role, count in roles.items())
     trial._user_attrs = user | _means(bound, rows)
     return _with_listed_constraint(trial)
 

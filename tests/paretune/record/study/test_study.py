@@ -157,6 +157,26 @@ def test_a_search_that_runs_is_interrupted_and_resumed(tmp_path: Path):
     assert states(study) == ["COMPLETE", "RUNNING"], "a resumed search tries a failed trial again"
 
 
+def test_configurations_that_a_question_placed(tmp_path: Path):
+    """With as many seeds as it wants, some for a choice and some for an estimate."""
+    cliff = {"cliff": {"at": 0.5, "within": 0.1}}
+    plan = bound(objectives=TWO, target={"exact_match": 0.99}, question=cliff)
+    folder = RunFolder.create(tmp_path, plan, "")
+    recorder, values = Recorder(folder.store, 1), {"digits": 3, "d_model": 8, "lr": 0.01}
+    study = study_of(folder, plan)
+    for index, role in enumerate(("selects", "estimates", "estimates")):
+        label = TrialSpec.label_of(0, index)
+        spec = TrialSpec(
+            label=label, configuration=0, seed_index=index, seed=index, values=values, params=9, role=role
+        )
+        recorder.announced(spec)
+        assert states(study) == ["RUNNING"]
+        recorder.ended(spec, TrialEnding.SOLVED, {"step": 5, "exact_match": 1.0}, None)
+        assert states(study) == ["COMPLETE"]
+    assert study.trials[0].user_attrs["roles"] == "1 selects, 2 estimates"
+    assert study.trials[0].user_attrs["endings"] == "3 solved"
+
+
 def test_rows_that_take_the_place_of_others_are_read_anew(tmp_path: Path):
     write_search(tmp_path)
     folder, plan = RunFolder(tmp_path), bind(Plan.model_validate(PLAN))
