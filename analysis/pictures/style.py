@@ -46,6 +46,7 @@ LOOKS: dict[str, Look] = {
     "target": Look(VERMILION, dash="--"),
     "rung": Look(GREY, dash=":"),
     "published": Look(PURPLE, "*"),
+    "edge": Look(GREEN, "s"),
     "text": Look(GREY),
 }
 """Every role that a mark may have, beside ``series N``: the N-th of several lines or groups, counted from

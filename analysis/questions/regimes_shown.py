@@ -135,7 +135,7 @@ def _edges(answer: RegimesAnswer) -> list[Mark]:
             y=[rate.value for _, rate in found],
             low=[rate.low if math.isfinite(rate.low) else first for _, rate in found],
             high=[rate.high if math.isfinite(rate.high) else last for _, rate in found],
-            role="fit",
+            role="edge",
             label="edge, with 95 % interval",
             tells=[
                 f"{answer.question.by} {plain(answer.sizes[place].value)}: {rate}" for place, rate in found

@@ -140,7 +140,7 @@ def test_numbers_are_plain_and_tables_say_what_they_mean(rows: SearchRows, answe
 
 def test_the_picture_has_trials_and_edges(answer: RegimesAnswer):
     [picture] = answer.pictures
-    assert len(dots(picture, "fit")) == 3, "two edges of 8 features, one of 16"
+    assert len(dots(picture, "edge")) == 3, "two edges of 8 features, one of 16"
     assert len(dots(picture, "works")) + len(dots(picture, "not learned")) == 63
 
 
