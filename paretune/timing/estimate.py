@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 
 from analysis.text import duration, plural
@@ -9,7 +10,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.timing.costs import Costly, spread, stand_ins
 from paretune.timing.forecast import Range, Simulation, Slots
 from paretune.timing.measuring import MOST_SECONDS, Measurement, measure
-from paretune.timing.slots import slots_here
+from paretune.timing.slots import cores_here, slots_here
 from paretune.timing.spans import about
 from paretune.timing.times import TrialTimes
 
@@ -28,6 +29,14 @@ _CLOSING, _CLOSINGS, USUAL_CLOSING = 3.0, 1.2, 6.0
 and all where that was not measured."""
 
 
+_UNCERTAIN, _BY_LOAD, _MOST_UNCERTAIN = 0.1, 0.05, 0.4
+"""How far all times may be off together, as a standard deviation of the logarithm: on a free machine, more
+for each program that waits for a core, and at most."""
+
+BUSY = 1.5
+"""A load for each core from which forecasts are rough."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clocked:
     """A plan with what was measured of it."""
@@ -37,6 +46,8 @@ class Clocked:
     measurement: Measurement
     times: TrialTimes
     slots: Slots
+    load: float = 0.0
+    """Programs that wanted a core before anything was measured, as multiples of the cores."""
 
     def of(self, bound: BoundPlan) -> Clocked:
         """Return the same for the plan with other numbers of trials and seeds."""
@@ -68,7 +79,7 @@ class TimeEstimate:
     >>> import paretune
     >>> time = paretune.TimeEstimate(
     ...     seconds=700, low=640, high=800, at_a_time=2, start_up=10, ends_early=False, has_question=False,
-    ...     measured=6, measuring=4.3, error=0.12,
+    ...     measured=6, measuring=4.3, load=0.2, error=0.12,
     ... )
     >>> dict(time.sentences)["time"]
     'about 12 min (11 min to 13 min) on this machine, 2 trials at a time, 10 s of start-up'
@@ -93,6 +104,8 @@ class TimeEstimate:
     """Configurations that were measured."""
     measuring: float
     """Seconds that measuring took."""
+    load: float
+    """Programs that wanted a core before anything was measured, as multiples of the cores."""
     error: float | None
     """Error of a measured configuration predicted from the others, as a share; None with fewer than four."""
 
@@ -105,10 +118,16 @@ class TimeEstimate:
         reasons = ["trials that reach the target or are stopped early end sooner"] * self.ends_early
         reasons += ["the search ends once its question is answered"] * self.has_question
         error = "" if self.error is None else f"; each from the others to within {100 * self.error:.0f} %"
+        reasons += [f"this is rough, as {told_load(self.load)}"] * (self.load > BUSY)
         return [
             ("time", "; ".join([f"{told}, {beside}", *reasons])),
             ("measured", f"{plural(self.measured, 'configuration')} in {duration(self.measuring)}{error}"),
         ]
+
+
+def told_load(load: float) -> str:
+    """Say how busy a machine is."""
+    return f"the machine is busy with other work, a load of {load:.0f} for each core"
 
 
 def clocked(bound: BoundPlan, *, seconds: float = MOST_SECONDS) -> Clocked:
@@ -118,6 +137,7 @@ def clocked(bound: BoundPlan, *, seconds: float = MOST_SECONDS) -> Clocked:
         bound: the plan.
         seconds: how long that may take.
     """
+    load = os.getloadavg()[0] / cores_here()
     stands = stand_ins(bound)
     at_a_time = slots_here(bound)
     measurement = measure(bound, spread(stands, MEASURED), at_a_time=at_a_time, seconds=seconds)
@@ -127,7 +147,12 @@ def clocked(bound: BoundPlan, *, seconds: float = MOST_SECONDS) -> Clocked:
         stands=tuple(stands),
         measurement=measurement,
         times=TrialTimes(stands, measurement),
-        slots=Slots(count=at_a_time, start_up=_START_UPS * ready if ready else _USUAL_START_UP),
+        slots=Slots(
+            count=at_a_time,
+            start_up=_START_UPS * ready if ready else _USUAL_START_UP,
+            uncertainty=min(_UNCERTAIN + _BY_LOAD * max(load - 1.0, 0.0), _MOST_UNCERTAIN),
+        ),
+        load=load,
     )
 
 
@@ -145,6 +170,7 @@ def estimate_of(clock: Clocked) -> TimeEstimate:
         has_question=plan.question is not None,
         measured=len(clock.measurement.found),
         measuring=clock.measurement.seconds,
+        load=clock.load,
         error=clock.times.error,
     )
 

@@ -11,9 +11,6 @@ import numpy as np
 from paretune.timing.times import TrialTime
 
 _SIMULATIONS = 60
-_COMMON = 0.1
-"""Standard deviation of the logarithm of what all trials share: how busy the machine will be."""
-
 _LOW, _MIDDLE, _HIGH = 0.1, 0.5, 0.9
 
 
@@ -34,6 +31,8 @@ class Slots:
     """Trials at a time."""
     start_up: float
     """Seconds until the first one begins."""
+    uncertainty: float = 0.1
+    """Standard deviation of the logarithm of what all trials share: how busy the machine will be."""
 
 
 class Simulation:
@@ -78,7 +77,7 @@ class Simulation:
     def _ends(self, run: int, configurations: int, until: float = np.inf) -> list[float]:
         """Return when each trial ends in one simulated search, up to the first configuration that is late."""
         rng = np.random.default_rng(run)
-        common = float(np.exp(rng.normal(0.0, _COMMON)))
+        common = float(np.exp(rng.normal(0.0, self._slots.uncertainty)))
         free = [self._slots.start_up] * self._slots.count
         compiled: dict[str, float] = {}
         ends: list[float] = []

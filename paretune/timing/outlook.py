@@ -9,7 +9,7 @@ from analysis.cliff.foresight import Foresight, foresee
 from analysis.text import duration, plural, rounded_percent
 from paretune.errors import InputError
 from paretune.timing.costs import configurations_there
-from paretune.timing.estimate import Clocked, ends_early
+from paretune.timing.estimate import BUSY, Clocked, ends_early, told_load
 from paretune.timing.spans import about
 
 _MOST = 20_000
@@ -68,6 +68,8 @@ class Outlook:
     """Configurations that were measured."""
     measuring: float = 0.0
     """Seconds that measuring took."""
+    load: float = 0.0
+    """Programs that wanted a core before anything was measured, as multiples of the cores."""
 
     @property
     def is_whole(self) -> bool:
@@ -78,7 +80,8 @@ class Outlook:
     def sentences(self) -> list[str]:
         """What is said before the search begins."""
         measured = f"Measured {plural(self.measured, 'configuration')} in {duration(self.measuring)}."
-        return [f"{measured} {self._told_trials}", *self._told_answer]
+        rough = [f"This is rough: {told_load(self.load)}."] if self.load > BUSY else []
+        return [f"{measured} {self._told_trials}", *rough, *self._told_answer]
 
     def compared(self, ended: int, cut: int, seconds: float) -> str:
         """Return how good the forecast was.
@@ -221,6 +224,7 @@ def outlook_of(
         chance=None if foresight is None else foresight.chance,
         measured=len(clock.measurement.found),
         measuring=clock.measurement.seconds,
+        load=clock.load,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -140,3 +141,10 @@ def test_without_a_target_there_is_no_edge_to_find():
     outlook = outlook_of(clock(changes={"target": None, "search": {"trials": 40}}), within=600, spent=5.0)
     assert outlook.chance is None
     assert len(outlook.sentences) == 1
+
+
+def test_on_a_busy_machine_a_forecast_is_called_rough():
+    busy = replace(clock(changes={"search": {"trials": 400, "seeds": 4}}), load=9.0)
+    told = outlook_of(busy, within=120, spent=10.0).sentences
+    assert told[1] == "This is rough: the machine is busy with other work, a load of 9 for each core."
+    assert "this is rough, as the machine is busy" in dict(estimate_of(busy).sentences)["time"]
