@@ -156,7 +156,7 @@ ARMS = {
     "default": Arm(),
     "gp": Arm(search={"sampler": "gp"}),
     "nsga2": Arm(search={"sampler": "nsga2"}),
-    "start 4": Arm(search=_tpe(n_startup_trials=4)),
+    "start 10": Arm(search=_tpe(n_startup_trials=10)),
     "start 6": Arm(search=_tpe(n_startup_trials=6)),
     "start 16": Arm(search=_tpe(n_startup_trials=16)),
 }

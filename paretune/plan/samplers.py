@@ -140,8 +140,11 @@ def must_reach_target(plan: PlanDraft, task: Task) -> bool:
 
 
 def start_up_trials(plan: PlanDraft) -> int:
-    """Return how many configurations are drawn at random before a sampler learns: a quarter, 4 to 10."""
-    return min(max(math.ceil(plan.configurations / 4), 4), 10)
+    """Return how many configurations are drawn at random before a sampler learns: a tenth, 4 to 10.
+
+    Optuna's 10 are most of a small search. ``benchmarks/sampler_truths.py`` compares them with fewer.
+    """
+    return min(max(math.ceil(plan.configurations / 10), 4), 10)
 
 
 def cannot(name: SamplerName, plan: PlanDraft, task: Task) -> str | None:

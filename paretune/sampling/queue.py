@@ -11,7 +11,7 @@ from typing import Any
 from analysis.layout import TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, PastTrial, Placement, TrialSpec
-from paretune.sampling.outcomes import SeedOutcome
+from paretune.sampling.outcomes import SeedOutcome, is_out_of_memory
 from paretune.sampling.strategies import Progress, strategy_of
 
 
@@ -113,4 +113,9 @@ def outcome_of(ending: TrialEnding, row: Mapping[str, Any], metrics: set[str]) -
         for name in metrics
         if isinstance(row.get(name), int | float) and not isinstance(row.get(name), bool)
     }
-    return SeedOutcome(ending=ending, step=int(row.get("step") or 0), metrics=known)
+    return SeedOutcome(
+        ending=ending,
+        step=int(row.get("step") or 0),
+        metrics=known,
+        out_of_memory=ending == TrialEnding.FAILED and is_out_of_memory(row.get("error")),
+    )

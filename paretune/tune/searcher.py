@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from ray.tune.search import Searcher
 
 from paretune.record.endings import ending_of
 from paretune.sampling.history import TrialSpec
-from paretune.sampling.outcomes import is_out_of_memory
 from paretune.sampling.queue import TrialQueue, outcome_of
 from paretune.sampling.strategies.strategy import Progress
 from paretune.timing.deadline import Deadline
@@ -75,10 +73,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         label = self._labels.pop(trial_id, None)
         if label is not None:
             ending = ending_of(result, failed=error)
-            outcome = outcome_of(ending, result or {}, self._metrics)
-            if error and is_out_of_memory(self._error_of(label)):
-                outcome = replace(outcome, out_of_memory=True)
-            self._queue.ended(label, outcome)
+            last = {**(result or {}), "error": self._error_of(label) if error else None}
+            self._queue.ended(label, outcome_of(ending, last, self._metrics))
             self._progressed(self._queue.progress)
 
     def save(self, checkpoint_path: str) -> None:

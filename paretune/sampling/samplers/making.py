@@ -147,9 +147,9 @@ def _defaults(plan: Plan) -> Options:
 def _good(finished: int) -> int:
     """Return how many of the finished configurations count as good where cost alone is to be small.
 
-    Twice as many as by default: the few cheapest of what reached the target did so by luck, some of them.
+    Three times as many as by default: of the few cheapest that reached the target, some did so by luck.
     """
-    return min(math.ceil(0.2 * finished), 25)
+    return min(math.ceil(0.3 * finished), 25)
 
 
 def _tpe(plan: Plan, seed: int, options: Options) -> samplers.BaseSampler:

@@ -115,7 +115,7 @@ def test_a_refusal_fits_nothing_anew(monkeypatch):
         proposer.tell(proposal.number, [done])
     refused = [trial for trial in proposer._study.trials if trial.state == TrialState.FAIL]
     assert len(refused) > 14
-    assert len(fitted) == 2 * 9  # the first five, a quarter of 20, are drawn at random
+    assert len(fitted) == 2 * 10  # the first four are drawn at random
 
 
 @pytest.mark.parametrize("name", [name for name, space in SPACE.items() if not space.single()])
