@@ -13,13 +13,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.estimate import CONFIDENCE
 from analysis.logistic import Array
 from analysis.questions.band import APART, WIDTHS, BandModel
 from analysis.questions.edge import Seen
 
 Side = Literal["lower", "upper"]
 SIDES: tuple[Side, Side] = ("lower", "upper")
+
+PROBABILITY = 0.97
+"""That an edge lies within its interval, by the posterior. A search that ends when its intervals are narrow
+ends too early where they look narrower than they are: in simulated searches whose configurations differ much,
+those of 95 % held 92 of 100 edges, and these hold 97."""
 
 
 class BandTables:
@@ -111,7 +115,7 @@ class BandPosterior:
 
     def interval(self, side: Side) -> tuple[float, float, float]:
         """Return the median of an edge with its 95 % interval: low, median, high."""
-        out = (1 - CONFIDENCE) / 2
+        out = (1 - PROBABILITY) / 2
         return self.quantile(side, out), self.quantile(side, 0.5), self.quantile(side, 1 - out)
 
     def chance(self, x: float) -> float:
