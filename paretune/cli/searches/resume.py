@@ -91,6 +91,10 @@ def resume(
     return conclude(found, console, as_json=as_json)
 
 
+_WHY = {False: "The space has nothing more to train", True: "No seed would decide anything that matters"}
+"""Why a search is over before its trials are, without and with seeds that race."""
+
+
 def conclude(search: Search, console: Console, *, as_json: bool) -> int:
     """Print what a session came to, and return the exit code."""
     from paretune.api.findings import rows_of
@@ -145,7 +149,7 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
         )
     elif count < search.plan.trials and (asked is None or not asked.is_sharp):
         console.print(
-            f"The space has nothing more to train: it ended before its {search.plan.trials} trials.",
+            f"{_WHY[search.plan.search.race is not None]}: it ended before its {search.plan.trials} trials.",
             style="yellow",
         )
     _tell_answer(search, console)
