@@ -48,12 +48,14 @@ def test_board_counts_endings_and_estimates_the_time_left():
     # that is 45 s for each of those to come, and 30 s for the one that runs, two at a time.
     assert board.seconds_left == pytest.approx(60.0)
     assert headline(board) == "1 of 4 trials ended (1 solved), 30 s elapsed, about 1 min left"
-    for spec in (second, queue.next(), queue.next()):
+    others = [second, queue.next(), queue.next()]
+    for spec in others:
         board.started(spec)
-        board.ended(spec, "finished", {"step": 1000}, None)
+        board.ended(spec, "solved", {"step": 1000, "exact_match": 0.99}, None)
     assert headline(board).endswith("30 s elapsed"), "nothing is left"
-    expected = f"smallest so far: {first.params:,} parameters, 1 of 1 seed solved (configuration 0)"
-    assert details(board)[1] == expected
+    least = min([first, *others], key=lambda spec: spec.params)
+    expected = f"smallest so far: {least.params:,} parameters, 1 of 1 seed solved"
+    assert details(board)[1] == f"{expected} (configuration {least.configuration})"
 
 
 def simulated(
