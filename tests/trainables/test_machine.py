@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._dynamo
 from helpers.training import CPU, ScriptedTask, run, same_tensors, trained_adder, without_times
 from helpers.training import adder as any_adder
 from torch import Tensor, nn

@@ -320,7 +320,7 @@ def test_the_frontier_is_its_points_with_a_solved_seed_whatever_was_confirmed(tm
 
 def test_points_by_rank_and_by_number_lack_what_is_not_there(tmp_path: Path) -> None:
     rows = two_solved(tmp_path, [fresh_row(3, index, "solved") for index in (0, 2)])
-    assert [point.number for point in points_of(rows, "top:2")] == [1, 3]
+    assert [point.number for point in points_of(rows, "top:2")] == [3, 1], "what fresh seeds confirm is first"
     points = points_of(rows, "3,0", "1", "3")
     assert [point.number for point in points] == [3, 0, 1], "each once, in the order asked for"
     assert points[0].missing == [1, 3]

@@ -39,7 +39,7 @@ space:
 baselines:
   wide: {d_model: 24, lr: 0.02}
   hopeless: {d_model: 8, lr: 1.0e-6}
-try_first: [{d_model: 16, lr: 0.02}]
+try_first: [{d_model: 16, lr: 0.02}, {d_model: 16, lr: 0.025}, {d_model: 24, lr: 0.025}]
 search: {trials: 5, concurrency: 1}
 """
 
