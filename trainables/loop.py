@@ -18,7 +18,7 @@ from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Ending, Report, TakesSteps, Target, Task
 from trainables.finishing import Finish, make_finish
 from trainables.gauges import Clock, PeakMemory, RunningLoss, Speed
-from trainables.machine import CompiledModel, flush_denormals, forward_context
+from trainables.machine import CompiledModel, forward_context, no_denormals
 from trainables.memory import micro_batch_of, samples_in, split
 from trainables.optimization import Optimization
 from trainables.prefixes import SharedPrefixes
@@ -68,6 +68,7 @@ _NO_GOAL = Goal()
 _FIRST_STEP = Start()
 
 
+@no_denormals()
 def train(
     task: Task,
     config: TrainingConfig,
@@ -96,7 +97,6 @@ def train(
         "diverged" if a loss became non-finite, else "solved" if the target was reached and held at any
         time, else "finished".
     """
-    flush_denormals()
     prefixes = start.prefixes
     branched = prefixes.newest(task, config) if prefixes is not None and start.resume is None else None
     run = _Run(task, config, device, goal, resume=start.resume or branched, memory_share=memory_share)

@@ -6,7 +6,8 @@ import ctypes
 import importlib.util
 import logging
 import os
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import cast
 
 import torch
@@ -66,7 +67,8 @@ def multiplies_bf16(device: torch.device) -> bool:
     )
 
 
-def flush_denormals() -> None:
+@contextmanager
+def no_denormals() -> Iterator[None]:
     """Let this thread, and those that it starts, count numbers below 1e-38 as zero.
 
     AdamW's averages of a weight that gets no gradient any more, such as that of a digit which a phase of the
@@ -74,6 +76,10 @@ def flush_denormals() -> None:
     each operation on such a number: a step of an adder took up to five times as long.
     """
     torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def keep_freed_memory() -> None:
