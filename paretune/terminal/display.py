@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -94,7 +95,7 @@ class LineDisplay:
         self._said_at = time.monotonic()
         self._said: set[str] = set()
         self._told = ""
-        self._told_at = 0.0
+        self._told_at = -math.inf
 
     def __enter__(self) -> LineDisplay:
         return self
@@ -135,7 +136,8 @@ class LineDisplay:
     def progressed(self, progress: Progress) -> None:
         """Say now and then what is known, and the answer."""
         is_due = time.monotonic() - self._told_at > self._TOLD_EVERY_SECONDS
-        if progress.sentence != self._told and (is_due or progress.is_answered):
+        is_news = self._board.ended_count and progress.sentence != self._told
+        if is_news and (is_due or progress.is_answered):
             left = self._board.seconds_left
             when = f"; about {roughly(left)} {progress.aim}" if left else ""
             self._say(f"so far: {progress.sentence}{when}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,10 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
 def test_it_says_what_is_known_and_ends_with_the_answer(searched: tuple[Path, Finished]):
     _, done = searched
     assert done.code == 0, done.out + done.err
-    assert "so far: half of the seeds learn at " in done.out
+    # Where it is depends on the processor's rounding; ten short trials may leave it beyond what was tried.
+    assert re.search(r"^so far: ((fewer|more) than )?half of the seeds learn at ", done.out, flags=re.M)
     first, *_ = done.out.split("The answer:\n")[1].splitlines()
-    assert first.startswith("- Half of the seeds learn at ")
+    assert re.match(r"- (Half|(Fewer|More) than half) of the seeds learn at .*, \d+ trials; ", first)
 
 
 def test_rows_and_json_say_what_the_answer_rests_on(searched: tuple[Path, Finished]):
@@ -47,8 +49,9 @@ def test_rows_and_json_say_what_the_answer_rests_on(searched: tuple[Path, Finish
     answer = told["findings"]["question"]
     assert answer["question"] == {"cliff": {"at": 0.5, "within": 0.6}}
     assert answer["trials"] == len(rows)
-    assert answer["size"]["low"] < answer["size"]["value"] < answer["size"]["high"]
-    assert answer["is_sharp"] == (answer["precision"] <= 0.6)
+    ends = [end for end in (answer["size"][key] for key in ("low", "value", "high")) if end is not None]
+    assert ends == sorted(ends)
+    assert answer["is_sharp"] == (answer["precision"] is not None and answer["precision"] <= 0.6)
 
 
 def test_the_report_shows_what_was_asked(searched: tuple[Path, Finished]):
@@ -64,7 +67,6 @@ def test_a_search_goes_on_from_its_answer(searched: tuple[Path, Finished]):
     done = run_cli("resume", "little-cliff", "--trials", "14", cwd=path)
     assert done.code == 0, done.out + done.err
     after = json.loads(run_cli("answer", "little-cliff", "--json", cwd=path).out)["findings"]["question"]
-    if before["is_sharp"]:
-        assert after == before, "it is over"
-    else:
-        assert before["trials"] < after["trials"] <= 14
+    # Nothing is added where the answer is sharp, or known to lie beyond the space.
+    assert before["trials"] <= after["trials"] <= 14
+    assert after == before or not before["is_sharp"]
