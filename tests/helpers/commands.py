@@ -73,7 +73,7 @@ def start_cli(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Pop
 
 def wait_for_a_report(search: Path, process: subprocess.Popen[str]) -> None:
     """Wait until a search that was started has a row of a report in its folder."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     reports = search / "reports.jsonl"
     while not (reports.is_file() and reports.read_text()):
         assert process.poll() is None, process.communicate()
