@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from analysis.layout import SEARCHES, SELECTS, TrialEnding
+from analysis.outcomes import SAYS_OUTCOME
 from paretune.sampling.outcomes import SeedOutcome
 from search_spaces.plan import Values
 
@@ -53,6 +54,11 @@ class Tried:
             if role is None or self.roles[index] == role:
                 yield self.outcomes[index].ending
 
+    def known(self, role: str | None = None) -> tuple[int, int]:
+        """Return how many of its seeds of one role, or of all, solved, and how many have a known outcome."""
+        endings = [ending for ending in self.endings(role) if ending in SAYS_OUTCOME]
+        return endings.count(TrialEnding.SOLVED), len(endings)
+
     def running(self, role: str | None = None) -> int:
         """Return how many of its seeds run."""
         return sum(
@@ -81,6 +87,11 @@ class History:
     handed_out: int = 0
     """How many trials were handed out."""
 
+    @property
+    def stand(self) -> tuple[int, int]:
+        """How many trials were handed out, and how many have ended: it changes with every event."""
+        return self.handed_out, sum(len(tried.outcomes) for tried in self.configurations.values())
+
     def given(self, role: str) -> int:
         """Return how many trials of a role were handed out."""
         return sum(list(tried.roles.values()).count(role) for tried in self.configurations.values())
@@ -101,9 +112,15 @@ class History:
         """Take note of how a trial ended."""
         self.configurations[spec.configuration].outcomes[spec.seed_index] = outcome
 
-    def number_of(self, values: Mapping[str, object]) -> int | None:
+    def number_of(self, values: Values) -> int | None:
         """Return the number of a configuration that was tried; None if it was not."""
         return next((n for n, tried in self.configurations.items() if tried.values == values), None)
+
+    def next_of(self, values: Values, role: str) -> Placement:
+        """Return the next seed of a configuration, tried before or not."""
+        number = self.number_of(values)
+        index = 0 if number is None else self.configurations[number].next_seed
+        return Placement(values=values, role=role, seed_index=index, number=number)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,16 +10,14 @@ only these trials are in the answer: those that chose the family would flatter i
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from analysis.estimate import CONFIDENCE
-from analysis.layout import ESTIMATES, SELECTS, TrialEnding
+from analysis.layout import ESTIMATES, SELECTS
 from analysis.logistic import Array
-from analysis.outcomes import SAYS_OUTCOME
 from analysis.questions.cliff import FEWEST, CliffAnswer
 from analysis.questions.edge import EdgeModel, EdgePosterior, Seen, best_place
 from analysis.text import plural
@@ -27,16 +25,13 @@ from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement, Tried
 from paretune.sampling.strategies.family import Member, Shapes
 from paretune.sampling.strategies.recipes import RecipePosterior
-from paretune.sampling.strategies.strategy import Progress
+from paretune.sampling.strategies.strategy import MOST_SEEDS, Latest, Progress, tried_first
 from search_spaces.parts.question import CliffQuestion
 from search_spaces.plan import Values
-from search_spaces.sampling import fill
 
 MOST_OF_CHOOSING = 0.4
 """The largest share of the trials that may go into choosing."""
 FEWEST_OF_CHOOSING = 16
-MOST_SEEDS = 16
-"""Seeds of one configuration: what it has beside its size is not averaged out by more."""
 _DRAWS = 100
 
 
@@ -55,7 +50,7 @@ class CliffStrategy:
         self._factor = math.sqrt(1 + question.within)
         self.family: list[Member] | None = None
         """The configurations of the answer by size, once they are fixed."""
-        self._at: tuple[tuple[int, int], CliffAnswer] | None = None
+        self._latest: Latest[CliffAnswer] = Latest()
 
     @cached_property
     def _shapes(self) -> Shapes:
@@ -79,7 +74,7 @@ class CliffStrategy:
         family = self._family_of(history)
         if family is not None:
             return self._estimating(history, family)
-        given = self._tried_first(history)
+        given = tried_first(self._bound, history, SELECTS)
         if given is not None:
             return given
         if self._has_chosen(history):
@@ -136,24 +131,14 @@ class CliffStrategy:
             odds = self._shapes.log_odds((drawn + posterior.mode) / 2 if by_draw else posterior.mode, recipe)
             member = self._shapes.member(self._shapes.first_to_reach(odds, self._level), recipe)
             if member is not None:
-                return self._placed(history, member, SELECTS)
+                return history.next_of(member.values, SELECTS)
         return None
-
-    def _tried_first(self, history: History) -> Placement | None:
-        given = list(self._bound.plan.tried_first.values())
-        count = len(history.configurations)
-        if count >= len(given):
-            return None
-        values = fill(self._bound.plan, given[count], random.Random(self._bound.plan.search.seed + count))
-        return Placement(values=values, role=SELECTS, seed_index=0)
 
     def _has_chosen(self, history: History) -> bool:
         """Tell whether enough trials were spent on choosing; the family is fixed when all have ended."""
         if self._shapes.is_one_family:
             return True
-        spent = sum(
-            1 for tried in history.configurations.values() for role in tried.roles.values() if role == SELECTS
-        )
+        spent = history.given(SELECTS)
         if spent >= MOST_OF_CHOOSING * self._bound.plan.trials:
             return True
         if spent < max(FEWEST_OF_CHOOSING, 2 * self._shapes.terms.width):
@@ -181,11 +166,11 @@ class CliffStrategy:
     def _chosen_from(self, tried: Iterable[Tried]) -> RecipePosterior:
         rows, solved, known = [], [], []
         for one in tried:
-            endings = [ending for ending in one.endings(SELECTS) if ending in SAYS_OUTCOME]
-            if endings:
+            wins, trials = one.known(SELECTS)
+            if trials:
                 rows.append(self._shapes.terms.row(one.values, math.log(one.params) - self._shapes.centre))
-                solved.append(float(endings.count(TrialEnding.SOLVED)))
-                known.append(float(len(endings)))
+                solved.append(float(wins))
+                known.append(float(trials))
         width = self._shapes.terms.width
         return RecipePosterior(
             self._shapes.terms, np.array(rows).reshape(-1, width), np.array(solved), np.array(known)
@@ -212,51 +197,38 @@ class CliffStrategy:
         best = best_place(
             posterior, [seen[place] for place in places], [self._means[place] for place in places]
         )
-        return self._placed(history, family[places[best]], ESTIMATES)
+        return history.next_of(family[places[best]].values, ESTIMATES)
 
     def _open(self, history: History, family: Sequence[Member]) -> list[int]:
         """Return the members that may have another seed."""
         seeds = {number: len(tried.roles) for number, tried in history.configurations.items()}
-        numbers = [self._number(history, member.values) for member in family]
+        numbers = [history.number_of(member.values) for member in family]
         return [place for place, number in enumerate(numbers) if number is None or seeds[number] < MOST_SEEDS]
 
     def answer(self, history: History) -> CliffAnswer:
         """Return the answer so far; the family must be fixed."""
-        # What has ended says it all: it is asked for at every event.
-        ended = sum(len(tried.outcomes) for tried in history.configurations.values())
-        key = (history.handed_out, ended)
-        if self._at is None or self._at[0] != key:
-            assert self.family is not None
-            seen = [one for one in self._seen(history, self.family, running=False) if one.trials]
-            self._at = key, CliffAnswer(question=self._question, posterior=EdgePosterior(self._model, seen))
-        return self._at[1]
+        family = self.family
+        assert family is not None
+
+        def made() -> CliffAnswer:
+            seen = [one for one in self._seen(history, family, running=False) if one.trials]
+            return CliffAnswer(question=self._question, posterior=EdgePosterior(self._model, seen))
+
+        return self._latest.of(history, made)
 
     def _seen(self, history: History, family: Sequence[Member], *, running: bool) -> list[Seen]:
         """Return what is known of each member; a seed that runs counts with the chance that it will solve."""
-        found = []
-        for member in family:
-            number = self._number(history, member.values)
-            solved = known = 0
-            if number is not None:
-                endings = [e for e in history.configurations[number].endings(ESTIMATES) if e in SAYS_OUTCOME]
-                solved, known = endings.count(TrialEnding.SOLVED), len(endings)
-            found.append(Seen(member.x, solved, known))
+        numbers = [history.number_of(member.values) for member in family]
+        tried = [None if number is None else history.configurations[number] for number in numbers]
+        found = [
+            Seen(member.x, *((0, 0) if one is None else one.known(ESTIMATES)))
+            for member, one in zip(family, tried, strict=True)
+        ]
         if not running:
             return found
         posterior = EdgePosterior(self._model, [one for one in found if one.trials])
-        for place, member in enumerate(family):
-            number = self._number(history, member.values)
-            if number is not None and (more := history.configurations[number].running(ESTIMATES)):
-                one = found[place]
-                expected = more * posterior.chance(one.x)
-                found[place] = Seen(one.x, one.solved + expected, one.trials + more)
+        for place, one in enumerate(tried):
+            if one is not None and (more := one.running(ESTIMATES)):
+                x, solved, trials = (found[place].x, found[place].solved, found[place].trials)
+                found[place] = Seen(x, solved + more * posterior.chance(x), trials + more)
         return found
-
-    def _placed(self, history: History, member: Member, role: str) -> Placement:
-        number = self._number(history, member.values)
-        index = 0 if number is None else history.configurations[number].next_seed
-        return Placement(values=member.values, role=role, seed_index=index, number=number)
-
-    @staticmethod
-    def _number(history: History, values: Values) -> int | None:
-        return history.number_of(values)

@@ -8,15 +8,12 @@ stop when one leaves zero would make too many leave it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from analysis.intervals import wilson
-from analysis.layout import ESTIMATES, TrialEnding
-from analysis.outcomes import SAYS_OUTCOME
+from analysis.layout import ESTIMATES
 from analysis.questions.effects import EffectsAnswer, Tally, answer_of, change_of
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement
-from paretune.sampling.strategies.strategy import Progress
+from paretune.sampling.strategies.strategy import Latest, Progress
 from search_spaces.parts.question import EffectsQuestion
 from search_spaces.parts.search import MAX_SEEDS
 from search_spaces.plan import Values
@@ -44,7 +41,7 @@ class EffectsStrategy:
             named.get(place) or change_of(values, self._arms[self._base], bound.defaults)
             for place, values in enumerate(self._arms)
         ]
-        self._at: tuple[tuple[int, int], EffectsAnswer] | None = None
+        self._latest: Latest[EffectsAnswer] = Latest()
 
     def next(self, history: History) -> Placement | None:
         """Return where the next trial goes."""
@@ -112,31 +109,26 @@ class EffectsStrategy:
     def _may_grow(self, history: History, place: int) -> bool:
         """Tell whether more seeds of a configuration can tell something: not where all that ended failed."""
         tried = history.configurations[place]
-        known = self._endings(history, place)
-        return tried.next_seed < MAX_SEEDS and (bool(known) or tried.running() > 0)
-
-    def _endings(self, history: History, place: int) -> Sequence[TrialEnding]:
-        if place not in history.configurations:
-            return []
-        return [e for e in history.configurations[place].endings() if e in SAYS_OUTCOME]
+        _, known = tried.known()
+        return tried.next_seed < MAX_SEEDS and (known > 0 or tried.running() > 0)
 
     def _variance(self, history: History, place: int) -> float:
         """Return how uncertain a rate is, as it will be when the seeds that run have ended."""
-        endings = self._endings(history, place)
-        if not endings:
+        tried = history.configurations[place]
+        solved, known = tried.known()
+        if not known:
             return 1.0
-        low, high = wilson(endings.count(TrialEnding.SOLVED), len(endings))
-        will_be = len(endings) / (len(endings) + history.configurations[place].running())
+        low, high = wilson(solved, known)
+        will_be = known / (known + tried.running())
         return will_be * ((high - low) / 2) ** 2
 
     def _answer(self, history: History) -> EffectsAnswer:
-        ended = sum(len(tried.outcomes) for tried in history.configurations.values())
-        key = (history.handed_out, ended)
-        if self._at is None or self._at[0] != key:
+        def made() -> EffectsAnswer:
             tallies = []
             for place, label in enumerate(self._labels):
-                endings = self._endings(history, place)
-                solved = endings.count(TrialEnding.SOLVED)
-                tallies.append(Tally(label=label, solved=solved, known=len(endings)))
-            self._at = key, answer_of(self._question, tallies, self._base)
-        return self._at[1]
+                tried = history.configurations.get(place)
+                solved, known = (0, 0) if tried is None else tried.known()
+                tallies.append(Tally(label=label, solved=solved, known=known))
+            return answer_of(self._question, tallies, self._base)
+
+        return self._latest.of(history, made)

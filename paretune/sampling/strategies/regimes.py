@@ -9,29 +9,25 @@ stated to be tried first come first, and count like the others: no outcome chose
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 from pydantic import JsonValue
 
-from analysis.layout import ESTIMATES, TrialEnding
-from analysis.outcomes import SAYS_OUTCOME
+from analysis.layout import ESTIMATES
 from analysis.questions.band import BandModel
 from analysis.questions.band_posterior import BandPosterior, BandTables, posteriors
 from analysis.questions.edge import Seen
 from analysis.questions.regimes import RegimesAnswer, SizeAnswer, key_of, model_of, values_of
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement, Tried
-from paretune.sampling.strategies.strategy import Progress
+from paretune.sampling.strategies.strategy import MOST_SEEDS, Latest, Progress, tried_first
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.parts.question import RegimesQuestion
 from search_spaces.plan import Values
-from search_spaces.sampling import complete, fill
+from search_spaces.sampling import complete
 
-MOST_SEEDS = 16
-"""Seeds of one configuration: what it has beside its rate is not averaged out by more."""
 FEWEST_RATES, MOST_RATES = 9, 81
 """Rates of a continuous range that may be tried; about half of the precision asked for lies between two."""
 NEAR = 0.3
@@ -55,7 +51,7 @@ class RegimesStrategy:
         self._bound = bound
         self._question = question
         self._tables: dict[Evidence, BandTables] = {}
-        self._known: tuple[tuple[int, int], list[SizeAnswer]] | None = None
+        self._latest: Latest[list[SizeAnswer]] = Latest()
 
     @cached_property
     def _model(self) -> BandModel:
@@ -86,11 +82,9 @@ class RegimesStrategy:
 
     def next(self, history: History) -> Placement | None:
         """Return where the next trial goes."""
-        given = list(self._bound.plan.tried_first.values())
-        count = len(history.configurations)
-        if count < len(given):
-            rng = random.Random(self._bound.plan.search.seed + count)
-            return Placement(values=fill(self._bound.plan, given[count], rng), role=ESTIMATES, seed_index=0)
+        given = tried_first(self._bound, history, ESTIMATES)
+        if given is not None:
+            return given
         tried = self._tried(history)
         known, expected = self._sizes(history), self._with_running(history, tried)
         counts = {
@@ -108,10 +102,7 @@ class RegimesStrategy:
         seen = {one.x: one for one in posterior.seen}
         candidates = [seen.get(x, Seen(x, 0.0, 0.0)) for x in places]
         left = posterior.uncertainty_after(candidates, known[size].wanted)
-        values = self._places[size][places[int(left.argmin())]]
-        number = history.number_of(values)
-        index = 0 if number is None else history.configurations[number].next_seed
-        return Placement(values=values, role=ESTIMATES, seed_index=index, number=number)
+        return history.next_of(self._places[size][places[int(left.argmin())]], ESTIMATES)
 
     def is_over(self, history: History) -> bool:
         """Tell whether every edge is as sharp as was asked, or nothing is left that would sharpen one."""
@@ -151,13 +142,12 @@ class RegimesStrategy:
 
     def _sizes(self, history: History) -> list[SizeAnswer]:
         """Return what the trials that have ended say of each size."""
-        # It is asked for several times at every event.
-        key = (history.handed_out, sum(len(tried.outcomes) for tried in history.configurations.values()))
-        if self._known is None or self._known[0] != key:
+
+        def made() -> list[SizeAnswer]:
             tables = [self._told(_evidence(tried)) for tried in self._tried(history)]
-            found = zip(self._values, posteriors(tables), strict=True)
-            self._known = key, [SizeAnswer(*each) for each in found]
-        return self._known[1]
+            return [SizeAnswer(*each) for each in zip(self._values, posteriors(tables), strict=True)]
+
+        return self._latest.of(history, made)
 
     def _with_running(self, history: History, tried: Sequence[dict[float, Tried]]) -> list[BandPosterior]:
         """Return the same, where a seed that runs counts with the chance that it will solve."""
@@ -199,12 +189,8 @@ def _is_near(x: float, known: SizeAnswer) -> bool:
 
 def _evidence(tried: Mapping[float, Tried]) -> Evidence:
     """Return the known outcomes of one size."""
-    found = []
-    for x, one in tried.items():
-        endings = [ending for ending in one.endings() if ending in SAYS_OUTCOME]
-        if endings:
-            found.append((x, float(endings.count(TrialEnding.SOLVED)), float(len(endings))))
-    return tuple(sorted(found))
+    counts = ((x, one.known()) for x, one in tried.items())
+    return tuple(sorted((x, float(solved), float(known)) for x, (solved, known) in counts if known))
 
 
 def rates_of(dimension: AnyDimension, within: float) -> list[float]:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
+from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement
+from search_spaces.sampling import fill
+
+T = TypeVar("T")
+
+
+MOST_SEEDS = 16
+"""Seeds of one configuration where an edge is asked for: what it has beside its size or its rate is not
+averaged out by more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +56,27 @@ class Strategy(Protocol):
     def progress(self, history: History) -> Progress | None:
         """Return how far the question is answered; None without one."""
         ...
+
+
+class Latest(Generic[T]):
+    """What was last made of a history: it is asked for several times at every event."""
+
+    def __init__(self) -> None:
+        self._made: tuple[tuple[int, int], T] | None = None
+
+    def of(self, history: History, make: Callable[[], T]) -> T:
+        """Return what was made at this stand of the history, made now if it was not."""
+        if self._made is None or self._made[0] != history.stand:
+            self._made = history.stand, make()
+        return self._made[1]
+
+
+def tried_first(bound: BoundPlan, history: History, role: str) -> Placement | None:
+    """Return the next configuration of those that a plan wants tried first, what it leaves open drawn; None
+    when all were begun."""
+    given = list(bound.plan.tried_first.values())
+    count = len(history.configurations)
+    if count >= len(given):
+        return None
+    values = fill(bound.plan, given[count], random.Random(bound.plan.search.seed + count))
+    return Placement(values=values, role=role, seed_index=0)

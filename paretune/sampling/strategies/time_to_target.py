@@ -17,7 +17,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement, Tried
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.strategies.racing import Racing
-from paretune.sampling.strategies.strategy import Progress
+from paretune.sampling.strategies.strategy import Latest, Progress
 from search_spaces.parts.question import TimeToTargetQuestion
 from search_spaces.parts.search import RacingSeeds
 
@@ -40,7 +40,7 @@ class TimeStrategy:
         self._question = question
         self._rule = bound.plan.search.race or RacingSeeds.model_validate({})
         self._racing = Racing(bound, self._rule, self._costs)
-        self._at: tuple[tuple[int, int], TimeAnswer] | None = None
+        self._latest: Latest[TimeAnswer] = Latest()
 
     def next(self, history: History) -> Placement | None:
         """Return the next seed that races, or that makes a cost sharp."""
@@ -95,12 +95,11 @@ class TimeStrategy:
         return [number for number in numbers if given[number].count(ESTIMATES) < MOST_FRESH]
 
     def _answer(self, history: History) -> TimeAnswer:
-        ended = sum(len(tried.outcomes) for tried in history.configurations.values())
-        key = (history.handed_out, ended)
-        if self._at is None or self._at[0] != key:
+        def made() -> TimeAnswer:
             contenders = [self._contender(tried) for _, tried in sorted(history.configurations.items())]
-            self._at = key, answer_of(self._question, contenders, self._rule)
-        return self._at[1]
+            return answer_of(self._question, contenders, self._rule)
+
+        return self._latest.of(history, made)
 
     def _costs(self, tried: Tried) -> Sequence[float]:
         contender = self._contender(tried)

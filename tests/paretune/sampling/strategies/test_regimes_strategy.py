@@ -8,13 +8,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from helpers.plans import bound
+from helpers.simulated import run_queue
 
 from analysis.layout import ESTIMATES, TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import PastTrial, TrialSpec
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import TrialQueue
-from paretune.sampling.strategies.regimes import MOST_SEEDS, rates_of
+from paretune.sampling.strategies.regimes import rates_of
+from paretune.sampling.strategies.strategy import MOST_SEEDS
 from search_spaces.dimensions import FloatRange, IntRange
 from search_spaces.parts.search import MAX_SEEDS
 
@@ -55,19 +57,7 @@ def run(
     trials: int = 1000,
     ends: Callable[[TrialSpec], SeedOutcome] = outcome,
 ) -> list[PastTrial]:
-    """Run a queue's trials, the oldest ends first; those that still run at the end have no outcome."""
-    running: list[TrialSpec] = []
-    done: list[PastTrial] = []
-    while len(done) < trials:
-        while len(running) < at_a_time and not queue.exhausted and (spec := queue.next()) is not None:
-            running.append(spec)
-        if not running:
-            break
-        spec = running.pop(0)
-        result = ends(spec)
-        queue.ended(spec.label, result)
-        done.append(PastTrial(spec=spec, outcome=result))
-    return done + [PastTrial(spec=spec, outcome=None) for spec in running]
+    return run_queue(queue, ends, at_a_time, trials)
 
 
 @pytest.fixture(scope="module")
