@@ -6,25 +6,17 @@ import os
 from pathlib import Path
 
 from paretune.plan.binding import BoundPlan
+from paretune.plan.slots import as_asked, carried_by
 
 
 def slots_here(bound: BoundPlan) -> int:
     """Return how many of a plan's trials run at a time on this machine; at least one."""
-    resources = bound.plan.resources
-    carried = []
-    if resources.cpu:
-        carried.append(int(cores_here() / resources.cpu + 1e-9))
-    if resources.gpu:
+    here = {"CPU": float(cores_here())}
+    if bound.plan.resources.gpu:
         import torch
 
-        gpus = torch.cuda.device_count()
-        # A share of a GPU must lie on one of them.
-        carried.append(
-            gpus * int(1 / resources.gpu + 1e-9) if resources.gpu < 1 else int(gpus / resources.gpu)
-        )
-    most = min(carried, default=1)
-    asked = bound.plan.search.concurrency
-    return max(1, most if asked is None else min(most, asked))
+        here["GPU"] = float(torch.cuda.device_count())
+    return max(1, as_asked(bound, carried_by(bound, [here])))
 
 
 def cores_here() -> int:

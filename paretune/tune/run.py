@@ -19,6 +19,7 @@ from analysis.store import RowStore
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
+from paretune.plan.slots import as_asked, carried_by, needs_of
 from paretune.record.concurrency import Concurrency, ConcurrencyMeter
 from paretune.record.endings import TrialEnding
 from paretune.record.events import WARNINGS, Listener
@@ -230,7 +231,7 @@ def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> in
     Raises:
         InputError: no machine carries even one trial.
     """
-    needs = {"CPU": bound.plan.resources.cpu, "GPU": bound.plan.resources.gpu}
+    needs = needs_of(bound)
     for name, share in needs.items():
         most = max(node.get(name, 0.0) for node in nodes)
         if share > most:
@@ -239,19 +240,10 @@ def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> in
                 f"a trial needs {share:g} {name}, but the largest machine has {most:g}; "
                 f"ask for less with --{flag} or resources.{flag} in the space file"
             )
-    carried = sum(min(_fits(name, share, node) for name, share in needs.items() if share) for node in nodes)
+    carried = carried_by(bound, nodes)
     if carried == 0:
         raise InputError(f"no machine has both {needs['CPU']:g} CPU and {needs['GPU']:g} GPU for a trial")
-    asked = bound.plan.search.concurrency
-    return carried if asked is None else min(asked, carried)
-
-
-def _fits(name: str, share: float, node: Mapping[str, float]) -> int:
-    there = node.get(name, 0.0)
-    if name == "GPU" and share < 1:
-        # A share of a GPU must lie on one of them: 0.4 fits twice on each, not five times on two.
-        return int(there) * int(1 / share + 1e-9)
-    return int(there / share + 1e-9)
+    return as_asked(bound, carried)
 
 
 def _refill(rungs: Rungs, bound: BoundPlan, store: RowStore, past: list[PastTrial]) -> None:
