@@ -24,7 +24,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from paretune.plan.binding import BoundPlan, bind
+from untrained import bound_of
+
+from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.record.recorder import Recorder
 from paretune.record.run_folder import RunFolder
@@ -32,7 +34,6 @@ from paretune.record.study.earlier import with_learned
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import TrialQueue
 from paretune.sampling.samplers.study import quiet
-from search_spaces.plan import Plan
 from search_spaces.sampling import listing
 
 STEPS = 2000
@@ -98,21 +99,12 @@ def main() -> None:
 
 def plan_of(name: str, steps: int, configurations: int, seed: int) -> BoundPlan:
     """Return the plan of a search for the smallest that reaches the target."""
-    return bind(
-        Plan.model_validate(
-            {
-                "name": name,
-                "task": "addition",
-                "objectives": [
-                    {"metric": "exact_match", "direction": "max"},
-                    {"metric": "params", "direction": "min"},
-                ],
-                "target": {"exact_match": 0.99},
-                "fixed": {"digits": 3, "steps": steps},
-                "space": SPACE,
-                "search": {"trials": configurations * SEEDS, "seeds": SEEDS, "seed": seed},
-            }
-        )
+    return bound_of(
+        name=name,
+        fixed={"digits": 3, "steps": steps},
+        space=SPACE,
+        constraints={},
+        search={"trials": configurations * SEEDS, "seeds": SEEDS, "seed": seed},
     )
 
 

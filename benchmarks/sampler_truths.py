@@ -36,14 +36,15 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.trial import TrialState
+from untrained import bound_of
 
-from paretune.plan.binding import BoundPlan, bind
+from paretune.plan.binding import BoundPlan
 from paretune.sampling import proposals
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.proposals import Proposer
 from paretune.sampling.stopping import rungs_for
 from paretune.sampling.told import Told
-from search_spaces.plan import Plan, Values
+from search_spaces.plan import Values
 from search_spaces.sampling import listing
 
 CONFIGURATIONS = 40
@@ -179,21 +180,13 @@ class Blind(Proposer):
 def plan_of(truth: Truth, arm: Arm, seed: int, configurations: int, *, stops: bool = False) -> BoundPlan:
     """Return the plan of a search."""
     rule = {"metric": "token_accuracy", "direction": "max", "at": [AT], "reduction_factor": 2}
-    content = {
-        "name": "simulated",
-        "task": "addition",
-        "objectives": [
-            {"metric": "exact_match", "direction": "max"},
-            {"metric": "params", "direction": "min"},
-        ],
-        "target": {"exact_match": 0.99},
-        "fixed": {"digits": 3, "steps": STEPS},
-        "space": truth.space,
-        "constraints": {"params": {"max": truth.most}},
-        "search": {"trials": configurations * truth.seeds, "seeds": truth.seeds, "seed": seed, **arm.search},
+    return bound_of(
+        fixed={"digits": 3, "steps": STEPS},
+        space=truth.space,
+        constraints={"params": {"max": truth.most}},
+        search={"trials": configurations * truth.seeds, "seeds": truth.seeds, "seed": seed, **arm.search},
         **({"early_stopping": rule} if stops else {}),
-    }
-    return bind(Plan.model_validate(content))
+    )
 
 
 def log_odds(truth: Truth, values: Values, params: int, world: int) -> float:
