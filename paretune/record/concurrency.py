@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from paretune.record.endings import TrialEnding
-from paretune.record.events import Row
+from paretune.record.events import Listener, Row
 from paretune.sampling.history import TrialSpec
-from paretune.sampling.strategies.strategy import Progress
 
 _ENOUGH = 0.8
 """The share of the trials asked for that should run at a time."""
@@ -71,7 +70,7 @@ class Concurrency:
         )
 
 
-class ConcurrencyMeter:
+class ConcurrencyMeter(Listener):
     """Measures :class:`Concurrency` as trials start and end.
 
     Args:
@@ -109,9 +108,6 @@ class ConcurrencyMeter:
             trial_seconds=total / count if count else None,
         )
 
-    def announced(self, trial: TrialSpec) -> None:
-        """It does not run yet."""
-
     def started(self, trial: TrialSpec) -> None:
         """Count a trial among those that run; one that is tried again has never left them."""
         now = self._advance()
@@ -123,24 +119,12 @@ class ConcurrencyMeter:
             self._opened = now
         self._last_start = (now, self._busy)
 
-    def reported(self, trial: TrialSpec, row: Row) -> None:
-        """It still runs."""
-
-    def checkpointed(self, trial: TrialSpec, path: str) -> None:
-        """It still runs."""
-
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Count a trial no more, which may never have been started."""
         now = self._advance()
         began = self._began.pop(trial.label, None)
         if began is not None and ending != TrialEnding.INTERRUPTED:
             self._ended = (self._ended[0] + 1, self._ended[1] + now - began)
-
-    def progressed(self, progress: Progress) -> None:
-        """Only starts and ends count."""
-
-    def tick(self) -> None:
-        """Only starts and ends count."""
 
     def _advance(self) -> float:
         """Add what ran since the last event, and return the time."""

@@ -10,16 +10,15 @@ from typing import Any
 from analysis.layout import SEARCHES
 from analysis.store import RowStore
 from paretune.record.endings import TrialEnding
-from paretune.record.events import WARNINGS, Row
+from paretune.record.events import WARNINGS, Listener, Row
 from paretune.sampling.history import PastTrial, TrialSpec
 from paretune.sampling.queue import outcome_of
-from paretune.sampling.strategies.strategy import Progress
 
 TO_BE_DONE = frozenset({None, TrialEnding.INTERRUPTED, TrialEnding.FAILED})
 """Endings with which a trial is done, or done again, when a search is resumed."""
 
 
-class Recorder:
+class Recorder(Listener):
     """Appends rows to ``trials.jsonl`` and ``reports.jsonl``.
 
     A trial has a row when it starts, when it saves a checkpoint and when it ends; the last one
@@ -84,12 +83,6 @@ class Recorder:
         if error is not None:
             row["error"] = error
         self._store.append_trial(row)
-
-    def progressed(self, progress: Progress) -> None:
-        """It follows from the rows."""
-
-    def tick(self) -> None:
-        """Nothing is ever held back."""
 
     def _relative(self, path: str | None) -> str | None:
         if path is None:

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from paretune.record.endings import TrialEnding
-from paretune.record.events import Row
+from paretune.record.events import Listener, Row
 from paretune.sampling.history import PastTrial, TrialSpec
-from paretune.sampling.strategies.strategy import Progress
 
 
-class Tally:
+class Tally(Listener):
     """Counts endings, those of earlier sessions included; an interrupted trial has not ended.
 
     Args:
@@ -23,25 +22,7 @@ class Tally:
             trial.outcome.ending for trial in past if trial.outcome is not None
         )
 
-    def announced(self, trial: TrialSpec) -> None:
-        """Only endings count."""
-
-    def started(self, trial: TrialSpec) -> None:
-        """Only endings count."""
-
-    def reported(self, trial: TrialSpec, row: Row) -> None:
-        """Only endings count."""
-
-    def checkpointed(self, trial: TrialSpec, path: str) -> None:
-        """Only endings count."""
-
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Count how a trial ended."""
         if ending != "interrupted":
             self.endings[ending] += 1
-
-    def progressed(self, progress: Progress) -> None:
-        """Only endings count."""
-
-    def tick(self) -> None:
-        """Only endings count."""

@@ -17,17 +17,16 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
-from paretune.record.events import Row
+from paretune.record.events import Listener, Row
 from paretune.record.tensorboard_view import RESULTS
 from paretune.sampling.history import TrialSpec
-from paretune.sampling.strategies.strategy import Progress
 from trainables.contract import LOOP_METRICS
 
 _SHOWN_HPARAMS = 5
 """So many hyperparameters are shown by TensorBoard before anybody chooses."""
 
 
-class TensorBoardLog:
+class TensorBoardLog(Listener):
     """Writes one run per trial below ``folder``, each with its curves and, at its end, its HParams row."""
 
     def __init__(self, folder: Path, bound: BoundPlan) -> None:
@@ -36,9 +35,6 @@ class TensorBoardLog:
         self._tags = tags_of(bound)
         self._writers: dict[str, EventFileWriter] = {}
         self._describe_experiment(bound)
-
-    def announced(self, trial: TrialSpec) -> None:
-        """A file is opened when the trial starts."""
 
     def started(self, trial: TrialSpec) -> None:
         """Open the trial's event file."""
@@ -55,9 +51,6 @@ class TensorBoardLog:
         self._write(trial, Summary(value=values), int(row["step"]))
         self._writers[trial.label].flush()
 
-    def checkpointed(self, trial: TrialSpec, path: str) -> None:
-        """Checkpoints are no curves."""
-
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Write the trial's row of the HParams table and close its file."""
         self.started(trial)  # one that failed before it could start has its row of the table too
@@ -69,12 +62,6 @@ class TensorBoardLog:
             self._add(writer, summary_v2.hparams_pb(hparams, trial_id=trial.label), 0)
             self._add(writer, _session_end(ending), 0)
         writer.close()
-
-    def progressed(self, progress: Progress) -> None:
-        """Not shown."""
-
-    def tick(self) -> None:
-        """Reports are flushed as they come."""
 
     def _describe_experiment(self, bound: BoundPlan) -> None:
         """Choose the columns of the HParams table; TensorBoard's own would be those first in the alphabet."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
-from paretune.record.events import Row
+from paretune.record.events import Listener, Row
 from paretune.sampling.history import PastTrial, TrialSpec
 from paretune.sampling.strategies.strategy import Progress
 from paretune.terminal.remaining import Lengths, Work, percent_of, seconds_left
@@ -67,7 +67,7 @@ class Best:
     value: float
 
 
-class Board:
+class Board(Listener):
     """Counts, running trials, the best so far, and the time left.
 
     Args:
@@ -180,9 +180,6 @@ class Board:
         trials = pd.DataFrame(list(self._ended_rows.values()))
         return SearchRows.of_frames(self._bound.plan, metrics, trials)
 
-    def announced(self, trial: TrialSpec) -> None:
-        """Only what runs is on the board."""
-
     def started(self, trial: TrialSpec) -> None:
         """Put a trial on the board."""
         now = self._clock()
@@ -200,9 +197,6 @@ class Board:
         running.first = running.first or (running.step, running.reported_at)
         self._consider(trial, row)
 
-    def checkpointed(self, trial: TrialSpec, path: str) -> None:
-        """Checkpoints are not shown."""
-
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Take a trial off the board and count how it ended."""
         running = self.running.pop(trial.label, None)
@@ -215,9 +209,6 @@ class Board:
     def progressed(self, progress: Progress) -> None:
         """Take note of how far the question is answered."""
         self.progress = progress
-
-    def tick(self) -> None:
-        """Nothing on the board depends on time alone."""
 
     def _budget_of(self, trial: TrialSpec) -> int:
         """Return the steps that a trial may take, and count it among those known; once for each trial."""

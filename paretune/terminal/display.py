@@ -13,7 +13,7 @@ from rich.text import Text
 from analysis.text import duration, number, plural, roughly, values_text, values_within
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import ENDINGS, TrialEnding
-from paretune.record.events import WARNINGS, Row
+from paretune.record.events import WARNINGS, Listener, Row
 from paretune.sampling.history import TrialSpec
 from paretune.sampling.strategies.strategy import Progress
 from paretune.terminal.board import Best, Board, RunningTrial
@@ -30,7 +30,7 @@ _LINES_ABOVE = 5
 """Lines that the live table takes besides those of the trials."""
 
 
-class LiveDisplay:
+class LiveDisplay(Listener):
     """A table of the running trials that redraws itself, with a line for each failure above it."""
 
     def __init__(self, board: Board, bound: BoundPlan, console: Console) -> None:
@@ -47,29 +47,14 @@ class LiveDisplay:
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
-    def announced(self, trial: TrialSpec) -> None:
-        """Not shown."""
-
-    def started(self, trial: TrialSpec) -> None:
-        """The table shows it."""
-
     def reported(self, trial: TrialSpec, row: Row) -> None:
         """The table shows it; what is news to say once is said above it."""
         print_news(self._console, row, self._said)
-
-    def checkpointed(self, trial: TrialSpec, path: str) -> None:
-        """Not shown."""
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Keep failures on the screen; the rest is counted in the table."""
         if ending == "failed":
             self._console.print(f"{trial.label} failed: {error}", style="red", markup=False)
-
-    def progressed(self, progress: Progress) -> None:
-        """The table shows it."""
-
-    def tick(self) -> None:
-        """The table redraws itself."""
 
     def _draw(self) -> RenderableType:
         running = list(self._board.running.values())
@@ -82,7 +67,7 @@ class LiveDisplay:
         )
 
 
-class LineDisplay:
+class LineDisplay(Listener):
     """One line per ended trial, and now and then a line on how far the search is."""
 
     _EVERY_SECONDS = 30.0
@@ -103,19 +88,10 @@ class LineDisplay:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def announced(self, trial: TrialSpec) -> None:
-        """Not shown."""
-
-    def started(self, trial: TrialSpec) -> None:
-        """Said when it ends."""
-
     def reported(self, trial: TrialSpec, row: Row) -> None:
         """Said when it ends; what is news to say once is said now."""
         if print_news(self._console, row, self._said):
             self._said_at = time.monotonic()
-
-    def checkpointed(self, trial: TrialSpec, path: str) -> None:
-        """Not shown."""
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Say how a trial ended."""

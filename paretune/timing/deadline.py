@@ -10,9 +10,8 @@ from typing import Any
 
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
-from paretune.record.events import Row
+from paretune.record.events import Listener, Row
 from paretune.sampling.history import TrialSpec
-from paretune.sampling.strategies.strategy import Progress
 from paretune.timing.costs import Costly, costly_of
 from paretune.timing.times import TrialTime, TrialTimes
 
@@ -42,7 +41,7 @@ class _Running:
     """Seconds that it waited for a compiler."""
 
 
-class Deadline:
+class Deadline(Listener):
     """Says whether a trial may begin and when those that run are to be ended; a listener of the search.
 
     Args:
@@ -171,9 +170,6 @@ class Deadline:
             self._compiled.add(running.costly.compiles)
             self._times.waited(running.waited)
 
-    def checkpointed(self, trial: TrialSpec, path: str) -> None:
-        """A checkpoint says nothing of time."""
-
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Learn from what a trial took."""
         running = self._running.pop(trial.label, None)
@@ -190,12 +186,6 @@ class Deadline:
         beside = max(took - wall - running.waited, 0.0) if is_whole else None
         self._times.observed(trial.label, running.costly, step=wall / step, beside=beside)
         self._shares.append(min(share, 1.0))
-
-    def progressed(self, progress: Progress) -> None:
-        """The question may be answered before the time is over; that is the queue's to know."""
-
-    def tick(self) -> None:
-        """Nothing is due: the search asks :meth:`is_over`."""
 
     def _start(self, trial: TrialSpec) -> None:
         costly = self._costly(trial)
