@@ -72,6 +72,9 @@ class RowStore:
     def plan(self) -> Plan:
         """Return the plan that the search was started with, or last extended to."""
         content = self._content(PLAN_FILE)
+        if isinstance(content, dict) and isinstance(rule := content.get("early_stopping"), dict):
+            # Plans from before there were reserves state none, and had none.
+            rule.setdefault("reserve", 0.0)
         try:
             return Plan.model_validate_json(json.dumps(content))
         except ValidationError as error:

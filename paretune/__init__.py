@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from paretune.api.deadline import estimate
     from paretune.api.evaluating import evaluate
     from paretune.api.retraining import Retrained
-    from paretune.api.searches import Search, Session, open
+    from paretune.api.searches import Search, Session, learning_curves, open
     from paretune.api.searching import resume, search
     from paretune.api.sources import ResourceOptions, SearchOptions
     from paretune.confirm.retraining import SeedRun
@@ -48,6 +48,7 @@ _HOMES = {
     "search": "paretune.api.searching",
     "resume": "paretune.api.searching",
     "open": "paretune.api.searches",
+    "learning_curves": "paretune.api.searches",
     "check": "paretune.api.checking",
     "summary": "paretune.api.checking",
     "estimate": "paretune.api.deadline",
@@ -145,6 +146,7 @@ __all__ = [
     "check",
     "estimate",
     "evaluate",
+    "learning_curves",
     "open",
     "resume",
     "search",

@@ -120,11 +120,26 @@ def _early_stopping(rows: SearchRows) -> str:
     else:
         where = f"from {rule.grace_period:,} steps on, each rung {rule.reduction_factor:g} times the last"
         where += "" if rule.max_steps is None else f", up to {rule.max_steps:,}"
-    better = "largest" if rule.direction == "max" else "smallest"
-    return (
-        f"asynchronous successive halving (ASHA) on {metric_text(rule.metric)}: {where}, a trial goes on "
-        f"only if it is among the {better} 1/{rule.reduction_factor:g} so far"
-    )
+    names = [
+        f"the {'largest' if one.direction == 'max' else 'smallest'} {metric_text(one.metric)}"
+        for one in rule.compared
+    ]
+    halted = "is stopped" if rule.below_cut == "stop" else "waits until it is"
+    told = [
+        f"asynchronous successive halving (ASHA) {where}: a trial that is not among the best "
+        f"1/{rule.reduction_factor:g} so far {halted}",
+        f"compared is {' and '.join(names)}",
+    ]
+    if rule.metrics is not None:
+        is_weighted = rule.metrics[0].weight is not None
+        told[-1] += ", by the mean of the ranks" if is_weighted else ", by which trials dominate which"
+    if rule.within is not None:
+        told.append("among trials of about the same size")
+    if rule.reserve:
+        told.append(
+            f"{rounded_percent(rule.reserve)} of the trials, drawn by lot, run on wherever they stand"
+        )
+    return "; ".join(told)
 
 
 def _machine_facts(rows: SearchRows, sessions: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -297,3 +297,25 @@ def open(path: str | Path, results: str | Path = "results") -> Search:
     folder = RunFolder.open(Path(results), str(path))
     folder.require_rows()
     return Search(SearchRows(folder.path))
+
+
+def learning_curves(folder: str | Path | None = None) -> dict[str, Search]:
+    """Return the library of learning curves: searches whose every trial ran to its own end, by name.
+
+    They have no folder of their own; what asks for one, such as ``resume``, is refused.
+
+    Args:
+        folder: the library's; by default the one that is committed, ``results/published/learning_curves``.
+
+    Raises:
+        InputError: it is not here, as where only the package is installed.
+
+    >>> import paretune
+    >>> library = paretune.learning_curves()
+    >>> sum(len(search.trials) for search in library.values()) >= 600
+    True
+    """
+    from paretune.stopping.library import committed_library, read_library
+
+    where = committed_library(Path("results")) if folder is None else Path(folder)
+    return {rows.plan.name: Search(rows) for rows in read_library(where)}

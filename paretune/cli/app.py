@@ -38,6 +38,7 @@ which you need them.
   paretune regimes quickstart
   paretune times quickstart
   paretune effects quickstart
+  paretune stopping quickstart
   paretune rank quickstart
   paretune frontier quickstart --export frontier.csv
   paretune confirm quickstart --seeds 8

@@ -22,6 +22,7 @@ MODULES = {
     "regimes": "paretune.cli.answers.regimes",
     "times": "paretune.cli.answers.times",
     "effects": "paretune.cli.answers.effects",
+    "stopping": "paretune.cli.answers.stopping",
     "rank": "paretune.cli.answers.rank",
     "frontier": "paretune.cli.answers.frontier",
     "confirm": "paretune.cli.models.confirm",

@@ -11,6 +11,7 @@ from paretune.plan.binding import PARAMS, BoundPlan, written
 from paretune.plan.budget import largest_budget
 from paretune.plan.preparing import missing
 from paretune.plan.rungs import rungs_at_steps
+from search_spaces.parts.early_stopping import EarlyStopping
 from search_spaces.plan import Values
 from search_spaces.sampling import corners, draws, fill, listing
 
@@ -62,6 +63,8 @@ class PlanSummary:
     """Steps at which trials are compared; empty without early stopping, and with rungs at shares."""
     rung_shares: list[float]
     """Shares of each trial's own steps at which it is compared; empty with rungs at steps."""
+    below_cut: list[str]
+    """What happens to trials below the cut, in words; empty without early stopping."""
     cpu: float
     gpu: float
     not_here: list[str]
@@ -115,9 +118,12 @@ class PlanSummary:
     def _told_rungs(self) -> str:
         if self.rung_shares:
             shares = ", ".join(f"{100 * share:g} %" for share in self.rung_shares)
-            return f"at {shares} of each trial's own steps"
-        rungs = ", ".join(f"{rung:,}" for rung in self.rungs)
-        return f"at steps {rungs}" if rungs else "none"
+            where = f"at {shares} of each trial's own steps"
+        elif self.rungs:
+            where = f"at steps {', '.join(f'{rung:,}' for rung in self.rungs)}"
+        else:
+            return "none"
+        return "; ".join([where, *self.below_cut])
 
 
 def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummary:
@@ -144,11 +150,21 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
         steps_in_all=longest * plan.trials,
         rungs=[] if shares else rungs_at_steps(bound),
         rung_shares=shares,
+        below_cut=[] if plan.early_stopping is None else _below_cut(plan.early_stopping),
         cpu=plan.resources.cpu,
         gpu=plan.resources.gpu,
         not_here=missing(bound) if not_here is None else not_here,
         learns_from=[] if bound.learned is None else [source.sentence for source in bound.learned.sources],
     )
+
+
+def _below_cut(rule: EarlyStopping) -> list[str]:
+    halted = "is stopped" if rule.below_cut == "stop" else "waits, and goes on once it is among them"
+    among = f"the best 1/{rule.reduction_factor:g}{' of about its size' if rule.within else ''}"
+    told = [f"what is not among {among} {halted}"]
+    if rule.reserve:
+        told.append(f"{100 * rule.reserve:g} % of the trials, by lot, run on wherever they stand")
+    return told
 
 
 def sizes_of(bound: BoundPlan) -> Sizes:

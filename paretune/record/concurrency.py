@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Listener, Row
-from paretune.sampling.history import TrialSpec
+from paretune.sampling.history import Standing, TrialSpec
 
 _ENOUGH = 0.8
 """The share of the trials asked for that should run at a time."""
@@ -118,6 +118,12 @@ class ConcurrencyMeter(Listener):
         if self._starts == self._slots:
             self._opened = now
         self._last_start = (now, self._busy)
+
+    def judged(self, trial: TrialSpec, standing: Standing) -> None:
+        """Count a trial no more that waits."""
+        if standing.is_paused:
+            self._advance()
+            self._began.pop(trial.label, None)
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Count a trial no more, which may never have been started."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from paretune.record.endings import TrialEnding
-from paretune.sampling.history import TrialSpec
+from paretune.sampling.history import Standing, TrialSpec
 from paretune.sampling.strategies.strategy import Progress
 
 Row = Mapping[str, Any]
@@ -29,6 +29,12 @@ class Listener:
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
         """Take note of a report: ``step``, metrics, maybe ``warnings``, and in a last report ``ending``."""
+
+    def judged(self, trial: TrialSpec, standing: Standing) -> None:
+        """Take note of where early stopping sees a trial now: below a cut, paused, going on by lot.
+
+        A paused trial does not run until it is started again.
+        """
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
         """Take note of a trial's newest checkpoint, a folder."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from analysis.layout import SEARCHES
+from analysis.outcomes import KEPT_CHANCE
 from analysis.store import RowStore
 from paretune.record.endings import TrialEnding
 from paretune.record.events import WARNINGS, Listener, Row
-from paretune.sampling.history import PastTrial, TrialSpec
+from paretune.sampling.history import PastTrial, Standing, TrialSpec
 from paretune.sampling.queue import outcome_of
 
 TO_BE_DONE = frozenset({None, TrialEnding.INTERRUPTED, TrialEnding.FAILED})
@@ -77,11 +78,28 @@ class Recorder(Listener):
         self._rows[trial.label]["checkpoint"] = self._relative(path)
         self._store.append_trial(self._rows[trial.label])
 
+    def judged(self, trial: TrialSpec, standing: Standing) -> None:
+        """Write down where early stopping sees the trial, which may have ended in an earlier session."""
+        row = self._rows.get(trial.label) or self._store.trials()[trial.label]
+        told: dict[str, Any] = {
+            "below_cut_at": list(standing.below_cut_at),
+            KEPT_CHANCE: standing.kept_chance,
+            "paused": standing.is_paused,
+        }
+        kept = {name: value for name, value in row.items() if name not in told}
+        self._rows[trial.label] = kept | {name: value for name, value in told.items() if value}
+        self._store.append_trial(self._rows[trial.label])
+
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Write the row that counts."""
         row = {**self._rows[trial.label], **_numbers_and_texts(last), "ending": ending, "ended": _now()}
         if error is not None:
             row["error"] = error
+        if ending != TrialEnding.INTERRUPTED:
+            row.pop("paused", None)
+        if KEPT_CHANCE in row:
+            # What others come to may change that yet.
+            self._rows[trial.label] = row
         self._store.append_trial(row)
 
     def _relative(self, path: str | None) -> str | None:
@@ -100,6 +118,7 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
         DamagedError: a row cannot be read.
     """
     past = []
+    reports: dict[str, list[dict[str, Any]]] = {}
     for row in store.trials().values():
         checkpoint = row.get("checkpoint")
         spec = TrialSpec(
@@ -114,7 +133,13 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
         )
         ending = row.get("ending")
         outcome = None if ending in TO_BE_DONE else outcome_of(TrialEnding(row["ending"]), row, metrics)
-        past.append(PastTrial(spec=spec, outcome=outcome))
+        standing = _standing_in(row)
+        paused_with = None
+        if standing.is_paused and outcome is None:
+            reports = reports or store.reports_by_trial()
+            came_to = reports.get(spec.label, [{}])[-1]
+            paused_with = outcome_of(TrialEnding.STOPPED_EARLY, came_to, metrics)
+        past.append(PastTrial(spec=spec, outcome=outcome, paused_with=paused_with, standing=standing))
     return past
 
 
@@ -132,6 +157,14 @@ def settle_past(store: RowStore) -> None:
             store.append_trial(
                 {**row, **{k: v for k, v in last.items() if k != "at"}, "ended": last.get("at")}
             )
+
+
+def _standing_in(row: Row) -> Standing:
+    return Standing(
+        below_cut_at=tuple(row.get("below_cut_at") or ()),
+        kept_chance=row.get(KEPT_CHANCE),
+        is_paused=bool(row.get("paused")),
+    )
 
 
 def _numbers_and_texts(row: Row) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Listener, Row
 from paretune.record.tensorboard_view import RESULTS
-from paretune.sampling.history import TrialSpec
+from paretune.sampling.history import Standing, TrialSpec
 from trainables.contract import LOOP_METRICS
 
 _SHOWN_HPARAMS = 5
@@ -50,6 +50,11 @@ class TensorBoardLog(Listener):
         ]
         self._write(trial, Summary(value=values), int(row["step"]))
         self._writers[trial.label].flush()
+
+    def judged(self, trial: TrialSpec, standing: Standing) -> None:
+        """Close the file of a trial that waits, of which there may be many."""
+        if standing.is_paused and trial.label in self._writers:
+            self._writers.pop(trial.label).close()
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Write the trial's row of the HParams table and close its file."""

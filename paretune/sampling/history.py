@@ -31,6 +31,17 @@ class TrialSpec:
         return f"c{configuration:03d}-s{seed_index}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a trial stands with early stopping, as its row keeps it."""
+
+    below_cut_at: tuple[float, ...] = ()
+    """The rungs at which it came below the cut and was not above it since: steps, or shares of its steps."""
+    kept_chance: float | None = None
+    """The chance with which it runs on below the cut; None where it did not do so by lot."""
+    is_paused: bool = False
+
+
 @dataclass(kw_only=True)
 class Tried:
     """A configuration of which trials were handed out."""
@@ -86,11 +97,8 @@ class History:
     configurations: dict[int, Tried] = field(default_factory=dict)
     handed_out: int = 0
     """How many trials were handed out."""
-
-    @property
-    def stand(self) -> tuple[int, int]:
-        """How many trials were handed out, and how many have ended: it changes with every event."""
-        return self.handed_out, sum(len(tried.outcomes) for tried in self.configurations.values())
+    stand: int = 0
+    """How much has happened: it changes with every event."""
 
     def given(self, role: str) -> int:
         """Return how many trials of a role were handed out."""
@@ -107,9 +115,11 @@ class History:
         )
         tried.roles[spec.seed_index] = spec.role
         self.handed_out += 1
+        self.stand += 1
 
     def note_end(self, spec: TrialSpec, outcome: SeedOutcome) -> None:
-        """Take note of how a trial ended."""
+        """Take note of how a trial ended, or of what a paused one came to, which its end replaces."""
+        self.stand += 1
         self.configurations[spec.configuration].outcomes[spec.seed_index] = outcome
 
     def number_of(self, values: Values) -> int | None:
@@ -130,3 +140,7 @@ class PastTrial:
     spec: TrialSpec
     outcome: SeedOutcome | None
     """None if it is still to be ended, or to be run again."""
+    paused_with: SeedOutcome | None = None
+    """What it had come to when it was paused; None if it was not."""
+    standing: Standing = Standing()
+    """Where it stands with early stopping."""

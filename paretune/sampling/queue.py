@@ -5,7 +5,7 @@ In-process and free of Ray: the Tune searcher is a thin adapter around it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from analysis.layout import TrialEnding
@@ -29,6 +29,7 @@ class TrialQueue:
         self.strategy = strategy_of(bound)
         self._left_over: list[TrialSpec] = []
         self._running: dict[str, TrialSpec] = {}
+        self._paused: dict[str, TrialSpec] = {}
         self._most = bound.plan.trials
         self._take_over(past or [])
 
@@ -36,6 +37,16 @@ class TrialQueue:
     def running(self) -> int:
         """How many trials were handed out and have not ended."""
         return len(self._running)
+
+    @property
+    def running_labels(self) -> Collection[str]:
+        """The trials that run, by their labels."""
+        return self._running.keys()
+
+    @property
+    def paused(self) -> Mapping[str, TrialSpec]:
+        """The trials that wait, by label."""
+        return self._paused
 
     @property
     def exhausted(self) -> bool:
@@ -69,9 +80,25 @@ class TrialQueue:
         self._running[spec.label] = spec
         return spec
 
+    def put_back(self, label: str) -> None:
+        """Take back a trial that was handed out and cannot begin now; it is the next again."""
+        self._left_over.insert(0, self._running.pop(label))
+
     def ended(self, label: str, outcome: SeedOutcome) -> None:
         """Take note of how a trial ended."""
-        spec = self._running.pop(label)
+        self._note_end(self._running.pop(label), outcome)
+
+    def pauses(self, label: str, outcome: SeedOutcome) -> None:
+        """Take note that a trial waits. What it has come to counts as its end until it has one."""
+        spec = self._paused[label] = self._running.pop(label)
+        self._note_end(spec, outcome)
+
+    def goes_on(self, label: str) -> TrialSpec:
+        """Take note that a paused trial runs again, and return it."""
+        spec = self._running[label] = self._paused.pop(label)
+        return spec
+
+    def _note_end(self, spec: TrialSpec, outcome: SeedOutcome) -> None:
         self.history.note_end(spec, outcome)
         self.strategy.ended(self.history, spec.configuration)
 
@@ -91,7 +118,10 @@ class TrialQueue:
 
     def _take_over(self, past: list[PastTrial]) -> None:
         """Bring the history, and the strategy, to where the earlier sessions left them."""
-        self._left_over = [trial.spec for trial in past if trial.outcome is None]
+        self._paused = {trial.spec.label: trial.spec for trial in past if trial.paused_with is not None}
+        self._left_over = [
+            trial.spec for trial in past if trial.outcome is None and trial.paused_with is None
+        ]
         by_configuration: dict[int, list[PastTrial]] = {}
         for trial in sorted(past, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index)):
             by_configuration.setdefault(trial.spec.configuration, []).append(trial)
@@ -101,9 +131,9 @@ class TrialQueue:
                 self.history.note(trial.spec)
             self.strategy.replay(self.history, number)
             for trial in trials:
-                if trial.outcome is not None:
-                    self.history.note_end(trial.spec, trial.outcome)
-                    self.strategy.ended(self.history, number)
+                outcome = trial.outcome or trial.paused_with
+                if outcome is not None:
+                    self._note_end(trial.spec, outcome)
 
 
 def outcome_of(ending: TrialEnding, row: Mapping[str, Any], metrics: set[str]) -> SeedOutcome:

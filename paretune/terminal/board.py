@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Listener, Row
-from paretune.sampling.history import PastTrial, TrialSpec
+from paretune.sampling.history import PastTrial, Standing, TrialSpec
 from paretune.sampling.strategies.strategy import Progress
 from paretune.terminal.remaining import Lengths, Work, percent_of, seconds_left
 
@@ -89,6 +89,8 @@ class Board(Listener):
         self.objective = next((o for o in objectives if not metrics[o.metric].is_cost), objectives[0])
         self.endings: Counter[TrialEnding] = Counter()
         self.running: dict[str, RunningTrial] = {}
+        self.paused: set[str] = set()
+        """Labels of the trials that wait below the cut of early stopping."""
         self.best: Best | None = None
         self.progress: Progress | None = None
         """How far the plan's question is answered; None without one."""
@@ -109,6 +111,8 @@ class Board(Listener):
             if trial.outcome is not None:
                 last = {"step": trial.outcome.step, **trial.outcome.metrics}
                 self._count(trial.spec, trial.outcome.ending, last)
+            if trial.paused_with is not None:
+                self.paused.add(trial.spec.label)
 
     @property
     def ended_count(self) -> int:
@@ -145,7 +149,7 @@ class Board(Listener):
 
     def _to_begin(self, running: int) -> int | None:
         """Return how many trials are still to begin; None where the question's answer does not tell."""
-        left = self.trials - self.ended_count
+        left = self.trials - self.ended_count - len(self.paused)
         if self.progress is not None:
             if self.progress.trials_left is None:
                 return None
@@ -185,6 +189,7 @@ class Board(Listener):
         now = self._clock()
         if self._first_start is None:
             self._first_start = now
+        self.paused.discard(trial.label)
         self.running[trial.label] = RunningTrial(
             trial, self._budget_of(trial), started_at=now, reported_at=now
         )
@@ -197,18 +202,29 @@ class Board(Listener):
         running.first = running.first or (running.step, running.reported_at)
         self._consider(trial, row)
 
+    def judged(self, trial: TrialSpec, standing: Standing) -> None:
+        """Take a trial off the board that waits; what it did counts."""
+        if standing.is_paused:
+            self.paused.add(trial.label)
+            self._leave(trial.label, {})
+
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Take a trial off the board and count how it ended."""
-        running = self.running.pop(trial.label, None)
-        if running is not None:
-            running.last = {**running.last, **last}
-            work = running.work(self._clock())
-            self._done = (self._done[0] + work.steps, self._done[1] + work.seconds + work.silent)
+        self._leave(trial.label, last)
+        self.paused.discard(trial.label)
         self._count(trial, ending, last)
 
     def progressed(self, progress: Progress) -> None:
         """Take note of how far the question is answered."""
         self.progress = progress
+
+    def _leave(self, label: str, last: Row) -> None:
+        """Take a trial off the board."""
+        running = self.running.pop(label, None)
+        if running is not None:
+            running.last = {**running.last, **last}
+            work = running.work(self._clock())
+            self._done = (self._done[0] + work.steps, self._done[1] + work.seconds + work.silent)
 
     def _budget_of(self, trial: TrialSpec) -> int:
         """Return the steps that a trial may take, and count it among those known; once for each trial."""

@@ -14,7 +14,7 @@ from analysis.text import duration, number, plural, roughly, values_text, values
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import ENDINGS, TrialEnding
 from paretune.record.events import WARNINGS, Listener, Row
-from paretune.sampling.history import TrialSpec
+from paretune.sampling.history import Standing, TrialSpec
 from paretune.sampling.strategies.strategy import Progress
 from paretune.terminal.board import Best, Board, RunningTrial
 from paretune.terminal.columns import GAP, aligned, width_of
@@ -93,11 +93,17 @@ class LineDisplay(Listener):
         if print_news(self._console, row, self._said):
             self._said_at = time.monotonic()
 
+    def judged(self, trial: TrialSpec, standing: Standing) -> None:
+        """Say that a trial waits."""
+        if standing.is_paused:
+            marks = standing.below_cut_at
+            where = ", ".join(f"{100 * mark:g} %" if mark < 1 else f"step {mark:,g}" for mark in marks)
+            self._say(f"{self._so_far}  {trial.label}  paused, below the cut at {where}")
+
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Say how a trial ended."""
-        board = self._board
         parts = [
-            f"[{board.ended_count}/{board.trials}]",
+            self._so_far,
             trial.label,
             ending,
             f"params={trial.params}",
@@ -124,6 +130,10 @@ class LineDisplay(Listener):
         if time.monotonic() - self._said_at > self._EVERY_SECONDS:
             self._say(headline(self._board))
 
+    @property
+    def _so_far(self) -> str:
+        return f"[{self._board.ended_count}/{self._board.trials}]"
+
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         self._said_at = time.monotonic()
@@ -132,12 +142,14 @@ class LineDisplay(Listener):
 def headline(board: Board) -> str:
     """Say in one line how far the search is: endings by kind, elapsed time, time left."""
     counts = ", ".join(f"{board.endings[ending]} {ending}" for ending in ENDINGS if board.endings[ending])
+    waiting = f", {len(board.paused)} paused" if board.paused else ""
     left, progress = board.seconds_left, board.progress
     until = "left" if progress is None else progress.aim
     of = f"{board.ended_count} of {board.trials}"
     return (
         f"{of if progress is None else f'{board.ended_count} of at most {board.trials}'} trials ended"
         + (f" ({counts})" if counts else "")
+        + waiting
         + f", {duration(board.elapsed)} elapsed"
         + ("" if not left else f", about {roughly(left)} {until}")
         + ("" if board.deadline is None else f", its time ends in {roughly(board.deadline.seconds_left)}")

@@ -11,7 +11,7 @@ from typing import Any
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Listener, Row
-from paretune.sampling.history import TrialSpec
+from paretune.sampling.history import Standing, TrialSpec
 from paretune.timing.costs import Costly, costly_of
 from paretune.timing.times import TrialTime, TrialTimes
 
@@ -72,7 +72,7 @@ class Deadline(Listener):
         self.slots = slots
         """Trials at a time; the search says how many once Ray has started."""
         self._before = dict(expected or {})
-        self._taken_before = begun or {}
+        self._taken_before = dict(begun or {})
         self._ends_at = ends_at - closing
         self._clock = clock
         self._running: dict[str, _Running] = {}
@@ -160,7 +160,7 @@ class Deadline(Listener):
         if running is None:
             return
         first, running.step = not running.step, int(row["step"])
-        if first and trial.resume_from is not None:
+        if first and self._has_begun(trial):
             running.begun_at = running.step
         if not first or running.costly.compiles is None:
             return
@@ -170,6 +170,12 @@ class Deadline(Listener):
             self._compiled.add(running.costly.compiles)
             self._times.waited(running.waited)
 
+    def judged(self, trial: TrialSpec, standing: Standing) -> None:
+        """Take note of how far a trial is that waits."""
+        running = self._running.pop(trial.label, None) if standing.is_paused else None
+        if running is not None:
+            self._taken_before[trial.label] = running.step / max(int(running.costly.config["steps"]), 1)
+
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Learn from what a trial took."""
         running = self._running.pop(trial.label, None)
@@ -178,7 +184,7 @@ class Deadline(Listener):
             return
         self.ended_count += 1
         step, wall = int(last.get("step") or 0), last.get("wall_seconds")
-        if running is None or not step or not wall or trial.resume_from is not None:
+        if running is None or not step or not wall or self._has_begun(trial):
             return
         took = self._clock() - running.began
         share = step / max(int(running.costly.config["steps"]), 1)
@@ -193,6 +199,10 @@ class Deadline(Listener):
         seconds = self._rest_of(trial) * sum(self._expected(costly)) if known else 0.0
         self._running[trial.label] = _Running(trial, costly, expected=seconds, began=self._clock())
 
+    def _has_begun(self, trial: TrialSpec) -> bool:
+        """Tell whether a trial has taken steps before: in an earlier session, or before it was paused."""
+        return trial.resume_from is not None or trial.label in self._taken_before
+
     def _costly(self, spec: TrialSpec) -> Costly:
         if self._last is None or self._last[0] != spec.label:
             self._last = spec.label, costly_of(self._bound, spec.values)
@@ -200,7 +210,7 @@ class Deadline(Listener):
 
     def _rest_of(self, spec: TrialSpec) -> float:
         """Return the share of its steps that a trial has left."""
-        return 1.0 if spec.resume_from is None else 1.0 - self._taken_before.get(spec.label, 0.0)
+        return 1.0 - self._taken_before.get(spec.label, 0.0)
 
     def _expected(self, costly: Costly) -> tuple[float, float]:
         """Return the seconds of a trial that uses its budget, and those of compiling before it."""

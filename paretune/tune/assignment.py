@@ -30,8 +30,8 @@ class TrialAssignment:
     """Whether training ends once the target is held."""
     report_at: tuple[int, ...]
     """Steps at which it is compared with other trials, and so has to report."""
-    may_stop_early: bool
-    """Whether early stopping may end it; baselines are compared with, and never stopped."""
+    keeps_at_rungs: bool
+    """Whether it saves a checkpoint at these steps, as it may be paused there."""
     cpu: float
     """Cores that are this trial's, or a share of one."""
     gpu: float
@@ -66,6 +66,7 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path) -> TrialAssig
         spec: the trial.
         folder: the search's folder.
     """
+    rule = bound.plan.early_stopping
     return TrialAssignment(
         label=spec.label,
         task=bound.plan.task,
@@ -73,7 +74,7 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path) -> TrialAssig
         target=bound.target,
         stop_at_target=bound.plan.stop_at_target,
         report_at=tuple(rungs_of(bound, spec.values)),
-        may_stop_early=spec.configuration >= len(bound.plan.baselines),
+        keeps_at_rungs=rule is not None and rule.below_cut == "pause",
         cpu=bound.plan.resources.cpu,
         gpu=bound.plan.resources.gpu,
         resume_from=spec.resume_from,

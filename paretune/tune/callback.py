@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,33 @@ from ray.tune import Callback
 
 from paretune.record.endings import TrialEnding, ending_of
 from paretune.record.events import Listener, Row
-from paretune.sampling.history import TrialSpec
+from paretune.sampling.history import Standing, TrialSpec
 from paretune.sampling.strategies.strategy import Progress
 from paretune.tune.assignment import label_of
 
 
 class Monitor(Callback):  # type: ignore[misc]
-    """Translates Tune's hooks into the events of :class:`Listener`."""
+    """Translates Tune's hooks into the events of :class:`Listener`.
 
-    def __init__(self, listeners: Sequence[Listener], columns: set[str]) -> None:
+    Args:
+        listeners: who is told.
+        columns: names that rows may have.
+        changes: returns which trials early stopping sees otherwise than before.
+        is_complete: tells whether no trial is left; one that still waits then has been stopped early.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        columns: set[str],
+        changes: Callable[[], Mapping[str, Standing]] = dict,
+        is_complete: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._listeners = list(listeners)
         self._columns = columns
+        self._changes = changes
+        self._is_complete = is_complete
+        self._paused: set[str] = set()
         self._specs: dict[str, TrialSpec] = {}
         self._open: dict[str, Row] = {}
         self._started: dict[str, Any] = {}
@@ -41,10 +57,26 @@ class Monitor(Callback):  # type: ignore[misc]
         if progress is not None:
             self._tell(lambda listener: listener.progressed(progress))
 
+    def judged(self, label: str, standing: Standing) -> None:
+        """Tell where early stopping sees a trial."""
+        (self._paused.add if standing.is_paused else self._paused.discard)(label)
+        if label in self._specs:
+            self._tell(lambda listener: listener.judged(self._specs[label], standing))
+
+    def ends_waiting(self, spec: TrialSpec, last: Row) -> None:
+        """Tell that a trial that an earlier session paused has ended with the search."""
+        self.announce(spec)
+        self._end(spec.label, TrialEnding.STOPPED_EARLY, None, last)
+
     def error_of(self, label: str) -> str | None:
         """Return the last line of the error of a trial that Tune is about to give up; None if it has none."""
         trial = self._started.get(label)
         return None if trial is None else _error_in(trial)
+
+    @property
+    def open(self) -> bool:
+        """Whether a trial was handed out and has no ending yet."""
+        return bool(self._open)
 
     def close(self) -> None:
         """Declare every trial that has not ended interrupted, or what it said itself last."""
@@ -52,7 +84,8 @@ class Monitor(Callback):  # type: ignore[misc]
             self._end(label, TrialEnding(last.get("ending") or TrialEnding.INTERRUPTED), None)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune started a trial, or started it again after a failure."""
+        """Tune started a trial, or started it again after a failure or a pause."""
+        self._judge()
         self._started[label_of(trial)] = trial
         self._tell(lambda listener: listener.started(self._spec(trial)))
 
@@ -65,6 +98,7 @@ class Monitor(Callback):  # type: ignore[misc]
             return
         self._open[label_of(trial)] = row
         self._tell(lambda listener: listener.reported(self._spec(trial), row))
+        self._judge()
 
     def on_checkpoint(
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
@@ -82,6 +116,8 @@ class Monitor(Callback):  # type: ignore[misc]
         """Tune ended a trial without an error."""
         label = label_of(trial)
         ending = ending_of(self._open.get(label), failed=False)
+        if label in self._paused and not self._is_complete():
+            ending = TrialEnding.INTERRUPTED
         self._end(label, ending, "it ended without a report" if ending is TrialEnding.FAILED else None)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -90,13 +126,20 @@ class Monitor(Callback):  # type: ignore[misc]
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has gone round."""
+        self._judge()
         self._tell(lambda listener: listener.tick())
 
     def _spec(self, trial: Any) -> TrialSpec:
         return self._specs[label_of(trial)]
 
-    def _end(self, label: str, ending: TrialEnding, error: str | None) -> None:
-        last = self._open.pop(label, {})
+    def _judge(self) -> None:
+        for label, standing in self._changes().items():
+            self.judged(label, standing)
+
+    def _end(self, label: str, ending: TrialEnding, error: str | None, last: Row | None = None) -> None:
+        reported = self._open.pop(label, {})
+        last = reported if last is None else last
+        self._paused.discard(label)
         self._started.pop(label, None)
         self._tell(lambda listener: listener.ended(self._specs[label], ending, last, error))
 

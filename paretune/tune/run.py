@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.schedulers import TrialScheduler
 
 from analysis.layout import RAY_FOLDER, TENSORBOARD_FOLDER
 from analysis.store import RowStore
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
-from paretune.plan.rungs import rungs_of
 from paretune.plan.slots import as_asked, carried_by, needs_of
 from paretune.record.concurrency import Concurrency, ConcurrencyMeter
 from paretune.record.endings import TrialEnding
@@ -29,20 +29,22 @@ from paretune.record.run_folder import RunFolder
 from paretune.record.study.earlier import provenance_of
 from paretune.record.tally import Tally
 from paretune.record.tensorboard_log import TensorBoardLog
-from paretune.sampling.history import PastTrial, TrialSpec
+from paretune.sampling.history import PastTrial, Standing, TrialSpec
 from paretune.sampling.queue import TrialQueue
-from paretune.sampling.stopping import Rungs, rungs_for
+from paretune.stopping.making import entrant_of, stopper_of
+from paretune.stopping.stopper import EarlyStopper
 from paretune.timing.deadline import Deadline
-from paretune.tune.asha import RungScheduler
 from paretune.tune.assignment import assignment_of, label_of
 from paretune.tune.callback import Monitor
 from paretune.tune.cluster import ray_session
 from paretune.tune.deadline import StopAtDeadline
+from paretune.tune.early_stopping import EarlyStoppingScheduler
 from paretune.tune.forgetting import Forgetting
 from paretune.tune.interrupting import uninterrupted
 from paretune.tune.scheduling import NewestFirst
 from paretune.tune.searcher import QueueSearcher
 from paretune.tune.trainable import run_trial
+from paretune.tune.turns import Turns
 from search_spaces.plan import Plan
 
 _RETRIES = 1
@@ -155,18 +157,30 @@ class _Run:
         trials are left."""
         bound = self.bound
         queue = TrialQueue(bound, self.past)
-        if queue.exhausted:
+        if queue.exhausted and not queue.paused:
             return False
-        rungs = rungs_for(bound)
-        if rungs is not None:
-            _refill(rungs, bound, self.folder.store, self.past)
         metrics = set(bound.metrics)
-        monitor = Monitor(listeners, {"step", "ending", "engine", WARNINGS, *metrics})
+        stopper = stopper_of(bound)
+        turns = None
+        scheduler: TrialScheduler = NewestFirst()
+        if stopper is not None:
+            _refill(stopper, bound, self.folder.store, self.past)
+            turns = Turns(stopper, queue, self.concurrency, self.deadline)
+            scheduler = EarlyStoppingScheduler(stopper, queue, turns, metrics)
+        monitor = Monitor(
+            listeners,
+            {"step", "ending", "engine", WARNINGS, *metrics},
+            *(() if stopper is None else (stopper.take_changes, lambda: queue.exhausted)),
+        )
 
         monitor.progressed(queue.progress)
 
         def assign(spec: TrialSpec) -> dict[str, Any]:
             monitor.announce(spec)
+            if stopper is not None:
+                stopper.enter(entrant_of(bound, spec))
+                if (standing := stopper.standing(spec.label)) != Standing():
+                    monitor.judged(spec.label, standing)
             return assignment_of(bound, spec, self.folder.path).as_config()
 
         needs = {"cpu": bound.plan.resources.cpu, "gpu": bound.plan.resources.gpu}
@@ -180,9 +194,10 @@ class _Run:
                     assign,
                     monitor.progressed,
                     self.deadline,
+                    turns,
                     monitor.error_of,
                 ),
-                scheduler=NewestFirst() if rungs is None else RungScheduler(rungs),
+                scheduler=scheduler,
                 num_samples=bound.plan.trials,
                 reuse_actors=True,
                 trial_name_creator=label_of,
@@ -205,10 +220,14 @@ class _Run:
             pass
         finally:
             with uninterrupted():
+                # What Tune has not ended by now was interrupted; the rest waited for the end, too.
+                is_complete = queue.exhausted and not queue.running and not monitor.open
                 monitor.close()
+                if is_complete:
+                    _end_waiting(monitor, queue, self.past)
         if monitor.failure is not None:
             raise monitor.failure
-        return not queue.exhausted or queue.running > 0
+        return not is_complete
 
 
 def next_session(folder: Path, sessions: Sequence[Mapping[str, Any]]) -> int:
@@ -246,13 +265,22 @@ def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> in
     return as_asked(bound, carried)
 
 
-def _refill(rungs: Rungs, bound: BoundPlan, store: RowStore, past: list[PastTrial]) -> None:
-    """Give the rungs back what they held when the last session ended."""
+def _end_waiting(monitor: Monitor, queue: TrialQueue, past: list[PastTrial]) -> None:
+    """End the trials that an earlier session paused and this one never let go on."""
+    came_to = {trial.spec.label: trial.paused_with for trial in past}
+    for label, spec in queue.paused.items():
+        outcome = came_to.get(label)
+        if outcome is not None:
+            monitor.ends_waiting(spec, {"step": outcome.step, **outcome.metrics})
+
+
+def _refill(stopper: EarlyStopper, bound: BoundPlan, store: RowStore, past: list[PastTrial]) -> None:
+    """Give early stopping back what it knew when the last session ended."""
     reports = store.reports_by_trial()
     for trial in past:
         ending = None if trial.outcome is None else trial.outcome.ending
-        report_at = rungs_of(bound, trial.spec.values)
-        rungs.replay(trial.spec.label, report_at, reports.get(trial.spec.label, []), ending)
+        told = reports.get(trial.spec.label, [])
+        stopper.restore(entrant_of(bound, trial.spec), told, ending, trial.standing)
 
 
 def _now() -> str:

@@ -12,6 +12,7 @@ from paretune.sampling.history import TrialSpec
 from paretune.sampling.queue import TrialQueue, outcome_of
 from paretune.sampling.strategies.strategy import Progress
 from paretune.timing.deadline import Deadline
+from paretune.tune.turns import Turns
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]
@@ -24,6 +25,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         assign: turns a trial into the config of the function that runs it.
         progressed: told how far the plan's question is answered, whenever a trial has ended.
         deadline: holds trials back that would not end in time, if the search has one.
+        turns: whose turn a free slot is, if the plan pauses trials.
         error_of: returns the last line of the error of a trial that has failed, by its label.
     """
 
@@ -35,6 +37,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         assign: Callable[[TrialSpec], dict[str, Any]],
         progressed: Callable[[Progress | None], None] = lambda progress: None,
         deadline: Deadline | None = None,
+        turns: Turns | None = None,
         error_of: Callable[[str], str | None] = lambda label: None,
     ) -> None:
         super().__init__()
@@ -44,25 +47,53 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         self._assign = assign
         self._progressed = progressed
         self._deadline = deadline
+        self._turns = turns
         self._error_of = error_of
-        self._held_back: TrialSpec | None = None
         self._labels: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return a trial's config, None while enough are running, FINISHED when none is left."""
-        if self._held_back is None:
-            if self._queue.exhausted:
-                return str(Searcher.FINISHED)
-            if self._queue.running >= self._concurrency:
-                return None
-        spec = self._held_back or self._queue.next()
+        if self._turns is None:
+            found = self._new()
+            return found if not isinstance(found, TrialSpec) else self._begin(trial_id, found)
+        label = self._turns.next()
+        if label is None:
+            is_full = self._queue.running >= self._concurrency
+            found = None if is_full else self._new()
+            self._turns.found_nothing = not is_full and not isinstance(found, TrialSpec)
+            if isinstance(found, TrialSpec):
+                return self._begin(trial_id, found)
+            label = self._turns.next()
+            if label is None:
+                # Once Tune hears that it is over it never asks again.
+                return None if self._queue.running and self._waiting else found
+        if label in self._labels.values():
+            return None  # a paused trial of Tune's own: the scheduler lets it go on
+        spec = self._queue.paused[label]
+        self._turns.goes_on(label)
+        return self._begin(trial_id, spec)
+
+    @property
+    def _waiting(self) -> set[str]:
+        """Trials that an earlier session paused: Tune does not know them."""
+        return set(self._queue.paused) - set(self._labels.values())
+
+    def _new(self) -> TrialSpec | str | None:
+        """Return a trial that is new, or left over; None if there is none now, FINISHED if there is none."""
+        if self._queue.exhausted:
+            return str(Searcher.FINISHED)
+        if self._queue.running >= self._concurrency:
+            return None
+        spec = self._queue.next()
         if spec is None:
             return str(Searcher.FINISHED) if self._queue.exhausted else None
         if self._deadline is not None and not self._deadline.may_begin(spec):
             # Trials that still run may show that it would be shorter.
-            self._held_back = spec
-            return None if self._labels else str(Searcher.FINISHED)
-        self._held_back = None
+            self._queue.put_back(spec.label)
+            return None if self._queue.running else str(Searcher.FINISHED)
+        return spec
+
+    def _begin(self, trial_id: str, spec: TrialSpec) -> dict[str, Any]:
         self._labels[trial_id] = spec.label
         return self._assign(spec)
 
@@ -71,7 +102,8 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
     ) -> None:
         """Pass a trial's ending on to the queue."""
         label = self._labels.pop(trial_id, None)
-        if label is not None:
+        # What a paused trial came to was told when it was paused.
+        if label is not None and label not in self._queue.paused:
             ending = ending_of(result, failed=error)
             last = {**(result or {}), "error": self._error_of(label) if error else None}
             self._queue.ended(label, outcome_of(ending, last, self._metrics))

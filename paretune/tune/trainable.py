@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +61,7 @@ def run_trial(config: dict[str, Any]) -> None:
             device=torch.device("cuda" if trial.gpu else "cpu"),
             # Its neighbours plan with the rest.
             memory_share=min(1.0, trial.gpu or trial.cpu / (os.cpu_count() or 1)),
-            report=_Reporter(warnings),
+            report=_Reporter(warnings, trial.report_at if trial.keeps_at_rungs else ()),
             report_at=trial.report_at,
             goal=Goal(target=trial.target, ends_run=trial.stop_at_target),
             start=Start(
@@ -72,15 +72,22 @@ def run_trial(config: dict[str, Any]) -> None:
 
 
 class _Reporter:
-    """Passes reports and warnings on to Tune, with a checkpoint now and then and at the end."""
+    """Passes reports and warnings on to Tune, with a checkpoint now and then and at the end.
 
-    def __init__(self, warnings: Warnings) -> None:
+    Args:
+        warnings: those of this trial.
+        keep_at: steps at which there is to be a checkpoint besides.
+    """
+
+    def __init__(self, warnings: Warnings, keep_at: Collection[int] = ()) -> None:
         self._warnings = warnings
+        self._keep_at = frozenset(keep_at)
         self._saved_at = time.monotonic()
 
     def __call__(self, report: Report, snapshot: Callable[[], Snapshot]) -> None:
         is_good_end = report.ending in ("solved", "finished")
-        is_due = report.ending is None and time.monotonic() - self._saved_at > CHECKPOINT_EVERY_SECONDS
+        is_old = time.monotonic() - self._saved_at > CHECKPOINT_EVERY_SECONDS
+        is_due = report.ending is None and (is_old or report.step in self._keep_at)
         if not is_good_end and not is_due:
             tune.report(self._row_of(report))
             return

@@ -178,14 +178,15 @@ def test_no_file_is_too_long(room: str) -> None:
 INNER: dict[str, set[str]] = {
     "plan": set(),
     "sampling": {"plan"},
-    "record": {"plan", "sampling"},
+    "stopping": {"plan", "sampling"},
+    "record": {"plan", "sampling", "stopping"},
     "confirm": {"plan", "sampling", "record"},
-    "timing": {"plan", "sampling", "record"},
-    "terminal": {"plan", "sampling", "record", "confirm", "timing"},
-    "tune": {"plan", "sampling", "record", "timing"},
+    "timing": {"plan", "sampling", "stopping", "record"},
+    "terminal": {"plan", "sampling", "stopping", "record", "confirm", "timing"},
+    "tune": {"plan", "sampling", "stopping", "record", "timing"},
     "testing": set(),
-    "api": {"plan", "sampling", "record", "confirm", "terminal", "tune", "timing"},
-    "cli": {"plan", "sampling", "record", "confirm", "timing", "terminal", "tune", "api"},
+    "api": {"plan", "sampling", "stopping", "record", "confirm", "terminal", "tune", "timing"},
+    "cli": {"plan", "sampling", "stopping", "record", "confirm", "timing", "terminal", "tune", "api"},
 }
 """Which rooms of paretune each of them may import, beside itself and the errors and devices at the top."""
 

@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "results" / "README.md").read_text()
 COMMANDS = (
     *("check", "data", "search", "resume", "watch", "dashboard", "list"),
-    *("answer", "cliff", "regimes", "times", "effects"),
+    *("answer", "cliff", "regimes", "times", "effects", "stopping"),
     *("rank", "frontier", "confirm", "report", "compare", "retrain"),
     *("evaluate", "add", "generate", "export", "task", "doctor", "schema"),
 )

@@ -9,7 +9,7 @@ import pytest
 from helpers.space_files import RIGHT, WITHOUT_TRY_FIRST, changed, load, refusal_of, with_only
 
 from paretune.plan.summary import sizes_of, summarise
-from paretune.sampling.stopping import rungs_for
+from paretune.stopping.making import stopper_of
 from search_spaces.dimensions import FloatRange
 from search_spaces.sampling import draw, draw_value
 
@@ -66,7 +66,7 @@ def test_rungs_told_are_those_that_trials_are_compared_at(file, rule):
     file.write_text(changed("grace_period: 100", rule))
     b = load(file)
     assert summarise(b).rung_shares == []
-    assert summarise(b).rungs == list(rungs_for(b).values)
+    assert summarise(b).rungs == list(stopper_of(b).values)
 
 
 def test_seeds_above_the_default_number_of_trials(file):

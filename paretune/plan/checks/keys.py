@@ -14,7 +14,7 @@ from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.plan import PlanDraft
 from search_spaces.wording import accepted, findings
-from trainables.contract import Metric, Task
+from trainables.contract import LOOP_METRICS, Metric, Task
 from trainables.demand import StatesDemand
 
 NOT_PARAMETERS = frozenset({"params", "memory", "flops_per_token"})
@@ -45,7 +45,10 @@ def _metrics(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
             )
     if plan.early_stopping is not None:
         rule = plan.early_stopping
-        yield from _metric(metrics, ("early_stopping",), rule.metric, rule.direction, reported)
+        in_reports = reported | {metric.name for metric in LOOP_METRICS}
+        for index, one in enumerate(rule.compared):
+            path = ("early_stopping", *(() if rule.metrics is None else ("metrics", index)))
+            yield from _metric(metrics, path, one.metric, one.direction, in_reports)
     for name, value in (plan.target or {}).items():
         yield from _reachable(metrics.get(name), value)
         if name not in reported:

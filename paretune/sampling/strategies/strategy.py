@@ -45,7 +45,9 @@ class Strategy(Protocol):
         ...
 
     def ended(self, history: History, configuration: int) -> None:
-        """Take note that a trial of a configuration ended; the history knows how."""
+        """Take note that a trial of a configuration ended; the history knows how.
+
+        One that was paused has ended until it goes on, and then ends again."""
         ...
 
     def replay(self, history: History, configuration: int) -> None:
@@ -62,7 +64,7 @@ class Latest(Generic[T]):
     """What was last made of a history: it is asked for several times at every event."""
 
     def __init__(self) -> None:
-        self._made: tuple[tuple[int, int], T] | None = None
+        self._made: tuple[int, T] | None = None
 
     def of(self, history: History, make: Callable[[], T]) -> T:
         """Return what was made at this stand of the history, made now if it was not."""

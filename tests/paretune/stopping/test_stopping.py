@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from types import SimpleNamespace
 
 from helpers.plans import bound
@@ -13,42 +12,52 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 
 from paretune.plan.rungs import marks_of, rungs_of
 from paretune.sampling.queue import TrialQueue
-from paretune.sampling.stopping import Rungs, rungs_for
-from paretune.tune.asha import RungScheduler
-from paretune.tune.assignment import TrialAssignment, assignment_of
+from paretune.stopping.making import entrant_of, stopper_of
+from paretune.stopping.stopper import EarlyStopper, Entrant, Standing, Verdict
 from search_spaces.parts.early_stopping import EarlyStopping
 
-RULE = {"metric": "exact_match", "direction": "max", "grace_period": 100, "reduction_factor": 2}
+RULE = {
+    "metric": "exact_match",
+    "direction": "max",
+    "grace_period": 100,
+    "reduction_factor": 2,
+    "reserve": 0,
+}
 RUNGS = [100, 200, 400, 800]
 
 
-def rungs(**changes: object) -> Rungs:
-    return rungs_for(bound(early_stopping={**RULE, **changes}, fixed={"steps": 1000}))
+def stopper(**changes: object) -> EarlyStopper:
+    return stopper_of(bound(early_stopping={**RULE, **changes}, fixed={"steps": 1000}))
 
 
-def report(asha: Rungs, label: str, step: int, value: float, *, at: list[int] = RUNGS, **more: object) -> str:
-    return "STOP" if asha.reported(label, {"step": step, "exact_match": value, **more}, at) else "CONTINUE"
+def entrant(label: str, *, at: list[int] = RUNGS, params: int = 100, may_stop: bool = True) -> Entrant:
+    return Entrant(label=label, params=params, report_at=at, may_stop=may_stop)
 
 
-def trial(label: str, **changes: object) -> SimpleNamespace:
-    """What Tune knows of a trial, as far as a scheduler may look at it."""
-    assignment = TrialAssignment(
-        **{
-            "label": label,
-            "task": "addition",
-            "config": {},
-            "target": None,
-            "stop_at_target": True,
-            "report_at": tuple(RUNGS),
-            "may_stop_early": True,
-            "cpu": 1.0,
-            "gpu": 0.0,
-            "resume_from": None,
-            "prefixes": None,
-            **changes,
-        }
-    )
-    return SimpleNamespace(trial_id=f"ray-{label}", config=assignment.as_config())
+def report(
+    asha: EarlyStopper,
+    label: str,
+    step: int,
+    value: float,
+    *,
+    at: list[int] = RUNGS,
+    params: int = 100,
+    may_stop: bool = True,
+    **more: object,
+) -> str:
+    asha.enter(entrant(label, at=at, params=params, may_stop=may_stop))
+    return asha.reported(label, {"step": step, "exact_match": value, **more}).name
+
+
+def restore(
+    asha: EarlyStopper, label: str, rows: list[dict[str, float]], ending: str, *, at: list[int] = RUNGS
+) -> None:
+    asha.restore(entrant(label, at=at), rows, ending, Standing())
+
+
+def values(asha: EarlyStopper) -> dict[float, dict[str, float]]:
+    """What the one metric was, by rung and label."""
+    return {mark: {label: worth for label, (worth,) in here.items()} for mark, here in asha.values.items()}
 
 
 # Ray's own ASHA is the reference
@@ -89,17 +98,20 @@ def test_decisions_are_those_of_rays_asha(seed, grace, factor, count, direction)
         reduction_factor=factor,
         stop_last_trials=False,
     )
-    rule = EarlyStopping(metric="loss", direction=direction, grace_period=grace, reduction_factor=factor)
-    ours = Rungs(rule, marks)
+    rule = EarlyStopping(
+        metric="loss", direction=direction, grace_period=grace, reduction_factor=factor, reserve=0
+    )
+    ours = EarlyStopper(rule, marks)
     left = dict(curves_of(rng, int(marks[-1] * 2)))
     for label in left:
         theirs.on_trial_add(None, SimpleNamespace(trial_id=label))
+        ours.enter(entrant(label, at=marks))
     stopped = 0
     while left:
         label = rng.choice(list(left))
         row = left[label].pop(0)
         expected = theirs.on_trial_result(None, SimpleNamespace(trial_id=label), row)
-        is_stopped = ours.reported(label, row, marks)
+        is_stopped = ours.reported(label, row) == Verdict.STOP
         assert is_stopped == (expected == theirs.STOP), (label, row)
         stopped += is_stopped
         if is_stopped or not left[label]:
@@ -109,40 +121,20 @@ def test_decisions_are_those_of_rays_asha(seed, grace, factor, count, direction)
 def test_the_reference_does_stop_trials():
     """Were no trial of the random ones stopped, the comparison would say nothing."""
     rng = random.Random(0)
-    ours = Rungs(EarlyStopping(metric="loss", direction="min", grace_period=5, reduction_factor=2), [5, 10])
-    verdicts = [ours.reported(label, row, [5, 10]) for label, rows in curves_of(rng, 20) for row in rows]
-    assert any(verdicts)
-    assert not all(verdicts)
-
-
-# The scheduler that Tune calls
-
-
-def test_scheduler_stops_what_the_rungs_call_weak_and_no_baseline():
-    asha = RungScheduler(rungs())
-    strong, weak, baseline = trial("strong"), trial("weak"), trial("baseline", may_stop_early=False)
-    for each in (strong, weak, baseline):
-        asha.on_trial_add(None, each)
-    assert asha.on_trial_result(None, strong, {"step": 100, "exact_match": 1.0}) == "CONTINUE"
-    for step in RUNGS:
-        assert asha.on_trial_result(None, baseline, {"step": step, "exact_match": 0.3}) == "CONTINUE"
-    assert asha.on_trial_result(None, weak, {"step": 100, "exact_match": 0.2}) == "STOP"
-    assert asha.debug_string() == "ASHA, trials by rung: 100: 3, 200: 1, 400: 1, 800: 1"
-
-
-def test_scheduler_tells_the_rungs_of_solved_trials():
-    book = rungs()
-    asha = RungScheduler(book)
-    asha.on_trial_complete(None, trial("a"), {"step": 50, "exact_match": 1.0, "ending": "solved"})
-    assert book.values[800] == {"a": 1.0}
-    assert asha.on_trial_result(None, trial("b"), {"step": 100, "exact_match": 0.9}) == "STOP"
+    rule = EarlyStopping(metric="loss", direction="min", grace_period=5, reduction_factor=2, reserve=0)
+    ours = EarlyStopper(rule, [5, 10])
+    verdicts = set()
+    for label, rows in curves_of(rng, 20):
+        ours.enter(entrant(label, at=[5, 10]))
+        verdicts |= {ours.reported(label, row) for row in rows}
+    assert verdicts == {Verdict.STOP, Verdict.CONTINUE}
 
 
 # The rungs
 
 
 def test_weak_trials_end_at_a_rung_and_strong_ones_go_on():
-    asha = rungs()
+    asha = stopper()
     assert report(asha, "a", 100, 0.5) == "CONTINUE"
     assert report(asha, "b", 100, 0.9) == "CONTINUE"
     assert report(asha, "c", 50, 0.1) == "CONTINUE", "not before the first rung"
@@ -152,29 +144,29 @@ def test_weak_trials_end_at_a_rung_and_strong_ones_go_on():
 def test_rungs_multiply_up_to_the_budget_and_trials_report_at_each():
     plan = bound(early_stopping=RULE, fixed={"steps": 1000})
     assert rungs_of(plan, plan.plan.fixed) == [100, 200, 400, 800]
-    assert list(rungs_for(plan).values) == [100, 200, 400, 800]
+    assert list(stopper_of(plan).values) == [100, 200, 400, 800]
     late = bound(early_stopping={**RULE, "max_steps": 300}, fixed={"steps": 1000})
     assert rungs_of(late, late.plan.fixed) == [100, 200]
-    assert len(rungs_for(late).values) == 2
+    assert len(stopper_of(late).values) == 2
 
 
 def test_trial_that_says_how_it_ends_is_not_stopped_over_it():
-    asha = rungs()
+    asha = stopper()
     report(asha, "a", 100, 0.9)
     assert report(asha, "b", 100, 0.1, ending="finished") == "CONTINUE"
 
 
 def test_missing_metric_is_no_reason_to_stop():
-    asha = rungs()
+    asha = stopper()
     report(asha, "a", 100, 0.9)
-    assert not asha.reported("b", {"step": 100}, RUNGS)
+    assert report(asha, "b", 100, None) == "CONTINUE"
     assert report(asha, "c", 100, float("nan")) == "CONTINUE"
-    assert asha.values[100] == {"a": 0.9}
+    assert values(asha)[100] == {"a": 0.9}
 
 
 def test_solved_trial_counts_at_every_later_rung():
     """Without that, later trials would be compared with the unsolved ones alone."""
-    asha = rungs()
+    asha = stopper()
     report(asha, "winner", 100, 1.0)
     asha.ended("winner", {"step": 150, "exact_match": 1.0, "ending": "solved"})
     assert report(asha, "other", 100, 1.0) == "CONTINUE"
@@ -182,7 +174,7 @@ def test_solved_trial_counts_at_every_later_rung():
 
 
 def test_unsolved_end_counts_only_where_it_was_reached():
-    asha = rungs()
+    asha = stopper()
     report(asha, "a", 100, 1.0)
     asha.ended("a", {"step": 150, "exact_match": 1.0, "ending": "finished"})
     assert report(asha, "other", 100, 1.0) == "CONTINUE"
@@ -190,7 +182,7 @@ def test_unsolved_end_counts_only_where_it_was_reached():
 
 
 def test_rungs_are_refilled_from_rows_of_an_earlier_session():
-    before, after = rungs(), rungs()
+    before, after = stopper(), stopper()
     history = {
         "a": [(100, 0.9), (200, 0.95), (400, 0.97)],
         "b": [(100, 0.2)],
@@ -201,23 +193,23 @@ def test_rungs_are_refilled_from_rows_of_an_earlier_session():
             report(before, label, step, value)
     for label, values in history.items():
         rows = [{"step": step, "exact_match": value, "val_loss": None} for step, value in values]
-        after.replay(label, RUNGS, rows, {"a": "finished", "b": "stopped early", "c": "interrupted"}[label])
-    assert after.values == before.values
+        restore(after, label, rows, {"a": "finished", "b": "stopped early", "c": None}[label])
+    assert values(after) == values(before)
 
 
 def test_resumed_trial_does_not_enter_its_old_rungs_again():
-    asha = rungs()
-    asha.replay("a", RUNGS, [{"step": 100, "exact_match": 0.1}], "interrupted")
+    asha = stopper()
+    restore(asha, "a", [{"step": 100, "exact_match": 0.1}], None)
     report(asha, "a", 150, 0.9)
-    assert asha.values[100] == {"a": 0.1}
+    assert values(asha)[100] == {"a": 0.1}
 
 
 def test_trial_that_goes_on_after_its_target_is_compared_with_and_never_stopped():
     """Stopped early it would not be solved any more, though it was."""
-    asha = rungs()
+    asha = stopper()
     report(asha, "other", 100, 1.0)
     assert report(asha, "solved", 100, 0.5, steps_to_target=50) == "CONTINUE"
-    assert asha.values[100] == {"other": 1.0, "solved": 0.5}
+    assert values(asha)[100] == {"other": 1.0, "solved": 0.5}
     assert report(asha, "late", 100, 0.5) == "STOP"
 
 
@@ -231,9 +223,18 @@ def test_baselines_are_the_only_trials_that_may_not_be_stopped():
     )
     queue = TrialQueue(plan)
     specs = [queue.next() for _ in range(8)]
-    told = [assignment_of(plan, spec, Path("results/x")).may_stop_early for spec in specs]
+    told = [entrant_of(plan, spec).may_stop for spec in specs]
     assert [spec.configuration for spec in specs] == [0, 0, 1, 1, 2, 2, 3, 3]
     assert told == [False] * 4 + [True] * 4
+
+
+def test_a_baseline_below_the_cut_goes_on_and_is_compared_with():
+    asha = stopper()
+    report(asha, "strong", 100, 1.0)
+    for step in RUNGS:
+        assert report(asha, "baseline", step, 0.3, may_stop=False) == "CONTINUE"
+    assert report(asha, "weak", 100, 0.2) == "STOP"
+    assert str(asha) == "100: 3, 200: 1, 400: 1, 800: 1"
 
 
 # Rungs at shares of each trial's own steps
@@ -255,20 +256,20 @@ def test_rungs_at_shares_lie_at_the_first_step_that_is_no_less():
 def test_trials_with_different_horizons_are_compared_at_equal_shares():
     plan = bound(early_stopping=SHARES, space=HORIZONS, fixed={})
     long, short = (rungs_of(plan, {"steps": steps}) for steps in (1000, 40))
-    asha = rungs_for(plan)
+    asha = stopper_of(plan)
     assert report(asha, "short", 10, 0.6, at=short) == "CONTINUE"
     assert report(asha, "long", 240, 0.1, at=long) == "CONTINUE", "at steps, it would be judged by now"
     assert report(asha, "weak", 250, 0.5, at=long) == "STOP"
     assert report(asha, "weaker", 10, 0.4, at=short) == "STOP"
     assert report(asha, "long", 250, 0.7, at=long) == "CONTINUE"
-    assert asha.values[0.25] == {"short": 0.6, "weak": 0.5, "weaker": 0.4, "long": 0.7}
+    assert values(asha)[0.25] == {"short": 0.6, "weak": 0.5, "weaker": 0.4, "long": 0.7}
 
 
 def test_rungs_at_shares_are_refilled_with_each_trials_own_steps():
     plan = bound(early_stopping=SHARES, space=HORIZONS, fixed={})
-    asha = rungs_for(plan)
+    asha = stopper_of(plan)
     for steps, value, ending in ((1000, 0.9, "stopped early"), (40, 0.8, "solved")):
         at = rungs_of(plan, {"steps": steps})
-        asha.replay(str(steps), at, [{"step": at[1], "exact_match": value}], ending)
-    assert asha.values[0.25] == {"1000": 0.9, "40": 0.8}
-    assert asha.values[0.5] == {"40": 0.8}, "a solved trial counts at later rungs too"
+        restore(asha, str(steps), [{"step": at[1], "exact_match": value}], ending, at=at)
+    assert values(asha)[0.25] == {"1000": 0.9, "40": 0.8}
+    assert values(asha)[0.5] == {"40": 0.8}, "a solved trial counts at later rungs too"

@@ -1,0 +1,64 @@
+"""Whose turn a free slot is: that of a paused trial, or of a new one."""
+
+from __future__ import annotations
+
+from paretune.sampling.queue import TrialQueue
+from paretune.stopping.stopper import EarlyStopper
+from paretune.timing.deadline import Deadline
+
+
+class Turns:
+    """Says which paused trial goes on now, if one does.
+
+    One that is above the cut by now goes on before anything new. When nothing new is left to begin, the best
+    of those below the cut go on in slots that would be idle: until the time is over where the search has a
+    time, else as long as other trials run. So they never make a search longer by more than a trial.
+
+    Args:
+        stopper: which trials are paused, and which of them are above the cut.
+        queue: what runs, and what waits.
+        concurrency: trials at a time.
+        deadline: holds trials back that would not end in time, if the search has one.
+    """
+
+    def __init__(
+        self, stopper: EarlyStopper, queue: TrialQueue, concurrency: int, deadline: Deadline | None = None
+    ) -> None:
+        self._stopper = stopper
+        self._queue = queue
+        self._concurrency = concurrency
+        self._deadline = deadline
+        self._idling: set[str] = set()
+        """Trials that went on for want of anything better."""
+        self.found_nothing = False
+        """Whether there was nothing new to begin when that was last asked for."""
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether there is nothing new to begin now; Tune may have stopped asking."""
+        return self.found_nothing or self._queue.exhausted
+
+    def next(self) -> str | None:
+        """Return the label of the paused trial that goes on now; None if none does."""
+        if self._queue.running >= self._concurrency or not self._queue.paused:
+            return None
+        label = self._stopper.promoted()
+        if label is not None:
+            return label if self._is_in_time(label) else None
+        label = self._stopper.best_paused() if self.nothing_new else None
+        if label is None or not self._is_in_time(label):
+            return None
+        return label if self._deadline is not None or self._others_run() else None
+
+    def goes_on(self, label: str) -> None:
+        """Take note that a paused trial goes on."""
+        if self._stopper.promoted() != label:
+            self._idling.add(label)
+        self._stopper.goes_on(label)
+        self._queue.goes_on(label)
+
+    def _is_in_time(self, label: str) -> bool:
+        return self._deadline is None or self._deadline.may_begin(self._queue.paused[label])
+
+    def _others_run(self) -> bool:
+        return any(label not in self._idling for label in self._queue.running_labels)
