@@ -7,7 +7,6 @@ trials can be selected and answered for as those of any search.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -172,7 +171,7 @@ def _narrow(frame: pd.DataFrame, name: str) -> pd.DataFrame:
             found[column] = values.to_numpy(np.int32 if fits else np.int64)
         elif values.dtype.kind == "f":
             wide = values.to_numpy(float)
-            is_whole = all(math.isnan(value) or value.is_integer() for value in wide.tolist())
+            is_whole = not (np.nan_to_num(wide) % 1).any()
             narrow = wide.astype(np.float32)
             is_exact = bool(np.array_equal(narrow.astype(float), wide, equal_nan=True))
             found[column] = wide if is_whole and not is_exact else narrow

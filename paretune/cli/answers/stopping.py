@@ -21,8 +21,8 @@ Metrics = Annotated[
     typer.Option(
         "--metric",
         metavar="NAME",
-        help="Metric to compare at the rungs; may be repeated. By default train_loss, val_loss, token_accuracy "
-        "and the target's, where reports have them.",
+        help="Metric to compare at the rungs; may be repeated. By default train_loss, val_loss, "
+        "token_accuracy and the target's, where reports have them.",
     ),
 ]
 At = Annotated[
@@ -92,15 +92,16 @@ def stopping(
     """Show which early stopping would have saved steps without losing winners.
 
     Takes searches that ran without early stopping, so that every curve is whole, and replays rules on them in
-    many random orders of the trials, trials below the cut stopping or pausing. A winner is a trial that solved
-    the task; a rule that ends it has lost it. For each rule: the steps per success over those without a rule, and
-    the winners lost, in all and by size, since it is the small and late ones that go first. Recommends the
-    rule with the fewest steps among those that lose few in each band of sizes, with its lines for a space file.
+    many random orders of the trials, those below the cut stopping or pausing. A winner is a trial that solved
+    the task; a rule that ends it has lost it. For each rule: the steps per success over those without a rule,
+    and the winners lost, in all and by size, since it is the small and late ones that go first. Recommends
+    the rule with the fewest steps among those that lose few in each band of sizes, with its lines for a space
+    file.
 
     The best of many rules looks better than it is. So a rule is also chosen without a part of the curves and
-    judged on that part: each of several searches in turn, or a fifth of the configurations of one. Last, the size
-    at which half of the trials solve, as it would be read with stopped trials left out, and with a
-    share kept by lot.
+    judged on that part: each of several searches in turn, or a fifth of the configurations of one. Last, the
+    size at which half of the trials solve, as it would be read with stopped trials left out, and with a share
+    kept by lot.
 
     \b
     Examples:
@@ -140,19 +141,21 @@ def _numbers(text: str | None, option: str) -> list[float]:
     try:
         return [float(part) for part in (text or "").split(",") if text]
     except ValueError:
-        raise InputError(f"{option} takes numbers with commas between, as in 0.25,0.5, but got {text!r}") from None
+        raise InputError(
+            f"{option} takes numbers with commas between, as in 0.25,0.5, but got {text!r}"
+        ) from None
 
 
 def _opened(name: str, results: Path) -> list[SearchRows]:
     """Return the search of a name, or all searches of a library."""
     import paretune
+    from analysis.layout import PLAN_FILE
     from paretune.api.findings import rows_of
-    from paretune.record.run_folder import RunFolder
     from paretune.stopping.library import LIBRARY, committed_library, is_library, read_library
 
     if is_library(Path(name)):
         return read_library(Path(name))
-    if name == LIBRARY and not RunFolder(results / name).has_plan:
+    if name == LIBRARY and not (results / name / PLAN_FILE).is_file():
         return read_library(committed_library(results))
     return [rows_of(paretune.open(name, results))]
 

@@ -33,6 +33,8 @@ class Losses:
     """The same in each band of sizes, the smallest first; unknown in one without winners."""
     ratio: float
     """Steps per success, over those without a rule; infinite if no winner is left."""
+    ratio_by_band: Sequence[float]
+    """The same of the trials of each band; NaN in one without winners."""
 
     @property
     def worst(self) -> float:
@@ -130,14 +132,24 @@ class Trials:
     def of(self, lost: NDArray[np.float64], cost: NDArray[np.float64], some: _Some) -> Losses:
         """Return the same from what became of each trial, two arrays of shape (n,)."""
         won = some & self.solved
-        kept = float(won.sum() - lost[won].sum())
-        before = float(self.without_rule[some].sum()) / max(int(won.sum()), 1)
+        bands = [some & (self.band == band) for band in range(self.bands)]
         return Losses(
             winners=int(won.sum()),
             lost=self._share(lost, won),
-            by_band=[self._share(lost, won & (self.band == band)) for band in range(self.bands)],
-            ratio=float(cost[some].sum()) / kept / before if kept > 1e-9 else math.inf,
+            by_band=[self._share(lost, won & here) for here in bands],
+            ratio=self._ratio(lost, cost, some),
+            ratio_by_band=[self._ratio(lost, cost, here) for here in bands],
         )
+
+    def _ratio(self, lost: NDArray[np.float64], cost: NDArray[np.float64], some: _Some) -> float:
+        """Return the steps per success of some trials over those without a rule."""
+        won = some & self.solved
+        kept = float(won.sum() - lost[won].sum())
+        if not won.any():
+            return math.nan
+        if kept < 1e-9:
+            return math.inf
+        return float(cost[some].sum()) / kept / (float(self.without_rule[some].sum()) / int(won.sum()))
 
     def _share(self, lost: NDArray[np.float64], won: _Some) -> Estimate:
         """Return the share of some winners that were lost.

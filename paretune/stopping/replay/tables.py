@@ -120,12 +120,7 @@ def _rules(finding: Stopping) -> Table:
         Column("ratio_low", "", "lower end of the middle 90 % over orders"),
         Column("ratio_high", "", "upper end of the middle 90 % over orders"),
         Column("steps_per_success", "steps", "steps of all trials over the winners that ran on"),
-        *_lost_columns("lost", "the winners"),
-        *(
-            column
-            for name in bands
-            for column in _lost_columns(f"lost_{name.replace(' ', '_')}", f"the winners of {name} size")
-        ),
+        *_all_lost_columns(bands),
         Column("within", "", "whether at most the accepted share of the winners of each band is lost"),
     ]
     return Table(
@@ -163,7 +158,7 @@ def _parts(finding: Stopping) -> Table:
         Column("chosen_on_the_others", "", "the rule that was chosen without it"),
         Column("winners", "", "trials there that solved the task"),
         Column("ratio", "", "steps per success there over those without a rule"),
-        *_lost_columns("lost", "the winners there"),
+        *_all_lost_columns(bands),
     ]
     return Table(
         title="Rules that were chosen on other curves than they are judged on",
@@ -254,6 +249,15 @@ def _by_band(estimates: Sequence[Estimate], bands: Sequence[str]) -> dict[str, f
     return found
 
 
+def _all_lost_columns(bands: Sequence[str]) -> list[Column]:
+    by_band = {f"lost_{name.replace(' ', '_')}": f"the winners of {name} size" for name in bands}
+    return [
+        column
+        for name, of in {"lost": "the winners", **by_band}.items()
+        for column in _lost_columns(name, of)
+    ]
+
+
 def _lost_columns(name: str, of: str) -> list[Column]:
     return [
         Column(name, "share", f"share of {of} that would have ended early"),
@@ -272,6 +276,7 @@ def _losses_as_json(losses: Losses) -> dict[str, Any]:
         "lost": losses.lost.as_json(),
         "lost_by_band": [band.as_json() for band in losses.by_band],
         "ratio": _finite(losses.ratio),
+        "ratio_by_band": [_finite(ratio) for ratio in losses.ratio_by_band],
     }
 
 

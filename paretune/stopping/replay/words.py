@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from paretune.stopping.replay.finding import Judged, Stopping
 
 
+WORTH_TELLING = 0.9
+"""A rule that loses more winners is told of if it takes less than this share of the steps."""
+
+
 def sentences(finding: Stopping) -> Sequence[str]:
     """Return what was found: the rule to take, what to expect of it, what it rests on, and the cliff."""
     return [
@@ -31,7 +35,7 @@ def _recommendation(finding: Stopping) -> list[str]:
     aim = f"at most {amount(finding.tried.most_lost, 'share')} of the winners of each band of sizes"
     found = finding.recommended
     if found is not None:
-        return [f"Recommended: {found.rule}.", _did(finding, found, "It")]
+        return [f"Recommended: {found.rule}.", _did(finding, found, "It"), *_for_more(finding, found)]
     if finding.nearest is None:
         return ["No rule: early stopping does not pay here, since each that was tried costs more than none."]
     worst = amount(finding.nearest.losses.worst, "share")
@@ -39,6 +43,19 @@ def _recommendation(finding: Stopping) -> list[str]:
         f"No rule: none that was tried loses {aim} and saves steps.",
         f"The nearest is {finding.nearest.rule}: it loses {worst} of a band.",
         _did(finding, finding.nearest, "It"),
+    ]
+
+
+def _for_more(finding: Stopping, found: Judged) -> list[str]:
+    """Return what losing twice as many winners would save, if that is much."""
+    limit = 2 * finding.tried.most_lost
+    others = [one for one in finding.judged if one.losses.worst <= limit + 1e-9]
+    cheapest = min(others, key=lambda one: one.losses.ratio, default=found)
+    if cheapest.losses.ratio > WORTH_TELLING * found.losses.ratio:
+        return []
+    return [
+        f"Who accepts up to {amount(limit, 'share')} of a band lost: {cheapest.rule}, "
+        f"{cheapest.losses.ratio:.2f} times the steps, {_lost(finding, cheapest.losses)}."
     ]
 
 
