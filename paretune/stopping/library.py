@@ -32,6 +32,8 @@ TRIALS_FILE, REPORTS_FILE = "trials.parquet", "reports.parquet"
 VERSION = 1
 """Raised whenever a program that does not know the change would misread the files."""
 
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
 _NOT_KEPT = ("at", "checkpoint", "session", "engine", "warnings", "error")
 """Columns of the rows that say nothing of a curve."""
 
@@ -41,17 +43,16 @@ def is_library(folder: Path) -> bool:
     return (folder / TRIALS_FILE).is_file() and (folder / REPORTS_FILE).is_file()
 
 
-def committed_library(results: Path) -> Path:
+def committed_library(results: Path, repository: Path = _REPOSITORY) -> Path:
     """Return the folder of the library that comes with the repository.
 
     Args:
-        results: the folder of results; where the library is not below it, it is looked for in the
-            repository that this program runs from.
+        results: the folder of results.
+        repository: where the library is looked for else; the one that this program runs from.
 
     Raises:
         InputError: it is in neither.
     """
-    repository = Path(__file__).resolve().parents[2]
     for folder in (results / COMMITTED, repository / "results" / COMMITTED):
         if is_library(folder):
             return folder

@@ -165,7 +165,8 @@ class Trials:
         most = units.max() + 1
         beyond = np.bincount(units, lost[won] - share)
         variance = float((beyond**2).sum()) / count**2 * most / max(most - 1, 1)
-        alike = share * (1 - share) / variance if variance > 0 else 0.0
+        # Where all are lost, or none, nothing says how alike seeds are.
+        alike = 0.0 if share in (0, 1) else share * (1 - share) / variance if variance > 0 else count
         low, high = wilson_of_rates(np.array([share]), np.array([min(max(alike, most), count)]))
         return Estimate(value=share, low=float(low[0]), high=float(high[0]), unit="share")
 

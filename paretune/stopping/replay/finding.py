@@ -34,13 +34,13 @@ from search_spaces.wording import accepted
 USUAL_METRICS = ("train_loss", "val_loss", "token_accuracy")
 """Metrics that are compared unless others are asked for, where reports have them; and the target's."""
 
-REPLAYED = 250_000
+REPLAYED = 150_000
 """Trials that are replayed in all, about: some 15 microseconds each."""
 
 ORDERS = (6, 40)
 """The fewest and the most orders in which a rule is replayed."""
 
-FITS = 320
+FITS = 150
 """Cliffs that are fitted in all, about: some six milliseconds each."""
 
 
@@ -110,6 +110,8 @@ class Stopping(Drawn):
     """Rules that were looked at, with all trials compared at once."""
     orders: int
     """Random orders of the trials in which the best of them were replayed."""
+    replayed: int
+    """Trials that were replayed for that, in all."""
     judged: Sequence[Judged]
     """Those, the ones that lose few winners first, by what they cost."""
     recommended: Judged | None
@@ -183,7 +185,7 @@ def stopping(searches: Sequence[SearchRows], tried: Tried | None = None) -> Stop
     trials = Trials(populations, tried.bands)
     *by_part, of_all = trials.glances(screened(populations, rules))
     shown = _both(candidates(of_all, tried.most_lost, 8))
-    allowed = [_both(candidates(seen, tried.most_lost, 3)) for seen in by_part]
+    allowed = [_both(candidates(seen, tried.most_lost, 2)) for seen in by_part]
     union = list(dict.fromkeys([*shown, *(rule for part in allowed for rule in part)]))
     orders = _orders(len(union) * len(trials.solved))
     results = measured(populations, union, orders, tried.slots)
@@ -202,6 +204,7 @@ def stopping(searches: Sequence[SearchRows], tried: Tried | None = None) -> Stop
         without_winners=without_winners,
         looked_at=len(rules),
         orders=orders,
+        replayed=orders * len(union) * len(trials.solved),
         judged=ordered,
         recommended=None if take is None else by_rule[take],
         nearest=None if take is not None or near is None else by_rule[near],
@@ -275,7 +278,7 @@ def _cliffs(
         return []
     cheapest = min(judged, key=lambda one: one.losses.ratio).rule
     rules = list(dict.fromkeys([best, cheapest]))
-    orders = max(6, min(25, FITS // (2 * len(rules) * len(populations))))
+    orders = max(5, min(25, FITS // (2 * len(rules) * len(populations))))
     return [
         cliff_under(population, rule, orders, slots)
         for rule in rules

@@ -67,52 +67,91 @@ class Replay:
             seed: of the lots, if a share is never stopped.
         """
         stopper = EarlyStopper(self._model, self._marks, self._edges, seed)
-        count = len(self._entrants)
-        numbers = {entrant.label: number for number, entrant in enumerate(self._entrants)}
-        upcoming, taken = [0] * count, [0] * count
-        ran_on = [False] * count
-        begun = iter(order)
-        running: list[tuple[int, int, int]] = []
-        turn = now = 0
-        while True:
-            while len(running) < slots:
-                label = stopper.promoted()
-                if label is not None:
-                    stopper.goes_on(label)
-                    number = numbers[label]
-                else:
-                    number = next(begun, -1)
-                    if number < 0:
-                        break
-                    stopper.enter(self._entrants[number])
-                turn += 1
-                heapq.heappush(running, (now + self._next(number, upcoming) - taken[number], turn, number))
-            if not running:
-                break
-            now, _, number = heapq.heappop(running)
-            events, label = self._events[number], self._entrants[number].label
-            if upcoming[number] == len(events):
-                taken[number], last = self._lasts[number]
-                ran_on[number] = True
-                stopper.ended(label, last)
-                continue
-            taken[number], row = events[upcoming[number]]
-            upcoming[number] += 1
-            if stopper.reported(label, row) == Verdict.CONTINUE:
-                turn += 1
-                heapq.heappush(running, (now + self._next(number, upcoming) - taken[number], turn, number))
-        chances = [np.nan] * count
+        course = _Course(stopper, self._entrants, self._events, self._lasts, order)
+        if slots == 1:
+            while (number := course.begins()) is not None:
+                while course.goes_on(number):
+                    pass
+        else:
+            self._side_by_side(course, slots)
+        chances = [np.nan] * len(self._entrants)
         if self._model.reserve:
             chances = [stopper.standing(entrant.label).kept_chance or np.nan for entrant in self._entrants]
         return Fates(
-            ran_on=np.array(ran_on), steps=np.array(taken), kept_chance=np.array(chances, dtype=float)
+            ran_on=np.array(course.ran_on),
+            steps=np.array(course.taken),
+            kept_chance=np.array(chances, dtype=float),
         )
 
-    def _next(self, number: int, upcoming: Sequence[int]) -> int:
-        """Return the step of a trial's next report that matters."""
-        events = self._events[number]
-        place = upcoming[number]
-        return events[place][0] if place < len(events) else self._lasts[number][0]
+    @staticmethod
+    def _side_by_side(course: _Course, slots: int) -> None:
+        """Run all trials, so many at a time; of reports at one time the oldest comes first."""
+        running: list[tuple[int, int, int]] = []
+        turn = now = 0
+        while True:
+            while len(running) < slots and (number := course.begins()) is not None:
+                turn += 1
+                heapq.heappush(running, (now + course.until_report(number), turn, number))
+            if not running:
+                return
+            now, _, number = heapq.heappop(running)
+            if course.goes_on(number):
+                turn += 1
+                heapq.heappush(running, (now + course.until_report(number), turn, number))
+
+
+class _Course:
+    """How far each trial has come, from one report that matters to the next."""
+
+    def __init__(
+        self,
+        stopper: EarlyStopper,
+        entrants: Sequence[Entrant],
+        events: Sequence[Sequence[_Event]],
+        lasts: Sequence[_Event],
+        order: Sequence[int],
+    ) -> None:
+        self._stopper = stopper
+        self._entrants = entrants
+        self._events = events
+        self._lasts = lasts
+        self._begun = iter(order)
+        self._numbers = {entrant.label: number for number, entrant in enumerate(entrants)}
+        self._upcoming = [0] * len(entrants)
+        self.taken = [0] * len(entrants)
+        """Steps that each trial has taken."""
+        self.ran_on = [False] * len(entrants)
+        """Which trials came to their own end."""
+
+    def begins(self) -> int | None:
+        """Let a trial begin, or one that was paused go on; return its number, None if there is none."""
+        label = self._stopper.promoted()
+        if label is not None:
+            self._stopper.goes_on(label)
+            return self._numbers[label]
+        number = next(self._begun, None)
+        if number is not None:
+            self._stopper.enter(self._entrants[number])
+        return number
+
+    def goes_on(self, number: int) -> bool:
+        """Take a trial to its next report, and return whether it goes on from there."""
+        events, place = self._events[number], self._upcoming[number]
+        label = self._entrants[number].label
+        if place == len(events):
+            self.taken[number], last = self._lasts[number]
+            self.ran_on[number] = True
+            self._stopper.ended(label, last)
+            return False
+        self.taken[number], row = events[place]
+        self._upcoming[number] = place + 1
+        return self._stopper.reported(label, row) == Verdict.CONTINUE
+
+    def until_report(self, number: int) -> int:
+        """Return how many steps a trial takes to its next report."""
+        events, place = self._events[number], self._upcoming[number]
+        step = events[place][0] if place < len(events) else self._lasts[number][0]
+        return step - self.taken[number]
 
 
 def _arrivals(curve: Curve, metric: str, at: Sequence[int]) -> list[_Event]:

@@ -60,6 +60,7 @@ def as_json(finding: Stopping) -> dict[str, Any]:
         "sentences": list(finding.sentences),
         "looked_at": finding.looked_at,
         "orders": finding.orders,
+        "replayed": finding.replayed,
         "slots": finding.tried.slots,
         "most_lost": finding.tried.most_lost,
         "recommended": _plain(finding.recommended),

@@ -150,8 +150,8 @@ def _cliff(finding: Stopping, one: CliffUnder, *, is_best: bool) -> str:
             f"{ratio_with_reserve(finding, one):.2f} times the steps"
         )
     return (
-        f"{lead}Under {which} one would read {_size(one.left_out)} in 90 % of the orders with stopped trials "
-        f"left out{with_reserve}."
+        f"{lead}With stopped trials left out, one would read {_size(one.left_out)} under {which}"
+        f"{with_reserve}. Ranges are the middle 90 % of orders."
     )
 
 
