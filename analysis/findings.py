@@ -14,7 +14,8 @@ def findings_of(rows: SearchRows) -> list[Finding]:
     """Return every finding that applies to the search.
 
     "Cannot be determined" is a finding too: it says what would make an answer possible. Questions that the
-    search does not ask are left out: regimes without a varied rate, the cliff and times without a target.
+    search does not ask are left out: regimes without a varied rate, the cliff and times without a target,
+    what early stopping cost without early stopping.
     """
     from analysis.cliff import cliff
     from analysis.confirmation import confirmation
@@ -22,6 +23,7 @@ def findings_of(rows: SearchRows) -> list[Finding]:
     from analysis.frontier import frontier
     from analysis.questions.asked import asked
     from analysis.regimes import regimes
+    from analysis.stopped import stopped
     from analysis.times import times
 
     if rows.trials.empty:
@@ -29,6 +31,7 @@ def findings_of(rows: SearchRows) -> list[Finding]:
     has_target = rows.plan.target is not None
     rate = varied_rate(rows)
     answered = asked(rows)
+    cost = stopped(rows) if has_target else None
     return [
         *([] if answered is None else [answered]),
         *([cliff(rows, None)] if has_target else []),
@@ -36,6 +39,7 @@ def findings_of(rows: SearchRows) -> list[Finding]:
         *([regimes(rows, rate, PARAMS)] if rate is not None else []),
         *([times(rows, None, None)] if has_target else []),
         effects(rows),
+        *([] if cost is None else [cost]),
         confirmation(rows),
     ]
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.distributions import student
 
 NORMAL_QUANTILE = 1.959963984540054
 """The standard normal's, for two-sided 95 % intervals."""
+
+_TAIL = 0.025
+"""What an exact 95 % interval leaves out on each side."""
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
@@ -60,6 +64,44 @@ def wilson_of_rates(
     # At a rate of 0 or 1 the interval ends there, which rounding would miss.
     low, high = np.where(rates == 0, 0.0, middle - reach), np.where(rates == 1, 1.0, middle + reach)
     return np.maximum(low, 0.0), np.minimum(high, 1.0)
+
+
+def of_the_rest(successes: int, drawn: int, rest: int) -> tuple[int, int]:
+    """Return the exact 95 % interval for how many of the rest would succeed, of which some were drawn by lot.
+
+    It inverts both tails of the hypergeometric distribution, as Clopper and Pearson do those of the binomial.
+    Only the lot is random: nothing is assumed of those that it was drawn from, such as that they are
+    independent.
+
+    Args:
+        successes: how many of the drawn succeeded.
+        drawn: how many were drawn, each as likely as any other.
+        rest: how many were not.
+    """
+    assert 0 <= successes <= drawn
+    whole = drawn + rest
+    possible = np.arange(rest + 1)
+    # Both tails are monotone in the number of successes of the whole.
+    low = bisect_left(possible, True, key=lambda more: _tails(successes, drawn, whole, more)[1] > _TAIL)
+    high = bisect_left(possible, True, key=lambda more: _tails(successes, drawn, whole, more)[0] <= _TAIL)
+    return low, high - 1
+
+
+def _tails(successes: int, drawn: int, whole: int, more: int) -> tuple[float, float]:
+    """Return how likely so many successes or fewer are among the drawn, and so many or more, if ``more`` of
+    the rest succeed."""
+    from scipy.special import gammaln
+
+    all_of_them = successes + int(more)
+    at = np.arange(max(0, drawn - (whole - all_of_them)), min(drawn, all_of_them) + 1)
+
+    def choose(many: ArrayLike, few: ArrayLike) -> NDArray[np.float64]:
+        many, few = np.asarray(many, dtype=float), np.asarray(few, dtype=float)
+        chosen: NDArray[np.float64] = gammaln(many + 1) - gammaln(few + 1) - gammaln(many - few + 1)
+        return chosen
+
+    chance = np.exp(choose(all_of_them, at) + choose(whole - all_of_them, drawn - at) - choose(whole, drawn))
+    return float(chance[at <= successes].sum()), float(chance[at >= successes].sum())
 
 
 @dataclass(frozen=True, kw_only=True)

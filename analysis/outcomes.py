@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.estimate import Estimate
 from analysis.intervals import wilson
@@ -35,6 +36,9 @@ SAYS_OUTCOME = frozenset(_OF_ENDING)
 KEPT_CHANCE = "kept_chance"
 """Column of a trial below the cut of early stopping that was randomly continued: the chance of that."""
 
+_BELOW_CUT_AT = "below_cut_at"
+"""Column of the rungs at which a trial is below the cut; rows from before there was a reserve have none."""
+
 
 def outcomes_of(endings: pd.Series[str]) -> pd.Series[str]:
     """Return the outcomes of endings; a missing ending, or any other, is unknown."""
@@ -53,6 +57,25 @@ def with_outcomes(rows: SearchRows) -> pd.DataFrame:
     chance = trials[KEPT_CHANCE].fillna(1.0) if KEPT_CHANCE in trials.columns else 1.0
     weight = np.where(outcome == "unknown", 0.0, 1.0 / np.asarray(chance, dtype=float))
     return trials.assign(outcome=outcome, weight=weight)
+
+
+def halted(trials: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which trials early stopping ended, or lets wait, below its cut; shape (n,).
+
+    Those that ran on there by lot, where there are any, stand for them.
+
+    Args:
+        trials: with the column ``outcome``.
+    """
+    ended = (trials["ending"] == "stopped early").to_numpy(bool)
+    if _BELOW_CUT_AT not in trials.columns:
+        return ended
+    below = trials[_BELOW_CUT_AT].map(lambda rungs: isinstance(rungs, list) and len(rungs) > 0).to_numpy(bool)
+    by_itself = trials[KEPT_CHANCE].isna().to_numpy(bool) if KEPT_CHANCE in trials.columns else True
+    # A trial that failed below the cut, or runs on in spite of it, waits for nothing.
+    waits = trials["ending"].isna().to_numpy(bool) | (trials["ending"] == "interrupted").to_numpy(bool)
+    is_halted: NDArray[np.bool_] = ended | (below & by_itself & waits)
+    return is_halted
 
 
 @dataclass(frozen=True, kw_only=True)

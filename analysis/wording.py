@@ -5,7 +5,8 @@ from __future__ import annotations
 from analysis.rows import SearchRows
 
 RANDOMLY_CONTINUED = (
-    "Trials below the cut of early stopping that were randomly continued represent those that it stopped."
+    "Trials below the cut of early stopping that ran on by lot are weighted: each also represents "
+    "those like it that were stopped."
 )
 """Said where rows have ``kept_chance``: see docs/findings.md."""
 

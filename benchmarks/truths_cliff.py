@@ -140,15 +140,17 @@ def stopped_early(stopping: str) -> Truth:
     def simulate(rng: np.random.Generator) -> Answers:
         rows = draw(rng, configurations=60, seeds=3, slope=5.0, spread=0.5, stopping=stopping)
         found, true = cliff(rows), float(np.exp(middle))
-        failed, solved = _size(found.failed), _size(found.solved)
-        answers = {"naive: 50 % size, unknown as failed": (failed, true)}
+        trials = with_outcomes(rows)
+        flat = count(trials.assign(weight=np.minimum(trials["weight"], 1.0)))
+        failed, solved = (
+            _size(fit_sizes(flat.unknown_as(solved=all_solved))) for all_solved in (False, True)
+        )
+        answers = {
+            "naive: 50 % size, unknown as failed": (failed, true),
+            "naive: 50 % size, unknown left out": (_size(fit_sizes(flat)), true),
+        }
         if stopping == "some":
             answers["50 % size"] = (found.size(), true)
-            trials = with_outcomes(rows)
-            flat = trials.assign(weight=np.minimum(trials["weight"], 1.0))
-            answers["naive: 50 % size, unknown left out"] = (_size(fit_sizes(count(flat))), true)
-        else:
-            answers["naive: 50 % size, unknown left out"] = (found.size(), true)
         bounds = Estimate(value=found.size().value, low=solved.low, high=failed.high)
         answers["50 % size, whatever came of the unknown"] = (bounds, true)
         return answers

@@ -51,17 +51,17 @@ class Counts:
         return bool((self.known > self.known_trials + 1e-9).any())
 
     def unknown_as(self, *, solved: bool) -> Counts:
-        """Return the counts if every unknown trial had solved, or none; each represents itself."""
-        total = self.known_trials + self.unknown_trials
-        won = self.solved_trials + (self.unknown_trials if solved else 0)
+        """Return the counts if every unknown trial had solved, or none; each of these represents itself."""
+        unknown = self.unknown_trials
+        won = unknown if solved else np.zeros_like(unknown)
         return replace(
             self,
-            solved=won.astype(float),
-            known=total.astype(float),
-            squares=total.astype(float),
-            solved_trials=won,
-            known_trials=total,
-            unknown_trials=np.zeros_like(total),
+            solved=self.solved + won,
+            known=self.known + unknown,
+            squares=self.squares + unknown,
+            solved_trials=self.solved_trials + won,
+            known_trials=self.known_trials + unknown,
+            unknown_trials=np.zeros_like(unknown),
         )
 
 

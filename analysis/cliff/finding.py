@@ -19,7 +19,7 @@ from analysis.cliff.verdict import Verdict, verdict_of
 from analysis.difference import Difference
 from analysis.estimate import UNKNOWN, Estimate
 from analysis.finding import Drawn, Table
-from analysis.outcomes import Rate, rate_of, with_outcomes
+from analysis.outcomes import Rate, halted, rate_of, with_outcomes
 from analysis.pictures.marks import Picture
 from analysis.questions.trials import that_answer
 from analysis.rows import SearchRows
@@ -30,7 +30,8 @@ class Cliff(Drawn):
     """The sizes at which a task begins to be learned.
 
     Trials with an unknown outcome are left out of ``fit``; ``failed`` and ``solved`` are the fits if none or
-    all of them had solved.
+    all of them had solved. Those that early stopping halted are none of these where others, which ran on by
+    lot, represent them.
     """
 
     kind: ClassVar[str] = "cliff"
@@ -43,7 +44,7 @@ class Cliff(Drawn):
     rate: Rate
     """Outcomes of all trials, whatever their size."""
     endings: dict[str, int]
-    """Endings of the trials with an unknown outcome, with their number."""
+    """Endings of the trials with an unknown outcome that no others represent, with their number."""
     counts: Counts
     fit: SizeFit | None
     failed: SizeFit | None
@@ -56,6 +57,11 @@ class Cliff(Drawn):
     """Whether sizes and slopes differ between the groups."""
     seeds: int
     """Trials that the search gives each configuration."""
+
+    @property
+    def unknown(self) -> int:
+        """How many trials have an unknown outcome, and are not represented by others."""
+        return sum(self.endings.values())
 
     @cached_property
     def more(self) -> MoreTrials | None:
@@ -89,8 +95,9 @@ class Cliff(Drawn):
 
     @property
     def bounds(self) -> tuple[Estimate, Estimate] | None:
-        """The 50 % size if every unknown trial had solved, and if none had; None if all are known."""
-        if not self.rate.unknown:
+        """The 50 % size if every unknown trial had solved, and if none had; None if all are known, or
+        represented by others."""
+        if not self.unknown:
             return None
         halves = [UNKNOWN if fit is None else fit.size(0.5) for fit in (self.solved, self.failed)]
         return halves[0], halves[1]
@@ -158,8 +165,10 @@ def _cliff(
     rows: SearchRows, trials: pd.DataFrame, name: str, by: str | None = None, groups: Sequence[Cliff] = ()
 ) -> Cliff:
     counts = count(trials)
-    has_unknown = bool(counts.unknown_trials.any())
-    unknown = trials.loc[trials["outcome"] == "unknown", "ending"].fillna("not ended")
+    alone = trials[~halted(trials)] if counts.is_weighted else trials
+    has_unknown = bool((alone["outcome"] == "unknown").any())
+    unknown = alone.loc[alone["outcome"] == "unknown", "ending"].fillna("not ended")
+    bounded = count(alone)
     return Cliff(
         name=name,
         by=by,
@@ -168,8 +177,8 @@ def _cliff(
         endings={str(ending): int(number) for ending, number in unknown.value_counts().items()},
         counts=counts,
         fit=fit_sizes(counts),
-        failed=fit_sizes(counts.unknown_as(solved=False)) if has_unknown else None,
-        solved=fit_sizes(counts.unknown_as(solved=True)) if has_unknown else None,
+        failed=fit_sizes(bounded.unknown_as(solved=False)) if has_unknown else None,
+        solved=fit_sizes(bounded.unknown_as(solved=True)) if has_unknown else None,
         best=None if name else best_recipes(rows, trials),
         groups=groups,
         tests=interaction([group.fit for group in groups]),

@@ -104,12 +104,12 @@ def _edge(fit: SizeFit, verdict: str) -> str:
 def _if_none_had_solved(cliff: Cliff) -> str:
     """State the 50 % size if no unknown trial had solved, where many are unknown."""
     rate = cliff.rate
-    if cliff.bounds is None or rate.unknown < _MANY_UNKNOWN * rate.trials:
+    if cliff.bounds is None or cliff.unknown < _MANY_UNKNOWN * rate.trials:
         return ""
     failed = cliff.bounds[1]
     would_be = amount(failed.value, _UNIT) if failed.is_known else "beyond all sizes tried"
     return (
-        f" This leaves out {plural(rate.unknown, 'trial')} whose outcome is not known; had none of them "
+        f" This leaves out {plural(cliff.unknown, 'trial')} whose outcome is not known; had none of them "
         f"solved, the 50 % size would be {would_be}."
     )
 
@@ -185,10 +185,12 @@ def _unknown(cliff: Cliff) -> list[str]:
     if cliff.bounds is None or not cliff.rate.known:
         return []
     solved, failed = cliff.bounds
-    trials = plural(cliff.rate.unknown, "trial")
+    trials = plural(cliff.unknown, "trial")
     begin = f"The outcome of {trials} is not known ({_endings(cliff)}), and left out"
     rate = cliff.rate
     if cliff.verdict in ("no edge", "cannot be determined"):
+        if cliff.counts.is_weighted:
+            return [f"{begin}."]
         return [
             f"{begin}: of all {rate.trials:,} trials, between {rate.solved:,} and "
             f"{rate.solved + rate.unknown:,} would have solved."

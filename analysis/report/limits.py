@@ -14,6 +14,7 @@ from analysis.report.sections import Section
 from analysis.report.tables import shown
 from analysis.rows import SearchRows
 from analysis.text import plural, rounded_percent
+from analysis.wording import RANDOMLY_CONTINUED
 
 _NOT_TOLD = re.compile(r"cannot be (determined|distinguished)(?! from chance)")
 _NO_ENDING = "without an ending"
@@ -46,16 +47,21 @@ def _unfinished(rows: SearchRows) -> list[str]:
 def _unknown(rows: SearchRows) -> list[str]:
     if rows.plan.target is None or rows.trials.empty:
         return []
-    rate = rate_of(with_outcomes(rows))
+    trials = with_outcomes(rows)
+    rate = rate_of(trials)
     if not rate.unknown:
         return []
     low, high = rounded_percent(rate.unknown_failed.value), rounded_percent(rate.unknown_solved.value)
-    return [
+    begin = (
         f"Of {plural(rate.trials, 'trial')}, {rate.unknown:,} ended before it was known whether they "
         "would have solved. They count neither as solved nor as failed. "
-        f"Over all trials the share that solved is {rate}; it would be {low} if all unknown ones had failed, "
-        f"{high} if all had solved."
-    ]
+    )
+    weight = trials["weight"].to_numpy(float)
+    if (weight > 1).any():
+        share = rounded_percent(float(weight[trials["outcome"] == "solved"].sum() / weight.sum()))
+        return [f"{begin}{RANDOMLY_CONTINUED} So weighted, {share} of all trials solve."]
+    told = f"Over all trials the share that solved is {rate}; it would be {low} if all unknown ones had "
+    return [f"{begin}{told}failed, {high} if all had solved."]
 
 
 def _choice(rows: SearchRows) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.outcomes import KEPT_CHANCE
+from analysis.outcomes import KEPT_CHANCE, halted
 from analysis.rows import SearchRows
 
 Array = NDArray[np.float64]
@@ -65,8 +65,8 @@ def observe(rows: SearchRows, trials: pd.DataFrame, cost: str) -> Observed:
     """Return what trials show of a cost of reaching the target.
 
     A trial that ended without the target is censored: at its budget, where it was stopped, or where its last
-    row has it. Where a reserve of early stopping let trials run on by lot, those stand for the stopped ones,
-    which are left out.
+    row has it. Where a reserve of early stopping let trials run on by lot, those stand for the ones that were
+    stopped or wait, which are left out.
 
     Args:
         rows: the search.
@@ -80,7 +80,7 @@ def observe(rows: SearchRows, trials: pd.DataFrame, cost: str) -> Observed:
     weights = np.ones(len(trials))
     if KEPT_CHANCE in trials.columns and (trials[KEPT_CHANCE] < 1).any():
         chance = trials[KEPT_CHANCE].fillna(1.0).to_numpy(float)
-        weights = np.where(trials["ending"] == "stopped early", 0.0, 1 / chance)
+        weights = np.where(halted(trials), 0.0, 1 / chance)
     everything = Observed(
         times=times,
         reached=solved,

@@ -42,6 +42,6 @@ def answer(name: RunName, *, rows: Rows, as_json: AsJson = False) -> int:
 
 def _more(name: str, kinds: list[str]) -> str:
     """Name the commands that tell more of each finding."""
-    asked = ", ".join(kind for kind in kinds if kind not in ("confirmed", "question"))
+    asked = ", ".join(kind for kind in kinds if kind not in ("confirmed", "question", "stopped"))
     each = f"More of each: paretune {asked} {name}. " if asked else ""
     return f"\n{each}All of it as a page: paretune report {name}"
