@@ -52,10 +52,6 @@ def of_deadline(folder: Path) -> list[str]:
     return ["--space", str(folder / "tiny.yaml"), "--within", "1s", "--times", "1"]  # refused
 
 
-def of_early_stopping(folder: Path) -> list[str]:
-    return [str(ROOT / "results/published/quickstart"), "--grace", "500", "--factor", "2", "--orders", "2"]
-
-
 def of_gpt2_gpu(folder: Path) -> list[str]:
     made = run_cli("data", "text", text_in(folder), "--tokenizer", "bytes", "--folder", folder / "data")
     assert made.code == 0, made.err
@@ -69,6 +65,10 @@ def of_gpt2_step(folder: Path) -> list[str]:
 
 def of_learning(folder: Path) -> list[str]:
     return ["--searches", "1", "--configurations", "4", "--learned", "3"]
+
+
+def of_learning_curves(folder: Path) -> list[str]:
+    return ["--library", str(folder / "library"), "--add", str(ROOT / "results/published/quickstart")]
 
 
 def of_overhead(folder: Path) -> list[str]:
@@ -130,10 +130,10 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/char_lm.py": (of_char_lm, "baseline"),
     "benchmarks/coverage.py": (of_coverage, "comparison"),
     "benchmarks/deadline.py": (of_deadline, "not even one configuration"),
-    "benchmarks/early_stopping.py": (of_early_stopping, "steps per solved trial"),
     "benchmarks/gpt2_gpu.py": (of_gpt2_gpu, "| sdpa |"),
     "benchmarks/gpt2_step.py": (of_gpt2_step, "winner"),
     "benchmarks/learning.py": (of_learning, "| one that misleads |"),
+    "benchmarks/learning_curves.py": (of_learning_curves, "48 whole curves"),
     "benchmarks/overhead.py": (of_overhead, "| reuse |"),
     "benchmarks/pages.py": (of_pages, "--write"),
     "benchmarks/question_cliff.py": (of_question_cliff, "family's cliff"),
