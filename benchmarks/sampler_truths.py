@@ -42,8 +42,9 @@ from paretune.plan.binding import BoundPlan
 from paretune.sampling import proposals
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.proposals import Proposer
-from paretune.sampling.stopping import rungs_for
 from paretune.sampling.told import Told
+from paretune.stopping.making import stopper_of
+from paretune.stopping.stopper import Entrant, Verdict
 from search_spaces.plan import Values
 from search_spaces.sampling import listing
 
@@ -179,7 +180,7 @@ class Blind(Proposer):
 
 def plan_of(truth: Truth, arm: Arm, seed: int, configurations: int, *, stops: bool = False) -> BoundPlan:
     """Return the plan of a search."""
-    rule = {"metric": "token_accuracy", "direction": "max", "at": [AT], "reduction_factor": 2}
+    rule = {"metric": "token_accuracy", "direction": "max", "at": [AT], "reduction_factor": 2, "reserve": 0}
     return bound_of(
         fixed={"digits": 3, "steps": STEPS},
         space=truth.space,
@@ -227,7 +228,7 @@ def search(name: str, arm: Arm, world: int, configurations: int, *, stops: bool)
     truth, rng = TRUTHS[name], random.Random(f"{name}/{world}")
     bound = plan_of(truth, arm, world, configurations, stops=stops)
     proposer = (Proposer if arm.knows_costs else Blind)(bound)
-    rungs = rungs_for(bound)
+    stopper = stopper_of(bound)
     tried = []
     while len(tried) < configurations and (proposal := proposer.propose()) is not None:
         params = bound.params(proposal.values)
@@ -238,14 +239,16 @@ def search(name: str, arm: Arm, world: int, configurations: int, *, stops: bool)
             learns, token, match = train(odds, rng)
             label, step = f"{proposal.number}-{seed}", int(AT * STEPS)
             row = {"step": step, "token_accuracy": token}
-            if rungs is not None and rungs.reported(label, row, [step]):
+            if stopper is not None:
+                stopper.enter(Entrant(label=label, params=params, report_at=[step]))
+            if stopper is not None and stopper.reported(label, row) is Verdict.STOP:
                 metrics = {"exact_match": 0.3 * token, "token_accuracy": token}
                 outcomes.append(SeedOutcome(ending="stopped early", step=step, metrics=metrics))  # type: ignore[arg-type]
                 continue
             ending = "solved" if learns else "finished"
             metrics = {"exact_match": match, "token_accuracy": token}
-            if rungs is not None:
-                rungs.ended(label, {**metrics, "step": STEPS, "ending": ending})
+            if stopper is not None:
+                stopper.ended(label, {**metrics, "step": STEPS, "ending": ending})
             outcomes.append(SeedOutcome(ending=ending, step=STEPS, metrics=metrics))  # type: ignore[arg-type]
         with _told_as(arm.stopped):
             proposer.tell(proposal.number, outcomes)

@@ -678,7 +678,80 @@ SEARCH = [
         "rungs that compare the parameter count",
         changed("metric: token_accuracy", "metric: params"),
         "early_stopping.metric",
-        "'params' ... accepted: exact_match, token_accuracy, val_loss",
+        "'params' ... accepted: cpu_seconds, exact_match, ... token_accuracy, tokens, train_loss, val_loss",
+    ),
+    case(
+        "rungs that compare what is known of solved trials only",
+        changed("token_accuracy, direction: max", "steps_to_target, direction: min"),
+        "early_stopping.metric",
+        "'steps_to_target'",
+    ),
+    case(
+        "one of several metrics at a rung that there is not",
+        changed(
+            "metric: token_accuracy, direction: max",
+            "metrics: [{metric: val_loss, direction: min}, {metric: acuracy, direction: max}]",
+        ),
+        "early_stopping.metrics.1.metric",
+        "'acuracy'",
+    ),
+    case(
+        "one metric alone in a list",
+        changed("metric: token_accuracy, direction: max", "metrics: [{metric: val_loss, direction: min}]"),
+        "early_stopping.metrics",
+        "at least 2",
+    ),
+    case(
+        "weights of some metrics only",
+        changed(
+            "metric: token_accuracy, direction: max",
+            "metrics: [{metric: val_loss, direction: min, weight: 2}, "
+            "{metric: token_accuracy, direction: max}]",
+        ),
+        "early_stopping",
+        "all metrics have a weight, or none ... none for token_accuracy",
+    ),
+    case(
+        "no metric at a rung",
+        changed("metric: token_accuracy, direction: max, ", ""),
+        "early_stopping",
+        "state metric with its direction, or metrics ... got neither",
+    ),
+    case(
+        "a metric at a rung without its direction",
+        changed("token_accuracy, direction: max", "token_accuracy"),
+        "early_stopping",
+        "metric and direction belong together ... metric='token_accuracy' alone",
+    ),
+    case(
+        "bands of nothing",
+        changed("grace_period: 100", "grace_period: 100, bands: 3"),
+        "early_stopping",
+        "bands need within: params ... bands=3 alone",
+    ),
+    case(
+        "bands that do not increase",
+        changed("grace_period: 100", "grace_period: 100, within: params, bands: [700, 300]"),
+        "early_stopping",
+        "must increase ... bands=[700, 300]",
+    ),
+    case(
+        "bands within anything else",
+        changed("grace_period: 100", "grace_period: 100, within: d_model"),
+        "early_stopping.within",
+        "got 'd_model' ... accepted: params",
+    ),
+    case(
+        "neither stopped nor paused",
+        changed("grace_period: 100", "grace_period: 100, below_cut: kill"),
+        "early_stopping.below_cut",
+        "got 'kill' ... accepted: stop or pause",
+    ),
+    case(
+        "all trials in the reserve",
+        changed("grace_period: 100", "grace_period: 100, reserve: 1"),
+        "early_stopping.reserve",
+        "got 1 ... below 1",
     ),
     case(
         "rungs that keep the worst",

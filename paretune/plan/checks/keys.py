@@ -20,6 +20,9 @@ from trainables.demand import StatesDemand
 NOT_PARAMETERS = frozenset({"params", "memory", "flops_per_token"})
 """What is limited by its own key, so that no derived value can be called so."""
 
+TRAINING_LOSS = "train_loss"
+"""The mean loss of the training steps since the last report, which every task has."""
+
 
 def mistakes_in_keys(plan: PlanDraft, task: Task) -> list[Mistake]:
     """Return the mistakes that one key has by itself, whatever the others say."""
@@ -45,7 +48,7 @@ def _metrics(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
             )
     if plan.early_stopping is not None:
         rule = plan.early_stopping
-        in_reports = reported | {metric.name for metric in LOOP_METRICS}
+        in_reports = reported | {metric.name for metric in LOOP_METRICS if _can_be_compared(metric)}
         for index, one in enumerate(rule.compared):
             path = ("early_stopping", *(() if rule.metrics is None else ("metrics", index)))
             yield from _metric(metrics, path, one.metric, one.direction, in_reports)
@@ -55,6 +58,14 @@ def _metrics(plan: PlanDraft, task: Task) -> Iterator[Mistake]:
             yield Mistake(
                 ("target", name), f"is not a metric of {task.name}{accepted(name, sorted(reported))}"
             )
+
+
+def _can_be_compared(metric: Metric) -> bool:
+    """Tell whether a metric of the loop can stand at a rung: the loss of training, or what a trial has cost.
+
+    The others say nothing of a model, such as the rate of the last step, or are known of solved trials only.
+    """
+    return metric.name == TRAINING_LOSS or (metric.is_cost and metric.spent is None)
 
 
 def _reachable(metric: Metric | None, value: float) -> Iterator[Mistake]:

@@ -256,6 +256,6 @@ def test_assignment_is_plain_and_complete():
     assert assignment.target is not None
     assert (assignment.target.value, assignment.target.hold) == (0.99, 3)
     assert assignment.stop_at_target is False
-    assert assignment.may_stop_early
+    assert not assignment.keeps_at_rungs
     without = replace(assignment, target=None, report_at=())
     assert TrialAssignment.of(without.as_config()) == without
