@@ -1,8 +1,8 @@
 """Put the whole learning curves of searches into the library of learning curves.
 
-Takes searches that ran without early stopping, and adds their rows, as they are, to the library: trials with a known
-outcome, and all of their reports. A search of the same name is replaced. `paretune stopping learning-curves` replays
-rules of early stopping on it.
+Takes searches that ran without early stopping, and adds their rows, as they are, to the library: trials with
+a known outcome, and all of their reports. A search of the same name is replaced. `paretune stopping
+learning-curves` replays rules of early stopping on it.
 
     python benchmarks/learning_curves.py --add results/NAME...
     python benchmarks/learning_curves.py                        # what is in it
