@@ -14,13 +14,14 @@ import optuna
 from optuna.trial import TrialState
 from pydantic import JsonValue
 
+from analysis.layout import TrialEnding
 from paretune.plan.binding import PARAMS, BoundPlan, canonical
 from paretune.plan.samplers import told_objectives
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.samplers.encoding import Scalar, decode, encode, suggest
 from paretune.sampling.samplers.making import SamplerOfNumber
-from paretune.sampling.samplers.study import learned_trials
-from paretune.sampling.told import directions_of, told_of
+from paretune.sampling.samplers.study import PROVISIONAL, learned_trials, revise
+from paretune.sampling.told import Told, directions_of, told_of
 from search_spaces.dimensions import AnyDimension, FloatRange
 from search_spaces.plan import Values
 from search_spaces.sampling import complete, configuration, fill
@@ -46,6 +47,10 @@ class Proposer:
         self._tried: set[str] = set()
         self._explicit = list(self._plan.only or self._plan.tried_first.values())
         self._asked: dict[int, optuna.Trial] = {}
+        rule = bound.plan.early_stopping
+        self._pauses = rule is not None and rule.below_cut == "pause"
+        self._provisional: set[int] = set()
+        self._feasible: set[int] = set()
         self._next_number = 0
         self._study = optuna.create_study(
             directions=directions_of(bound), sampler=optuna.samplers.RandomSampler()
@@ -73,17 +78,36 @@ class Proposer:
         return None if found is None else self._accept(*found)
 
     def tell(self, number: int, outcomes: Sequence[SeedOutcome]) -> None:
-        """Report how all seeds of a configuration ended; :mod:`paretune.sampling.told` says what is told."""
+        """Report how all seeds of a configuration ended; :mod:`paretune.sampling.told` says what is told.
+
+        Where trials are paused, a configuration of which early stopping ended a seed is reported once more
+        when that seed has gone on and ended.
+        """
         trial = self._asked.pop(number, None)
-        if trial is None:  # from an explicit list, which needs no sampler
+        if trial is None:  # from an explicit list, which needs no sampler; or reported for good
             return
         searched = _values_of(trial, self._bound)
         told = told_of(self._bound, outcomes, searched, self._bound.params(searched))
+        is_provisional = self._pauses and any(o.ending == TrialEnding.STOPPED_EARLY for o in outcomes)
+        if number in self._provisional:
+            revise(self._study, trial.number, told, is_provisional=is_provisional)
+        else:
+            self._tell(trial, told, is_provisional=is_provisional)
+        if is_provisional:
+            self._asked[number] = trial
+            self._provisional.add(number)
+        is_feasible = told.violation == 0 and told.values is not None
+        if is_feasible and number not in self._feasible and self._samplers is not None:
+            assert told.values is not None
+            self._samplers.found(told.values[0])
+            self._feasible.add(number)
+
+    def _tell(self, trial: optuna.Trial, told: Told, *, is_provisional: bool) -> None:
+        if is_provisional:
+            trial.set_user_attr(PROVISIONAL, True)
         if told.violation is not None:
             trial.set_constraint("feasible", told.violation)
         trial.set_user_attr("reason", told.reason)
-        if told.violation == 0 and told.values is not None and self._samplers is not None:
-            self._samplers.found(told.values[0])
         if told.came_to is not None:
             assert told.values is not None
             trial.report(told.values[0], told.came_to)

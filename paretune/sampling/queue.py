@@ -28,6 +28,7 @@ class TrialQueue:
         self.history = History()
         self.strategy = strategy_of(bound)
         self._left_over: list[TrialSpec] = []
+        self._put_back: list[TrialSpec] = []
         self._running: dict[str, TrialSpec] = {}
         self._paused: dict[str, TrialSpec] = {}
         self._most = bound.plan.trials
@@ -37,6 +38,11 @@ class TrialQueue:
     def running(self) -> int:
         """How many trials were handed out and have not ended."""
         return len(self._running)
+
+    @property
+    def taken(self) -> int:
+        """How many trials run, or ran when the last session ended and come before any other."""
+        return len(self._running) + len(self._left_over)
 
     @property
     def running_labels(self) -> Collection[str]:
@@ -54,7 +60,7 @@ class TrialQueue:
 
         Those that run may change that: an answer that was sharp enough without them need not be with them.
         """
-        if self._left_over:
+        if self._left_over or self._put_back:
             return False
         if self.history.handed_out >= self._most:
             return True
@@ -68,7 +74,9 @@ class TrialQueue:
     def next(self) -> TrialSpec | None:
         """Return the next trial, or None if there is none now: either none is left, see :attr:`exhausted`,
         or the strategy waits for one that runs."""
-        if self._left_over:
+        if self._put_back:
+            spec = self._put_back.pop()
+        elif self._left_over:
             spec = self._left_over.pop(0)
         else:
             is_over = self.history.handed_out >= self._most or self.strategy.is_over(self.history)
@@ -82,7 +90,7 @@ class TrialQueue:
 
     def put_back(self, label: str) -> None:
         """Take back a trial that was handed out and cannot begin now; it is the next again."""
-        self._left_over.insert(0, self._running.pop(label))
+        self._put_back.append(self._running.pop(label))
 
     def ended(self, label: str, outcome: SeedOutcome) -> None:
         """Take note of how a trial ended."""
@@ -97,6 +105,10 @@ class TrialQueue:
         """Take note that a paused trial runs again, and return it."""
         spec = self._running[label] = self._paused.pop(label)
         return spec
+
+    def leaves(self, label: str) -> None:
+        """Take note that a paused trial does not wait any more, since the search is over."""
+        del self._paused[label]
 
     def _note_end(self, spec: TrialSpec, outcome: SeedOutcome) -> None:
         self.history.note_end(spec, outcome)

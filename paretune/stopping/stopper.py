@@ -88,6 +88,8 @@ class EarlyStopper:
         self._kept: dict[str, list[_Place]] = {}
         """Trials of the reserve that were below a cut: where, as long as they are."""
         self._stopped: dict[str, _Place] = {}
+        self._idle: dict[str, _Place] = {}
+        """Trials that went on below the cut for want of anything better."""
         self._above: set[str] = set()
         """The paused trials that were above the cut when their rung last changed."""
         self._changed: dict[str, None] = {}
@@ -120,6 +122,7 @@ class EarlyStopper:
         if not is_below or not self._entrants[label].may_stop or _HELD_SINCE in row:
             return Verdict.CONTINUE
         self._changed[label] = None
+        self._idle.pop(label, None)
         if self.is_in_reserve(label):
             self._kept.setdefault(label, []).append(place)
             return Verdict.CONTINUE
@@ -137,8 +140,8 @@ class EarlyStopper:
             row: its last report, with its ``ending``.
         """
         self._paused.pop(label, None)
-        worths = worths_of(self._compared, row)
-        if row.get("ending") != TrialEnding.SOLVED or worths is None:
+        worths = worths_of(self._compared, row) if row.get("ending") == TrialEnding.SOLVED else None
+        if worths is None:
             return
         for rung in range(len(self._marks)):
             place = rung, self._bands[label]
@@ -171,10 +174,11 @@ class EarlyStopper:
         places = [(self._marks.index(mark), self._bands[label]) for mark in standing.below_cut_at]
         if standing.is_paused and places and ending is None:
             self._paused[label] = places[-1]
-        elif standing.kept_chance is not None and places:
+        elif standing.kept_chance is not None:
             self._kept[label] = places
         elif places:
-            self._stopped[label] = places[-1]
+            halted = self._stopped if ending == TrialEnding.STOPPED_EARLY else self._idle
+            halted[label] = places[-1]
         if ending is not None:
             self.ended(label, {**last, "ending": ending})
         self._changed.clear()
@@ -186,6 +190,9 @@ class EarlyStopper:
 
         The one at the latest rung comes first, then the best. It stays paused until :meth:`goes_on`.
         """
+        if self._rule.below_cut == "stop":
+            # Who was stopped does not go on above the cut: who ran on by lot stands for them there too.
+            return None
         if self._news:
             news, self._news = self._news, set()
             for place in news:
@@ -205,13 +212,15 @@ class EarlyStopper:
         return self.promoted() or min(self._paused, key=self._turn, default=None)
 
     def goes_on(self, label: str) -> None:
-        """Take note that a paused trial goes on.
+        """Take note that a paused trial goes on: since it is above the cut by now, or for want of better.
 
         What runs on by lot, and was not worse at the same rung, would go on now too: it is not kept by lot
         any more.
         """
         place = self._paused.pop(label)
         self._changed[label] = None
+        if self._is_below(label, place):
+            self._idle[label] = place
         own = self._rungs[place].share_beaten(label)
         for other, places in self._kept.items():
             if place in places and self._rungs[place].share_beaten(other) >= own:
@@ -224,6 +233,10 @@ class EarlyStopper:
         """The labels of the paused trials."""
         return list(self._paused)
 
+    def runs_below_cut(self, label: str) -> bool:
+        """Tell whether a trial that was paused below the cut went on there for want of anything better."""
+        return label in self._idle
+
     def is_in_reserve(self, label: str) -> bool:
         """Tell whether a trial was drawn to run on below the cut."""
         text = f"{self._seed}/{label}"
@@ -233,8 +246,8 @@ class EarlyStopper:
     def standing(self, label: str) -> Standing:
         """Return where a trial stands."""
         kept = self._kept.get(label)
-        halted = self._paused.get(label, self._stopped.get(label))
-        places = kept if kept is not None else [] if halted is None else [halted]
+        halted = [held[label] for held in (self._paused, self._stopped, self._idle) if label in held]
+        places = halted if kept is None else kept
         return Standing(
             below_cut_at=tuple(self._marks[rung] for rung, _ in places),
             # Once it is above the cut it goes on for certain.
@@ -265,9 +278,9 @@ class EarlyStopper:
         passed = bisect_right(self._entrants[label].report_at, row.get("step", 0))
         if not passed or row.get("ending") is not None:
             return None
-        worths = worths_of(self._compared, row)
         place = passed - 1, self._bands[label]
-        return None if worths is None or label in self._rungs[place] else (place, worths)
+        worths = None if label in self._rungs[place] else worths_of(self._compared, row)
+        return None if worths is None else (place, worths)
 
     def _add(self, place: _Place, label: str, worths: Worths) -> None:
         self._rungs[place].add(label, worths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class Monitor(Callback):  # type: ignore[misc]
         columns: names that rows may have.
         changes: returns which trials early stopping sees otherwise than before.
         is_complete: tells whether no trial is left; one that still waits then has been stopped early.
+        past: trials of earlier sessions, which early stopping may see otherwise later.
     """
 
     def __init__(
@@ -34,13 +35,14 @@ class Monitor(Callback):  # type: ignore[misc]
         columns: set[str],
         changes: Callable[[], Mapping[str, Standing]] = dict,
         is_complete: Callable[[], bool] = lambda: True,
+        past: Iterable[TrialSpec] = (),
     ) -> None:
         self._listeners = list(listeners)
         self._columns = columns
         self._changes = changes
         self._is_complete = is_complete
         self._paused: set[str] = set()
-        self._specs: dict[str, TrialSpec] = {}
+        self._specs = {spec.label: spec for spec in past}
         self._open: dict[str, Row] = {}
         self._started: dict[str, Any] = {}
         self.failure: OSError | None = None
@@ -63,9 +65,15 @@ class Monitor(Callback):  # type: ignore[misc]
         if label in self._specs:
             self._tell(lambda listener: listener.judged(self._specs[label], standing))
 
-    def ends_waiting(self, spec: TrialSpec, last: Row) -> None:
+    def judge(self) -> None:
+        """Tell which trials early stopping sees otherwise than before."""
+        for label, standing in self._changes().items():
+            self.judged(label, standing)
+
+    def ends_waiting(self, spec: TrialSpec, standing: Standing, last: Row) -> None:
         """Tell that a trial that an earlier session paused has ended with the search."""
         self.announce(spec)
+        self.judged(spec.label, standing)
         self._end(spec.label, TrialEnding.STOPPED_EARLY, None, last)
 
     def error_of(self, label: str) -> str | None:
@@ -85,7 +93,7 @@ class Monitor(Callback):  # type: ignore[misc]
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune started a trial, or started it again after a failure or a pause."""
-        self._judge()
+        self.judge()
         self._started[label_of(trial)] = trial
         self._tell(lambda listener: listener.started(self._spec(trial)))
 
@@ -98,7 +106,7 @@ class Monitor(Callback):  # type: ignore[misc]
             return
         self._open[label_of(trial)] = row
         self._tell(lambda listener: listener.reported(self._spec(trial), row))
-        self._judge()
+        self.judge()
 
     def on_checkpoint(
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
@@ -126,15 +134,11 @@ class Monitor(Callback):  # type: ignore[misc]
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has gone round."""
-        self._judge()
+        self.judge()
         self._tell(lambda listener: listener.tick())
 
     def _spec(self, trial: Any) -> TrialSpec:
         return self._specs[label_of(trial)]
-
-    def _judge(self) -> None:
-        for label, standing in self._changes().items():
-            self.judged(label, standing)
 
     def _end(self, label: str, ending: TrialEnding, error: str | None, last: Row | None = None) -> None:
         reported = self._open.pop(label, {})

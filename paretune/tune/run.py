@@ -13,38 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.tune.schedulers import TrialScheduler
 
 from analysis.layout import RAY_FOLDER, TENSORBOARD_FOLDER
-from analysis.store import RowStore
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.plan.slots import as_asked, carried_by, needs_of
 from paretune.record.concurrency import Concurrency, ConcurrencyMeter
 from paretune.record.endings import TrialEnding
-from paretune.record.events import WARNINGS, Listener
+from paretune.record.events import Listener
 from paretune.record.provenance import describe_session
 from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
 from paretune.record.study.earlier import provenance_of
 from paretune.record.tally import Tally
 from paretune.record.tensorboard_log import TensorBoardLog
-from paretune.sampling.history import PastTrial, Standing, TrialSpec
-from paretune.sampling.queue import TrialQueue
-from paretune.stopping.making import entrant_of, stopper_of
-from paretune.stopping.stopper import EarlyStopper
+from paretune.sampling.history import PastTrial
 from paretune.timing.deadline import Deadline
-from paretune.tune.assignment import assignment_of, label_of
-from paretune.tune.callback import Monitor
+from paretune.tune.assignment import label_of
 from paretune.tune.cluster import ray_session
 from paretune.tune.deadline import StopAtDeadline
-from paretune.tune.early_stopping import EarlyStoppingScheduler
 from paretune.tune.forgetting import Forgetting
 from paretune.tune.interrupting import uninterrupted
-from paretune.tune.scheduling import NewestFirst
-from paretune.tune.searcher import QueueSearcher
+from paretune.tune.parts import Parts
 from paretune.tune.trainable import run_trial
-from paretune.tune.turns import Turns
 from search_spaces.plan import Plan
 
 _RETRIES = 1
@@ -156,48 +147,23 @@ class _Run:
         """Run Tune until the queue is empty, somebody interrupts it, or its time is over; return whether
         trials are left."""
         bound = self.bound
-        queue = TrialQueue(bound, self.past)
-        if queue.exhausted and not queue.paused:
-            return False
-        metrics = set(bound.metrics)
-        stopper = stopper_of(bound)
-        turns = None
-        scheduler: TrialScheduler = NewestFirst()
-        if stopper is not None:
-            _refill(stopper, bound, self.folder.store, self.past)
-            turns = Turns(stopper, queue, self.concurrency, self.deadline)
-            scheduler = EarlyStoppingScheduler(stopper, queue, turns, metrics)
-        monitor = Monitor(
+        parts = Parts(
+            bound,
+            self.past,
+            self.folder.store,
             listeners,
-            {"step", "ending", "engine", WARNINGS, *metrics},
-            *(() if stopper is None else (stopper.take_changes, lambda: queue.exhausted)),
+            concurrency=self.concurrency,
+            deadline=self.deadline,
         )
-
-        monitor.progressed(queue.progress)
-
-        def assign(spec: TrialSpec) -> dict[str, Any]:
-            monitor.announce(spec)
-            if stopper is not None:
-                stopper.enter(entrant_of(bound, spec))
-                if (standing := stopper.standing(spec.label)) != Standing():
-                    monitor.judged(spec.label, standing)
-            return assignment_of(bound, spec, self.folder.path).as_config()
-
+        if parts.is_over:
+            return False
+        parts.monitor.progressed(parts.queue.progress)
         needs = {"cpu": bound.plan.resources.cpu, "gpu": bound.plan.resources.gpu}
         tuner = tune.Tuner(
             tune.with_resources(run_trial, {name: share for name, share in needs.items() if share}),
             tune_config=tune.TuneConfig(
-                search_alg=QueueSearcher(
-                    queue,
-                    self.concurrency,
-                    metrics,
-                    assign,
-                    monitor.progressed,
-                    self.deadline,
-                    turns,
-                    monitor.error_of,
-                ),
-                scheduler=scheduler,
+                search_alg=parts.searcher,
+                scheduler=parts.scheduler,
                 num_samples=bound.plan.trials,
                 reuse_actors=True,
                 trial_name_creator=label_of,
@@ -206,7 +172,7 @@ class _Run:
             run_config=tune.RunConfig(
                 storage_path=str(self.folder.path / RAY_FOLDER),
                 name=f"session-{self.session}",
-                callbacks=[monitor, Forgetting()],
+                callbacks=[parts.monitor, Forgetting()],
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
                 verbose=0,
                 stop=None if self.deadline is None else StopAtDeadline(self.deadline),
@@ -220,13 +186,9 @@ class _Run:
             pass
         finally:
             with uninterrupted():
-                # What Tune has not ended by now was interrupted; the rest waited for the end, too.
-                is_complete = queue.exhausted and not queue.running and not monitor.open
-                monitor.close()
-                if is_complete:
-                    _end_waiting(monitor, queue, self.past)
-        if monitor.failure is not None:
-            raise monitor.failure
+                is_complete = parts.close()
+        if parts.monitor.failure is not None:
+            raise parts.monitor.failure
         return not is_complete
 
 
@@ -263,24 +225,6 @@ def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> in
     if carried == 0:
         raise InputError(f"no machine has both {needs['CPU']:g} CPU and {needs['GPU']:g} GPU for a trial")
     return as_asked(bound, carried)
-
-
-def _end_waiting(monitor: Monitor, queue: TrialQueue, past: list[PastTrial]) -> None:
-    """End the trials that an earlier session paused and this one never let go on."""
-    came_to = {trial.spec.label: trial.paused_with for trial in past}
-    for label, spec in queue.paused.items():
-        outcome = came_to.get(label)
-        if outcome is not None:
-            monitor.ends_waiting(spec, {"step": outcome.step, **outcome.metrics})
-
-
-def _refill(stopper: EarlyStopper, bound: BoundPlan, store: RowStore, past: list[PastTrial]) -> None:
-    """Give early stopping back what it knew when the last session ended."""
-    reports = store.reports_by_trial()
-    for trial in past:
-        ending = None if trial.outcome is None else trial.outcome.ending
-        told = reports.get(trial.spec.label, [])
-        stopper.restore(entrant_of(bound, trial.spec), told, ending, trial.standing)
 
 
 def _now() -> str:

@@ -102,8 +102,11 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
     ) -> None:
         """Pass a trial's ending on to the queue."""
         label = self._labels.pop(trial_id, None)
-        # What a paused trial came to was told when it was paused.
-        if label is not None and label not in self._queue.paused:
+        if label is None:
+            return
+        if label in self._queue.paused:
+            self._queue.leaves(label)
+        else:
             ending = ending_of(result, failed=error)
             last = {**(result or {}), "error": self._error_of(label) if error else None}
             self._queue.ended(label, outcome_of(ending, last, self._metrics))

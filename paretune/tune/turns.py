@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from paretune.sampling.queue import TrialQueue
 from paretune.stopping.stopper import EarlyStopper
 from paretune.timing.deadline import Deadline
@@ -19,17 +21,22 @@ class Turns:
         queue: what runs, and what waits.
         concurrency: trials at a time.
         deadline: holds trials back that would not end in time, if the search has one.
+        tell: called when early stopping may see trials otherwise than before, so that rows say so at once.
     """
 
     def __init__(
-        self, stopper: EarlyStopper, queue: TrialQueue, concurrency: int, deadline: Deadline | None = None
+        self,
+        stopper: EarlyStopper,
+        queue: TrialQueue,
+        concurrency: int,
+        deadline: Deadline | None = None,
+        tell: Callable[[], None] = lambda: None,
     ) -> None:
         self._stopper = stopper
         self._queue = queue
         self._concurrency = concurrency
         self._deadline = deadline
-        self._idling: set[str] = set()
-        """Trials that went on for want of anything better."""
+        self._tell = tell
         self.found_nothing = False
         """Whether there was nothing new to begin when that was last asked for."""
 
@@ -40,9 +47,10 @@ class Turns:
 
     def next(self) -> str | None:
         """Return the label of the paused trial that goes on now; None if none does."""
-        if self._queue.running >= self._concurrency or not self._queue.paused:
+        if self._queue.taken >= self._concurrency or not self._queue.paused:
             return None
         label = self._stopper.promoted()
+        self._tell()
         if label is not None:
             return label if self._is_in_time(label) else None
         label = self._stopper.best_paused() if self.nothing_new else None
@@ -52,13 +60,12 @@ class Turns:
 
     def goes_on(self, label: str) -> None:
         """Take note that a paused trial goes on."""
-        if self._stopper.promoted() != label:
-            self._idling.add(label)
         self._stopper.goes_on(label)
         self._queue.goes_on(label)
+        self._tell()
 
     def _is_in_time(self, label: str) -> bool:
         return self._deadline is None or self._deadline.may_begin(self._queue.paused[label])
 
     def _others_run(self) -> bool:
-        return any(label not in self._idling for label in self._queue.running_labels)
+        return any(not self._stopper.runs_below_cut(label) for label in self._queue.running_labels)

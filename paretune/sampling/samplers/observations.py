@@ -19,6 +19,8 @@ from optuna.search_space.group_decomposed import _SearchSpaceGroup
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from paretune.sampling.samplers.study import PROVISIONAL
+
 _COMPLETE, _PRUNED, _INFEASIBLE = range(3)
 
 _Standing = tuple[int, float, float, int]
@@ -39,6 +41,8 @@ class Observations:
         self._row_of: dict[int, int] = {}
         self._column_of: dict[str, int] = {}
         self._table = np.empty((0, 0))
+        self._provisional: dict[int, _Standing] = {}
+        """Trials that may be told of once more, with how they stand."""
 
     @property
     def finished(self) -> int:
@@ -46,8 +50,16 @@ class Observations:
         return len(self._standings)
 
     def update(self, study: Study) -> None:
-        """Take note of what has begun and ended since the last call."""
+        """Take note of what has begun and ended since the last call, and of what was told of once more."""
         trials = study.get_trials(deepcopy=False)
+        for number, standing in list(self._provisional.items()):
+            trial = trials[number]
+            if _standing_of(study, trial) != standing:
+                self._withdraw(number, standing)
+                if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+                    self._finish(study, trial)
+            elif PROVISIONAL not in trial.user_attrs:
+                del self._provisional[number]
         known = [trials[trial.number] for trial in self.running] + trials[self._seen :]
         self._seen = len(trials)
         self.running = [trial for trial in known if trial.state == TrialState.RUNNING]
@@ -100,9 +112,16 @@ class Observations:
             self._known_groups.add(names)
             self.groups.add_distributions(trial.distributions)
         standing = _standing_of(study, trial)
+        if PROVISIONAL in trial.user_attrs:
+            self._provisional[trial.number] = standing
         insort(self._standings, standing)
         if standing[0] == _COMPLETE and study._is_multi_objective():
             insort(self._complete, trial, key=lambda other: other.number)
+
+    def _withdraw(self, number: int, standing: _Standing) -> None:
+        del self._provisional[number]
+        self._standings.remove(standing)
+        self._complete = [trial for trial in self._complete if trial.number != number]
 
 
 def _standing_of(study: Study, trial: FrozenTrial) -> _Standing:

@@ -22,12 +22,17 @@ from paretune.plan.binding import BoundPlan
 from paretune.plan.samplers import told_objectives
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.samplers.encoding import Scalar, encode, suggest
-from paretune.sampling.told import told_of
+from paretune.sampling.told import Told, told_of
 from search_spaces.dimensions import AnyDimension, Choice, FloatRange, IntRange
 from search_spaces.plan import Plan, Values
 
 CONSTRAINT = "feasible"
 """The name of the one constraint that configurations are told with."""
+
+_VIOLATION = f"constraints:{CONSTRAINT}"
+
+PROVISIONAL = "provisional"
+"""User attribute of a trial that may be told of once more, since early stopping paused some of its seeds."""
 
 Params = dict[str, Scalar]
 Distributions = dict[str, BaseDistribution]
@@ -91,7 +96,7 @@ def trial_of(
         user["endings"] = ", ".join(f"{count} {ending}" for ending, count in counts.items())
         user["reason"] = told.reason
         if told.violation is not None:
-            system[f"constraints:{CONSTRAINT}"] = told.violation
+            system[_VIOLATION] = told.violation
         if told.came_to is not None and numbers is not None:
             reports[told.came_to] = numbers[0]
     return FrozenTrial(
@@ -108,6 +113,31 @@ def trial_of(
         system_attrs=system,
         intermediate_values=reports,
     )
+
+
+def revise(study: optuna.Study, number: int, told: Told, *, is_provisional: bool) -> None:
+    """Replace what a study was told of a configuration whose trials had not all ended for good.
+
+    Optuna lets nobody change a finished trial; those of a study in memory are its own objects.
+
+    Args:
+        study: in memory.
+        number: the trial's, in the study.
+        told: what holds now.
+        is_provisional: whether that may change once more.
+    """
+    trial = study.get_trials(deepcopy=False)[number]
+    trial.state = told.state
+    trial.values = told.values
+    trial.intermediate_values = {}
+    if told.came_to is not None and told.values is not None:
+        trial.intermediate_values[told.came_to] = told.values[0]
+    trial.system_attrs.pop(_VIOLATION, None)
+    if told.violation is not None:
+        trial.system_attrs[_VIOLATION] = told.violation
+    trial.set_user_attr("reason", told.reason)
+    if not is_provisional:
+        trial.user_attrs.pop(PROVISIONAL, None)
 
 
 def learned_trials(bound: BoundPlan) -> list[FrozenTrial]:

@@ -76,6 +76,10 @@ class Racing:
     def ended(self, history: History, configuration: int) -> None:
         """Tell the sampler of every configuration that was decided, or is left behind."""
         racing: set[int] | None = None
+        if configuration not in self._untold:
+            # The proposer wants it only where a paused seed left something open.
+            known = history.configurations[configuration].outcomes
+            self._proposer.tell(configuration, [known[index] for index in sorted(known)])
         for number in sorted(self._untold):
             tried = history.configurations[number]
             outcomes = self.race.deciding(tried)

@@ -1,0 +1,118 @@
+"""What stands between Tune and the rows, put together for one session of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ray.tune.schedulers import TrialScheduler
+
+from analysis.store import RowStore
+from paretune.plan.binding import BoundPlan
+from paretune.record.events import WARNINGS, Listener
+from paretune.sampling.history import PastTrial, Standing, TrialSpec
+from paretune.sampling.queue import TrialQueue
+from paretune.stopping.making import entrant_of, stopper_of
+from paretune.stopping.stopper import EarlyStopper
+from paretune.timing.deadline import Deadline
+from paretune.tune.assignment import assignment_of
+from paretune.tune.callback import Monitor
+from paretune.tune.early_stopping import EarlyStoppingScheduler
+from paretune.tune.scheduling import NewestFirst
+from paretune.tune.searcher import QueueSearcher
+from paretune.tune.turns import Turns
+
+
+class Parts:
+    """The queue, early stopping, and the searcher, scheduler and callback through which Tune knows them.
+
+    None of them needs a cluster: ``tests/helpers/tune_twin.py`` calls them as Tune does.
+
+    Args:
+        bound: the plan.
+        past: trials of earlier sessions.
+        store: the rows of the search.
+        listeners: who is told what happens.
+        concurrency: trials at a time.
+        deadline: what lets trials begin, if there is one.
+    """
+
+    def __init__(
+        self,
+        bound: BoundPlan,
+        past: list[PastTrial],
+        store: RowStore,
+        listeners: Sequence[Listener],
+        *,
+        concurrency: int,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self._bound = bound
+        self._past = past
+        self._store = store
+        self.queue = queue = TrialQueue(bound, past)
+        self._stopper = stopper = stopper_of(bound)
+        metrics = set(bound.metrics)
+        columns = {"step", "ending", "engine", WARNINGS, *metrics}
+        turns = None
+        if stopper is None:
+            self.scheduler: TrialScheduler = NewestFirst()
+            self.monitor = Monitor(listeners, columns)
+        else:
+            self._refill(stopper)
+            self.monitor = Monitor(
+                listeners,
+                columns,
+                stopper.take_changes,
+                is_complete=lambda: queue.exhausted,
+                past=[trial.spec for trial in past],
+            )
+            turns = Turns(stopper, queue, concurrency, deadline, self.monitor.judge)
+            self.scheduler = EarlyStoppingScheduler(stopper, queue, turns, metrics)
+        self.searcher = QueueSearcher(
+            queue,
+            concurrency,
+            metrics,
+            self._assign,
+            self.monitor.progressed,
+            deadline,
+            turns,
+            self.monitor.error_of,
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to run, and nothing waits."""
+        return self.queue.exhausted and not self.queue.running and not self.queue.paused
+
+    def close(self) -> bool:
+        """End what has not ended, and return whether the search is complete.
+
+        What Tune has not ended by now was interrupted. In a complete search, what still waits was stopped
+        early.
+        """
+        is_complete = self.queue.exhausted and not self.queue.running and not self.monitor.open
+        self.monitor.close()
+        if is_complete:
+            for trial in self._past:
+                if trial.spec.label in self.queue.paused and trial.paused_with is not None:
+                    last = {"step": trial.paused_with.step, **trial.paused_with.metrics}
+                    self.monitor.ends_waiting(trial.spec, trial.standing, last)
+        return is_complete
+
+    def _assign(self, spec: TrialSpec) -> dict[str, Any]:
+        """Make a trial known to everyone, and return what its worker is told."""
+        self.monitor.announce(spec)
+        if self._stopper is not None:
+            self._stopper.enter(entrant_of(self._bound, spec))
+            if (standing := self._stopper.standing(spec.label)) != Standing():
+                self.monitor.judged(spec.label, standing)
+        return assignment_of(self._bound, spec, self._store.folder).as_config()
+
+    def _refill(self, stopper: EarlyStopper) -> None:
+        """Give early stopping back what it knew when the last session ended."""
+        reports = self._store.reports_by_trial()
+        for trial in self._past:
+            ending = None if trial.outcome is None else trial.outcome.ending
+            told = reports.get(trial.spec.label, [])
+            stopper.restore(entrant_of(self._bound, trial.spec), told, ending, trial.standing)
