@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from analysis.rows import SearchRows
 from analysis.selection import parse_condition, select
+from paretune.api.answers.stopping import EarlyStoppingFindings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +24,10 @@ if TYPE_CHECKING:
     from analysis.questions.asked import Asked
     from analysis.regimes import Regimes
     from analysis.times import Times
-    from paretune.stopping.replay.finding import Stopping
     from search_spaces.plan import Plan
 
 
-class Findings:
+class Findings(EarlyStoppingFindings):
     """The rows of a search, or of a part of it, and what they answer.
 
     Every answer is a small frozen value with intervals. It has ``sentences``, ``tables``, ``as_json()``, and
@@ -253,51 +253,6 @@ class Findings:
         from analysis.effects import effects
 
         return effects(self._rows)
-
-    def stopping(
-        self,
-        *others: Findings,
-        metrics: Sequence[str] = (),
-        at: Sequence[float] = (),
-        factors: Sequence[float] = (),
-        steps: Sequence[int] = (),
-        most_lost: float = 0.05,
-        slots: int = 1,
-    ) -> Stopping:
-        """Return what rules of early stopping would have saved, and which winners they would have lost.
-
-        The search, and the others, have to have run without early stopping. With others, each is left out in
-        turn: a rule is judged on searches that did not choose it.
-
-        Args:
-            others: further searches; trials are compared within a search only.
-            metrics: what is compared at the rungs; the usual ones if empty.
-            at: where rungs are tried, alone and in pairs, as shares of each trial's steps; five if empty.
-            factors: reduction factors; 1.5, 2 and 3 if empty.
-            steps: rungs at the same step for all trials, in place of shares.
-            most_lost: the largest share of the winners of a band of sizes that a rule may lose.
-            slots: how many trials run side by side.
-
-        Raises:
-            InputError: the curves are cut off, there are no winners, or what is to be tried cannot be.
-
-        >>> import paretune
-        >>> first, *others = paretune.learning_curves().values()
-        >>> first.stopping(metrics=["train_loss"], at=[0.1], factors=[2]).looked_at
-        2
-        """
-        from paretune.stopping.replay.finding import Tried, stopping
-
-        usual = Tried()
-        tried = Tried(
-            metrics=metrics,
-            shares=at or usual.shares,
-            factors=factors or usual.factors,
-            steps=steps,
-            most_lost=most_lost,
-            slots=slots,
-        )
-        return stopping([self._rows, *(other._rows for other in others)], tried)
 
     def compare(self, *others: Findings) -> Comparison:
         """Return how other searches of the same question differ from this one.

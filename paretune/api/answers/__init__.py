@@ -1,0 +1,1 @@
+"""Parts of what a search answers, by subject."""
