@@ -222,7 +222,9 @@ def candidates(seen: Mapping[Rule, Glance], most_lost: float, count: int) -> Seq
         most_lost: largest share of the winners of a band that may be lost.
         count: how many.
     """
-    saving = [rule for rule, one in seen.items() if one.ratio < 1]
+    # Rules that do the same, as at rungs where a metric is still 0 for all, are measured once.
+    alike = {(round(one.worst, 9), round(one.ratio, 9)): rule for rule, one in reversed(list(seen.items()))}
+    saving = [rule for (_, ratio), rule in reversed(alike.items()) if ratio < 1]
     by_ratio = sorted(saving, key=lambda rule: seen[rule].ratio)
     by_worst = sorted(saving, key=lambda rule: (seen[rule].worst, seen[rule].ratio))
     good = [rule for rule in by_ratio if seen[rule].worst <= most_lost + 1e-9][: (count + 1) // 2]
