@@ -188,11 +188,11 @@ def test_rungs_are_refilled_from_rows_of_an_earlier_session():
         "b": [(100, 0.2)],
         "c": [(100, 0.8), (200, 0.85)],
     }
-    for label, values in history.items():
-        for step, value in values:
+    for label, told in history.items():
+        for step, value in told:
             report(before, label, step, value)
-    for label, values in history.items():
-        rows = [{"step": step, "exact_match": value, "val_loss": None} for step, value in values]
+    for label, told in history.items():
+        rows = [{"step": step, "exact_match": value, "val_loss": None} for step, value in told]
         restore(after, label, rows, {"a": "finished", "b": "stopped early", "c": None}[label])
     assert values(after) == values(before)
 
