@@ -35,7 +35,7 @@ def test_a_rule_is_recommended_that_waits_until_winners_are_known_and_then_loses
     assert min(found.recommended.rule.rungs) >= 0.3
     assert found.recommended.losses.worst <= 0.05
     assert found.recommended.ratio.high < 0.8
-    assert found.elsewhere.lost.value < 0.01
+    assert found.elsewhere.lost.value < 0.05
     before = [one for one in found.judged if min(one.rule.rungs) < 0.3]
     assert all(one.losses.lost.value > 0.02 for one in before)
     assert found.sentences[0].startswith(f"Recommended: {found.recommended.rule}")
