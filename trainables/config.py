@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -208,6 +209,15 @@ class TrainingConfig(BaseModel):
     def needs_gpu(self) -> str | None:
         """What in this configuration trains on a GPU only, with alternatives; None if nothing does."""
         return None
+
+    @property
+    def data_changes_at(self) -> Sequence[int]:
+        """Steps, counted from 1 and rising, from which on other training data are drawn; none by default.
+
+        These are the first steps of the phases of a curriculum, without the first phase. Before the last of
+        them a model has not been trained on what validation measures.
+        """
+        return ()
 
     @property
     def peak_lr(self) -> float:

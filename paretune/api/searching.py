@@ -18,6 +18,7 @@ from paretune.api.sources import ResourceOptions, SearchOptions, bound_of, chang
 from paretune.errors import ClusterError, InputError
 from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.checks import mistakes_in_keys
+from paretune.plan.checks.misleading import warnings_of
 from paretune.plan.preparing import prepare
 from paretune.record.run_folder import RunFolder
 
@@ -101,6 +102,8 @@ def search(
         )
     for earlier in () if bound.learned is None else bound.learned.sources:
         console.print(f"Learns from {earlier.sentence}.", soft_wrap=True)
+    for words in warnings_of(bound):
+        console.print(words, style="yellow", soft_wrap=True)
     run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=True, timing=timing)
     return run.to_its_end()
 

@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 from paretune.plan.binding import PARAMS, BoundPlan, written
 from paretune.plan.budget import largest_budget
+from paretune.plan.checks.misleading import warnings_of
 from paretune.plan.preparing import missing
 from paretune.plan.rungs import rungs_at_steps
 from search_spaces.parts.early_stopping import EarlyStopping
@@ -73,6 +74,8 @@ class PlanSummary:
     """What is asked, in words; None if nothing is."""
     learns_from: list[str] = field(default_factory=list)
     """What the sampler knows from each earlier search that the plan names; see :func:`check`."""
+    warnings: list[str] = field(default_factory=list)
+    """What should be known of the plan's early stopping before it is relied on; no mistakes."""
 
     @property
     def sentences(self) -> list[tuple[str, str]]:
@@ -155,6 +158,7 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
         gpu=plan.resources.gpu,
         not_here=missing(bound) if not_here is None else not_here,
         learns_from=[] if bound.learned is None else [source.sentence for source in bound.learned.sources],
+        warnings=warnings_of(bound),
     )
 
 

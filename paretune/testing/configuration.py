@@ -48,6 +48,19 @@ class ConfigurationChecks(Checks):
             error = refused(lambda value=value: self.task.config_class.model_validate({"lr": value}))  # type: ignore[misc]
             assert "lr" in error, f"the learning rate {value!r} was accepted"
 
+    def test_training_data_change_at_rising_steps_of_the_run(self) -> None:
+        """Of a task that states it, so that early stopping before the last change is warned of."""
+        for config in (
+            self._configured(),
+            *(c for name in sorted(self.task.config_class.model_fields) for c in self._changes(name)),
+        ):
+            stated = list(config.data_changes_at)
+            assert stated == sorted(set(stated)), f"data_changes_at must rise, but is {stated}"
+            beyond = [step for step in stated if not 1 < step <= config.steps]
+            assert not beyond, (
+                f"data_changes_at has {beyond}; a change lies at step 2 or later, within steps={config.steps}"
+            )
+
     # The metrics
 
     def test_metrics_are_named_once_and_have_direction_unit_and_description(self) -> None:

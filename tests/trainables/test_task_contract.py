@@ -12,6 +12,7 @@ from helpers.training import ScriptedTask
 from torch import Tensor
 
 from paretune.testing import ContractError, TaskContract, check_task
+from trainables.addition.config import AdditionConfig
 from trainables.addition.workload import AdditionWorkload
 from trainables.tasks import TASKS, TaskError, get_task
 
@@ -118,6 +119,30 @@ def test_faults_are_found_and_listed_with_their_reasons() -> None:
 def test_a_task_that_is_hardly_one_is_told_what_it_lacks() -> None:
     with pytest.raises(ContractError, match="no field decides the size"):
         check_task(ScriptedTask())
+
+
+@pytest.mark.parametrize(
+    ("stated", "fault"),
+    [
+        ([5, 3], "data_changes_at must rise"),
+        ([1], "has [1]; a change lies"),
+        ([900_000], "has [900000]; a ch"),
+    ],
+)
+def test_changes_of_the_data_that_cannot_be_are_found(stated: list[int], fault: str) -> None:
+    class Changing(AdditionConfig):
+        @property
+        def data_changes_at(self) -> list[int]:
+            return stated
+
+    class Task(type(TASKS["addition"])):  # type: ignore[misc]
+        config_class = Changing
+
+    changing = TestAddition()
+    changing.task = Task()
+    with pytest.raises(AssertionError) as caught:
+        changing.test_training_data_change_at_rising_steps_of_the_run()
+    assert fault in str(caught.value)
 
 
 def test_the_suite_does_not_need_pytest() -> None:

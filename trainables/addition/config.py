@@ -230,6 +230,19 @@ class AdditionConfig(TransformerShape, TrainingConfig):
             ends.append((round(self.steps * so_far / total), phase.digits))
         return ends
 
+    @property
+    def data_changes_at(self) -> list[int]:
+        """The first steps of phases whose operands have other lengths than those before."""
+        changes = []
+        before, last = 0, None
+        for end, digits in self.phases():
+            if end == before:
+                continue
+            if last is not None and digits != last:
+                changes.append(before + 1)
+            before, last = end, digits
+        return changes
+
     def weight_decay_at(self, step: int) -> float:
         """Return the weight decay of a step counted from 1: the phase's own, if it has one."""
         for phase, (end, _) in zip(self.curriculum, self.phases(), strict=False):

@@ -68,7 +68,7 @@ def check(
     console = make_console()
     console.print(f"{space} is valid.", style="green")
     print_rows(console, ("", ""), summary.sentences + ([] if estimate is None else estimate.sentences))
-    for words in [*summary.not_here, *([] if unknown is None else [unknown])]:
+    for words in [*summary.warnings, *summary.not_here, *([] if unknown is None else [unknown])]:
         console.print(words, style="yellow", soft_wrap=True)
     return OK
 

@@ -280,6 +280,34 @@ def test_phases_that_the_budget_is_too_short_for_are_passed_over() -> None:
         assert max(int(x.max()) for x in operands_in(stream(step), layout)) < 10
 
 
+@pytest.mark.parametrize(
+    ("steps", "phases", "changes"),
+    [
+        (27, [([1, 3], 2), ([1, 6], 5), ([1, 10], 20)], [3, 8]),
+        (27, [([1, 3], 2), ([1, 3], 5), ([1, 10], 20)], [8]),
+        (10, [([1, 10], 1), ([1, 10], 1)], []),
+        (4, [([1, 3], 1), ([1, 6], 1000)], []),
+        (4, [([1, 3], 1000), ([1, 6], 1), ([1, 3], 1000)], []),
+        (4, [([1, 3], 1), ([1, 6], 1), ([1, 3], 2)], [2, 3]),
+    ],
+)
+def test_the_data_change_where_a_phase_with_other_lengths_begins(
+    steps: int, phases: list[tuple[list[int], float]], changes: list[int]
+) -> None:
+    """Not where a phase has no steps, nor where only its weight decay is another."""
+    curriculum = [{"digits": digits, "share": share} for digits, share in phases]
+    config = AdditionConfig.model_validate({"digits": 10, "steps": steps, "curriculum": curriculum})
+    assert config.data_changes_at == changes
+    assert AdditionConfig(digits=10, steps=steps).data_changes_at == []
+
+
+def test_longer_operands_are_drawn_from_the_stated_step_on() -> None:
+    config = config_of(digits=10, steps=270, batch=512, curriculum=PUBLISHED)
+    for step, before, after in zip(config.data_changes_at, (3, 6), (6, 10), strict=True):
+        assert max(int(x.max()) for x in operands_of(config, step - 1)) < 10**before
+        assert max(int(x.max()) for x in operands_of(config, step)) >= 10 ** (after - 1)
+
+
 # Chosen carries
 
 
