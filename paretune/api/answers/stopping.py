@@ -49,7 +49,7 @@ class EarlyStoppingFindings:
             others: further searches; trials are compared within a search only.
             metrics: what is compared at the rungs; the usual ones if empty.
             at: where rungs are tried, alone and in pairs, as shares of each trial's steps; five if empty.
-            factors: reduction factors; 1.5, 2 and 3 if empty.
+            factors: reduction factors; 1.25, 1.5, 2 and 3 if empty.
             steps: rungs at the same step for all trials, in place of shares.
             most_lost: the largest share of the winners of a band of sizes that a rule may lose.
             slots: how many trials run side by side.

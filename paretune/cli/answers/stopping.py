@@ -43,7 +43,8 @@ Steps = Annotated[
     ),
 ]
 Factors = Annotated[
-    str | None, typer.Option("--factor", metavar="FACTORS", help="Reduction factors. By default 1.5,2,3.")
+    str | None,
+    typer.Option("--factor", metavar="FACTORS", help="Reduction factors. By default 1.25,1.5,2,3."),
 ]
 Bands = Annotated[
     int, typer.Option("--bands", min=1, help="Bands of sizes in which lost winners are counted.")

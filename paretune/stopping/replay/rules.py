@@ -15,7 +15,7 @@ from search_spaces.parts.early_stopping import DEFAULT_BANDS, EarlyStopping
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
 """Where rungs are tried, as shares of each trial's own steps: alone, and in pairs."""
 
-FACTORS = (1.5, 2.0, 3.0)
+FACTORS = (1.25, 1.5, 2.0, 3.0)
 """Reduction factors that are tried."""
 
 BelowCut = Literal["stop", "pause"]
