@@ -214,8 +214,9 @@ def nearest(losses: Mapping[Rule, Losses | Glance]) -> Rule | None:
 def candidates(seen: Mapping[Rule, Glance], most_lost: float, count: int) -> Sequence[Rule]:
     """Return the rules of a first look that are worth measuring.
 
-    Half of them lose as few winners as is asked for. The others lose up to twice as many, since promoting
-    paused trials and the order of trials change that; and where none is good enough, the nearest are there.
+    Half of them lose as few winners as is asked for. The others lose half as many again, or twice as many,
+    since promoting paused trials and the order of trials change that. Where too few are so good, the nearest
+    are there.
 
     Args:
         seen: what each rule did at the first look.
@@ -227,9 +228,11 @@ def candidates(seen: Mapping[Rule, Glance], most_lost: float, count: int) -> Seq
     saving = [rule for (_, ratio), rule in reversed(alike.items()) if ratio < 1]
     by_ratio = sorted(saving, key=lambda rule: seen[rule].ratio)
     by_worst = sorted(saving, key=lambda rule: (seen[rule].worst, seen[rule].ratio))
-    good = [rule for rule in by_ratio if seen[rule].worst <= most_lost + 1e-9][: (count + 1) // 2]
-    fair = [rule for rule in by_ratio if seen[rule].worst <= 2 * most_lost + 1e-9 and rule not in good]
-    return list(dict.fromkeys([*good, *fair, *by_worst]))[:count]
+    found: dict[Rule, None] = {}
+    for limit, many in ((most_lost, count / 2), (1.5 * most_lost, 3 * count / 4), (2 * most_lost, count)):
+        fair = [rule for rule in by_ratio if seen[rule].worst <= limit + 1e-9 and rule not in found]
+        found |= dict.fromkeys(fair[: math.ceil(many) - len(found)])
+    return list(dict.fromkeys([*found, *by_worst]))[:count]
 
 
 def left_out(

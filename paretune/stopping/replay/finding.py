@@ -34,13 +34,13 @@ from search_spaces.wording import accepted
 USUAL_METRICS = ("train_loss", "val_loss", "token_accuracy")
 """Metrics that are compared unless others are asked for, where reports have them; and the target's."""
 
-REPLAYED = 150_000
+REPLAYED = 120_000
 """Trials that are replayed in all, about: some 15 microseconds each."""
 
 ORDERS = (6, 40)
 """The fewest and the most orders in which a rule is replayed."""
 
-FITS = 150
+FITS = 120
 """Cliffs that are fitted in all, about: some six milliseconds each."""
 
 
