@@ -32,9 +32,9 @@ _COLUMNS = (
 
 
 def tables(found: Stopped) -> Sequence[Table]:
-    """Return what was lost in each band of sizes and in all; none where nothing was below the cut."""
+    """Return what was lost in each band of sizes and in all; none where nothing is known of it."""
     whole = found.whole
-    if whole is None or not found.has_target or not (whole.halted or whole.kept or whole.undecided):
+    if whole is None or not found.has_target or not (whole.halted and whole.kept):
         return []
     rows = [_row(band) for band in (*found.bands, whole)]
     frame = pd.DataFrame(rows, columns=[column.name for column in _COLUMNS])

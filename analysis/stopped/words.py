@@ -41,11 +41,10 @@ def sentences(found: Stopped) -> list[str]:
 
 
 def _halted(found: Stopped, whole: BelowCut) -> str:
-    number = whole.halted or "no"
-    noun = "trial" if whole.halted == 1 else "trials"
+    number = plural(whole.halted, "trial") if whole.halted else "no trial"
     if whole.waiting and not whole.ended:
-        return f"Early stopping let {number} {noun} wait below the cut"
-    return f"Early stopping ended {number} {noun}" + (" or let them wait" if whole.waiting else "")
+        return f"Early stopping let {number} wait below the cut"
+    return f"Early stopping ended {number}" + (" or let them wait" if whole.waiting else "")
 
 
 def _answer(found: Stopped, whole: BelowCut) -> str:

@@ -328,7 +328,7 @@ def test_a_report_answers_and_shows_method_limits_and_failures():
     assert len(set(sections)) == len(content.sections)
     method = dict(sections["method"].facts)
     assert method["Early stopping"].startswith(
-        "asynchronous successive halving (ASHA) on bits per byte: at 30 %"
+        "asynchronous successive halving (ASHA) at 30 %, 60 % of its own steps"
     )
     assert method["Cost"].startswith("11 min 29 s of processor time in total")
     assert "shared a machine" in method["Elapsed time"]
