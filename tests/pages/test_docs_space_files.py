@@ -23,7 +23,7 @@ from search_spaces.dimensions import Choice, FloatRange, IntRange
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import SpaceFileError
 from search_spaces.parts.derived import Derived
-from search_spaces.parts.early_stopping import EarlyStopping
+from search_spaces.parts.early_stopping import EarlyStopping, RungMetric
 from search_spaces.parts.limits import Bounds, Constraints, Limits, MemoryLimits
 from search_spaces.parts.question import (
     CliffQuestion,
@@ -95,6 +95,7 @@ TABLES: list[tuple[type[BaseModel], Places]] = [
     (TimeToTargetQuestion, (("Keys of `question`", 3),)),
     (EffectsQuestion, (("Keys of `question`", 4),)),
     (EarlyStopping, (("Keys of `early_stopping`", 0),)),
+    (RungMetric, (("Keys of `early_stopping`", 1),)),
     (Resources, (("Keys of `resources`", 0),)),
     (IntRange, (("Whole numbers", 0),)),
     (FloatRange, (("Real numbers", 0),)),
@@ -258,16 +259,18 @@ def test_examples_use_every_key_of_a_space_file(check: Callable[[str], SpaceFile
 # Output
 
 
-def test_output_for_the_first_example_is_real(tmp_path: Path):
-    (tmp_path / "my_space.yaml").write_text(EXAMPLES[0])
-    command, printed = OUTPUTS[0]
+@pytest.mark.parametrize(("name", "number"), [("early stopping that misleads", 0), ("complete", 1)])
+def test_output_for_an_example_is_real(tmp_path: Path, name: str, number: int):
+    (example,) = (text for text in EXAMPLES if text.startswith(f"# example: {name}\n"))
+    (tmp_path / "my_space.yaml").write_text(example)
+    command, printed = OUTPUTS[number]
     done = run_cli(*command.removeprefix("paretune ").split(), cwd=tmp_path)
     assert done.code == 0
     assert [line.rstrip() for line in done.out.splitlines() if line.strip()] == printed.splitlines()
 
 
 def test_output_for_the_wrong_example_is_real(check: Callable[[str], SpaceFile]):
-    command, printed = OUTPUTS[1]
+    command, printed = OUTPUTS[2]
     assert command == "paretune check my_space.yaml"
     with pytest.raises(SpaceFileError) as caught:
         check(WRONG[0])
