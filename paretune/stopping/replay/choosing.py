@@ -215,8 +215,7 @@ def candidates(seen: Mapping[Rule, Glance], most_lost: float, count: int) -> Seq
     """Return the rules of a first look that are worth measuring.
 
     Half of them lose as few winners as is asked for. The others lose half as many again, or twice as many,
-    since promoting paused trials and the order of trials change that. Where too few are so good, the nearest
-    are there.
+    since a first look is not exact. Where too few are so good, the nearest are there.
 
     Args:
         seen: what each rule did at the first look.

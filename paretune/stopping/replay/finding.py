@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -107,7 +107,7 @@ class Stopping(Drawn):
     without_winners: Sequence[str]
     """Searches that were left out, since none of their trials solved the task."""
     looked_at: int
-    """Rules that were looked at, with all trials compared at once."""
+    """Rules that there was a first look at."""
     orders: int
     """Random orders of the trials in which the best of them were replayed."""
     replayed: int
@@ -167,8 +167,8 @@ class Stopping(Drawn):
 def stopping(searches: Sequence[SearchRows], tried: Tried | None = None) -> Stopping:
     """Judge rules of early stopping on the whole curves of one search or several.
 
-    Many rules are looked at with all trials compared at once. The best, and those that are best without a
-    part of the curves, are replayed trial after trial in random orders, with and without pausing.
+    A first look at many rules estimates how likely each trial is below their cuts. The best, and those that
+    are best without a part of the curves, are replayed trial after trial in random orders.
 
     Args:
         searches: the searches, which ran without early stopping.
@@ -184,8 +184,8 @@ def stopping(searches: Sequence[SearchRows], tried: Tried | None = None) -> Stop
     rules = list(grid(_directions(populations, tried), tried.shares, tried.factors, tried.steps))
     trials = Trials(populations, tried.bands)
     *by_part, of_all = trials.glances(screened(populations, rules))
-    shown = _both(candidates(of_all, tried.most_lost, 8))
-    allowed = [_both(candidates(seen, tried.most_lost, 2)) for seen in by_part]
+    shown = candidates(of_all, tried.most_lost, 16)
+    allowed = [candidates(seen, tried.most_lost, 4) for seen in by_part]
     union = list(dict.fromkeys([*shown, *(rule for part in allowed for rule in part)]))
     orders = _orders(len(union) * len(trials.solved))
     results = measured(populations, union, orders, tried.slots)
@@ -251,11 +251,6 @@ def _directions(populations: Sequence[Population], tried: Tried) -> dict[str, Li
     if not wanted:
         raise InputError(f"no metric is in all reports; state one with --metric{accepted('', common)}")
     return {name: common[name] for name in wanted}
-
-
-def _both(rules: Sequence[Rule]) -> list[Rule]:
-    """Return rules that stop, and the same that pause."""
-    return [made for rule in rules for made in (rule, replace(rule, below_cut="pause"))]
 
 
 def _orders(trials: int) -> int:

@@ -94,7 +94,8 @@ def grid(
     factors: Sequence[float] = FACTORS,
     steps: Sequence[int] = (),
 ) -> Iterator[Rule]:
-    """Return the rules that are tried: each metric, rungs alone and in pairs, factors, bands and none.
+    """Return the rules that are tried: each metric, rungs alone and in pairs, factors, bands and none, each
+    stopping and pausing.
 
     Args:
         directions: the metrics, with the way that is better.
@@ -104,7 +105,15 @@ def grid(
     """
     alone: list[tuple[float, ...]] = [(step,) for step in steps] or [(share,) for share in sorted(shares)]
     pairs: list[tuple[float, ...]] = [] if steps else list(itertools.combinations(sorted(shares), 2))
-    for (metric, direction), rungs, factor, is_banded in itertools.product(
-        directions.items(), alone + pairs, factors, (False, True)
+    ways: tuple[BelowCut, ...] = ("stop", "pause")
+    for (metric, direction), rungs, factor, is_banded, below_cut in itertools.product(
+        directions.items(), alone + pairs, factors, (False, True), ways
     ):
-        yield Rule(metric=metric, direction=direction, rungs=rungs, factor=factor, is_banded=is_banded)
+        yield Rule(
+            metric=metric,
+            direction=direction,
+            rungs=rungs,
+            factor=factor,
+            below_cut=below_cut,
+            is_banded=is_banded,
+        )

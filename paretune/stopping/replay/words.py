@@ -125,9 +125,8 @@ def _rests_on(finding: Stopping) -> str:
     side = "one trial after another" if slots == 1 else f"{slots} trials side by side"
     at_reports = "a rung without a report takes the next one"
     return (
-        f"{text}. {plural(finding.looked_at, 'rule')} were looked at with all trials compared at once; the "
-        f"best were replayed in {finding.orders} random orders, {side}, each stopping and pausing; "
-        f"{at_reports}."
+        f"{text}. Of {plural(finding.looked_at, 'rule')}, the best at a first look were replayed in "
+        f"{finding.orders} random orders, {side}; {at_reports}."
     )
 
 
@@ -141,7 +140,7 @@ def _cliffs(finding: Stopping) -> list[str]:
 
 
 def _cliff(finding: Stopping, one: CliffUnder, *, is_best: bool) -> str:
-    which = "this rule" if is_best else f"the cheapest rule here, {one.rule},"
+    which = "this rule" if is_best else f"the cheapest rule here ({one.rule})"
     lead = f"Half of the trials solve at {one.whole}. " if is_best else ""
     with_reserve = ""
     if one.reserve.is_known:

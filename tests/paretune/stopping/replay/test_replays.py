@@ -9,10 +9,12 @@ import pytest
 from helpers.curves import search_of
 
 from paretune.stopping.bands import band_of
+from paretune.stopping.replay.choosing import Trials
 from paretune.stopping.replay.curves import Population, population_of
+from paretune.stopping.replay.measuring import measured
 from paretune.stopping.replay.rules import Rule, grid
 from paretune.stopping.replay.running import Fates, Replay
-from paretune.stopping.replay.screening import Screen
+from paretune.stopping.replay.screening import screened
 
 
 def random_population(seed: int, trials: int = 24) -> Population:
@@ -184,23 +186,30 @@ def test_those_kept_by_lot_run_on_and_say_with_which_chance():
     assert (other.ran_on != half.ran_on).any(), "the lots depend on the seed"
 
 
-def test_a_first_look_is_what_a_rule_that_pauses_comes_to_where_all_are_compared():
-    """Only those that came too early to be compared with enough differ."""
+def test_a_first_look_is_about_what_replays_come_to():
+    """On curves that say little, where many are near the cut, with bands and without."""
     rng = np.random.default_rng(0)
-    worth = rng.random(300)
-    sizes = rng.integers(100, 1000, 300)
-    people = population_of(search_of(sizes, worth < 0.3, lambda n, *_: worth[n] + n % 2 / 10))
-    for rule in grid({"train_loss": "min"}, shares=(0.2, 0.5)):
-        looked = Screen(population=people).look(rule)
-        fates = Replay(people, replace(rule, below_cut="pause")).run(rng.permutation(300).tolist())
-        assert looked.steps.sum() == pytest.approx(fates.steps.sum(), rel=0.15), rule
-        differ = (looked.steps != fates.steps).mean()
-        assert differ < (0.25 if rule.is_banded else 0.15), rule
+    worth = rng.random(200)
+    wins = rng.random(200) < np.clip(1 - worth, 0, 1) ** 2
+    people = population_of(
+        search_of(rng.integers(100, 1000, 200), wins, lambda n, step, *_: worth[n] + 0.2 * (step * n % 7))
+    )
+    trials = Trials([people], 1)
+    rules = list(grid({"train_loss": "min"}, shares=(0.2, 0.5)))
+    assert {rule.below_cut for rule in rules} == {"stop", "pause"}
+    looked = screened([people], rules)
+    replayed = measured([people], rules, 12)
+    for rule in rules:
+        seen = trials.losses(looked[rule], trials.all)
+        found = trials.losses([one.spent for one in replayed[rule]], trials.all)
+        assert seen.lost.value == pytest.approx(found.lost.value, abs=0.06), rule
+        assert seen.ratio == pytest.approx(found.ratio, rel=0.12), rule
+    assert max(trials.losses(looked[rule], trials.all).lost.value for rule in rules) > 0.3
 
 
 def test_the_grid_has_rungs_alone_and_in_pairs_with_bands_and_without():
     rules = list(grid({"train_loss": "min", "val_loss": "min"}, shares=(0.5, 0.1, 0.2), factors=(2.0, 3.0)))
-    assert len(set(rules)) == len(rules) == 2 * (3 + 3) * 2 * 2
+    assert len(set(rules)) == len(rules) == 2 * (3 + 3) * 2 * 2 * 2
     assert {rule.rungs for rule in rules} >= {(0.1,), (0.1, 0.5)}
     at_steps = list(grid({"train_loss": "min"}, steps=(300, 600), factors=(2.0,)))
     assert {rule.rungs for rule in at_steps} == {(300,), (600,)}

@@ -56,8 +56,8 @@ def test_noise_does_not_lose_a_recommended_rule_more_winners_than_was_accepted()
     found = stopping([noise], Tried(metrics=["train_loss"]))
     best = min(found.judged, key=lambda one: one.losses.worst)
     assert found.recommended is None
-    # A factor of 1.5 ends a third of the trials, whoever they are.
-    assert 0.2 < best.losses.worst < 0.5
+    # A factor of 1.25 ends a fifth of the trials, whoever they are, or a little less where it pauses.
+    assert 0.1 < best.losses.worst < 0.5
     assert best.ratio.value > 0.9
 
 
