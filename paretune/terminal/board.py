@@ -211,7 +211,8 @@ class Board(Listener):
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Take a trial off the board and count how it ended."""
         self._leave(trial.label, last)
-        self.paused.discard(trial.label)
+        if ending != TrialEnding.INTERRUPTED:
+            self.paused.discard(trial.label)
         self._count(trial, ending, last)
 
     def progressed(self, progress: Progress) -> None:

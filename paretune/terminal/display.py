@@ -101,7 +101,9 @@ class LineDisplay(Listener):
             self._say(f"{self._so_far}  {trial.label}  paused, below the cut at {where}")
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
-        """Say how a trial ended."""
+        """Say how a trial ended; of one that still waits for a resumed search was said that it does."""
+        if ending == TrialEnding.INTERRUPTED and trial.label in self._board.paused:
+            return
         parts = [
             self._so_far,
             trial.label,

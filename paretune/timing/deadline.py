@@ -180,7 +180,7 @@ class Deadline(Listener):
         """Learn from what a trial took."""
         running = self._running.pop(trial.label, None)
         if ending == TrialEnding.INTERRUPTED:
-            self._cut += 1
+            self._cut += running is not None  # one that waits has not been cut off
             return
         self.ended_count += 1
         step, wall = int(last.get("step") or 0), last.get("wall_seconds")

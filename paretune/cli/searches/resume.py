@@ -119,11 +119,14 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
                 "ran_out_of_time": session.ran_out_of_time,
                 "forecast": None if session.outlook is None else session.outlook.as_record(),
                 "endings": endings,
+                "paused": _paused(search),
                 "smallest": search.smallest(),
                 **content_of(fronts),
             }
         )
-    told = ", ".join(f"{number} {ending}" for ending, number in endings.items() if number)
+    paused = _paused(search)
+    counts = endings | {"interrupted": endings["interrupted"] - paused, "paused": paused}
+    told = ", ".join(f"{number} {ending}" for ending, number in counts.items() if number)
     console.print(f"\n{count} trials: {told or 'none ended'}. {_how_long(session)}")
     if session.forecast:
         console.print(session.forecast, soft_wrap=True)
@@ -142,8 +145,9 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
     left = search.plan.trials - count + endings["interrupted"]
     if session.ran_out_of_time and left and (asked is None or not asked.is_sharp):
         console.print(
-            f"Its time was over: {left} of its {search.plan.trials} trials are left. Continue with: "
-            f"paretune resume {name}{' --within TIME' if left > 1 else ''}",
+            f"Its time was over: {left} of its {search.plan.trials} trials are left"
+            f"{f', {paused} of them paused below the cut' if paused else ''}. Continue with: paretune "
+            f"resume {name}{' --within TIME' if left > 1 else ''}",
             style="yellow",
             soft_wrap=True,
         )
@@ -167,6 +171,11 @@ def conclude(search: Search, console: Console, *, as_json: bool) -> int:
         )
         return OUR_FAILURE
     return OK
+
+
+def _paused(search: Search) -> int:
+    """Return how many trials wait below the cut of early stopping, for the search to be resumed."""
+    return int(search.trials["paused"].eq(True).sum()) if "paused" in search.trials.columns else 0
 
 
 def _how_long(session: Session) -> str:
