@@ -205,26 +205,28 @@ class EarlyStopper:
                     label, [place for place in places if place in news and not self._is_below(label, place)]
                 )
         above = [label for label in self._above if label in self._paused]
-        return min(above, key=self._turn, default=None)
+        return min(above, key=self._turn_of_paused, default=None)
 
     def best_paused(self) -> str | None:
         """Return the paused trial that goes on when nothing better is left to do; None if none is paused."""
-        return self.promoted() or min(self._paused, key=self._turn, default=None)
+        return self.promoted() or min(self._paused, key=self._turn_of_paused, default=None)
 
     def goes_on(self, label: str) -> None:
         """Take note that a paused trial goes on: since it is above the cut by now, or for want of better.
 
-        What runs on by lot, and was not worse at the same rung, would go on now too: it is not kept by lot
-        any more.
+        What runs on by lot, and would have been called before it, would have gone on by now too: it is not
+        kept by lot any more.
         """
         place = self._paused.pop(label)
         self._changed[label] = None
-        if self._is_below(label, place):
+        is_idle = self._is_below(label, place)
+        if is_idle:
             self._idle[label] = place
-        own = self._rungs[place].share_beaten(label)
+        turn = self._turn(label, place)[:2]
         for other, places in self._kept.items():
-            if place in places and self._rungs[place].share_beaten(other) >= own:
-                self._forget(other, [place])
+            # One that is above the cut goes on before those at other rungs and in other bands that are not.
+            compared = places if is_idle else [own for own in places if own == place]
+            self._forget(other, [own for own in compared if self._turn(other, own)[:2] <= turn])
 
     # What is known
 
@@ -297,6 +299,9 @@ class EarlyStopper:
             self._kept[label] = [place for place in self._kept[label] if place not in gone]
             self._changed[label] = None
 
-    def _turn(self, label: str) -> tuple[float, float, str]:
-        rung, _ = place = self._paused[label]
-        return -rung, -self._rungs[place].share_beaten(label), label
+    def _turn(self, label: str, place: _Place) -> tuple[float, float, str]:
+        """Return what trials that wait at their places are called by, the first being the smallest."""
+        return -place[0], -self._rungs[place].share_beaten(label), label
+
+    def _turn_of_paused(self, label: str) -> tuple[float, float, str]:
+        return self._turn(label, self._paused[label])
