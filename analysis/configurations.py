@@ -57,7 +57,7 @@ def configurations(rows: SearchRows) -> pd.DataFrame:
         [
             _names(rows, first),
             counts,
-            *([_rates(rows, first["params"], counts)] if has_target else []),
+            *([_rates(rows, first["params"], counts, _represented(trials, place))] if has_target else []),
             _metrics(rows, trials, first.index),
             *([_costs_of_success(rows, trials)] if has_target else []),
             pd.DataFrame(stated, index=first.index, columns=searched),
@@ -191,12 +191,24 @@ def _counts(trials: pd.DataFrame, place: NDArray[Any], index: pd.Index[Any]) -> 
     )
 
 
-def _rates(rows: SearchRows, params: pd.Series[int], counts: pd.DataFrame) -> pd.DataFrame:
+def _represented(trials: pd.DataFrame, place: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return how many trials with each configuration are represented by its solved and by its known ones."""
+    weight = trials["weight"].to_numpy(float)
+    won = weight * (trials["outcome"] == "solved").to_numpy(float)
+    return np.bincount(place, won), np.bincount(place, weight)
+
+
+def _rates(
+    rows: SearchRows,
+    params: pd.Series[int],
+    counts: pd.DataFrame,
+    represented: tuple[NDArray[Any], NDArray[Any]],
+) -> pd.DataFrame:
     solved, known, unknown = (counts[name].to_numpy() for name in ("solved", "known", "unknown"))
     low, high = wilson_ends(solved, known)
     fresh = confirmed_rates(rows).reindex(counts.index)
     judged = fresh["rate"].where(fresh["seeds"] >= FEWEST_FRESH_SEEDS)
-    expected = pd.Series(shrunken_rates(params.to_numpy(), solved, known), index=counts.index)
+    expected = pd.Series(shrunken_rates(params.to_numpy(), solved, known, represented), index=counts.index)
     with np.errstate(invalid="ignore"):
         rate = solved / known
     return pd.DataFrame(

@@ -27,7 +27,12 @@ _SUREST = 1e-4
 """Limits of the rate at a size, away from 0 and 1."""
 
 
-def shrunken_rates(params: NDArray[Any], solved: NDArray[Any], known: NDArray[Any]) -> Array:
+def shrunken_rates(
+    params: NDArray[Any],
+    solved: NDArray[Any],
+    known: NDArray[Any],
+    represented: tuple[NDArray[Any], NDArray[Any]] | None = None,
+) -> Array:
     """Return the expected success rate of each configuration on fresh seeds.
 
     It is (solved + K · rate at its size) / (known + K): the mean of a beta distribution around the rate at
@@ -40,6 +45,8 @@ def shrunken_rates(params: NDArray[Any], solved: NDArray[Any], known: NDArray[An
         params: shape (m,), each configuration's number of parameters, above 0.
         solved: shape (m,), number of solved trials; a fraction where trials are weighted.
         known: shape (m,), number of trials with a known outcome; can be 0.
+        represented: the two weighted by how many trials each represents, for the rate at a size; themselves
+            if None.
 
     Returns:
         shape (m,), shares between 0 and 1, and neither 0 nor 1. Of 100,000 configurations in a tenth of a
@@ -51,7 +58,8 @@ def shrunken_rates(params: NDArray[Any], solved: NDArray[Any], known: NDArray[An
     if (known > 0).sum() < FEWEST_CONFIGURATIONS:
         # Laplace's rule: from its own seeds alone.
         return np.asarray((solved + 1) / (known + 2))
-    around = np.clip(_rates_around(np.asarray(params, dtype=float), solved, known), _SUREST, 1 - _SUREST)
+    seen = [np.asarray(numbers, dtype=float) for numbers in represented or (solved, known)]
+    around = np.clip(_rates_around(np.asarray(params, dtype=float), *seen), _SUREST, 1 - _SUREST)
     strengths = np.array(PRIOR_SEEDS)[:, None]
     a, b = strengths * around, strengths * (1 - around)
     likelihood = (log_beta(a + solved, b + known - solved) - log_beta(a, b)).sum(axis=1)

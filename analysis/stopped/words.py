@@ -79,7 +79,7 @@ def _lost(band: BelowCut) -> str:
 
 
 def _whole(lost: Estimate) -> str:
-    return amount(round(lost.value)) if lost.value >= 10 or lost.value == 0 else f"{lost.value:.2g}"
+    return amount(round(lost.value)) if lost.value >= 1 or lost.value == 0 else f"{lost.value:.1f}"
 
 
 def _ends(lost: Estimate) -> str:
