@@ -80,7 +80,8 @@ def stopping(
         list[str],
         typer.Argument(
             metavar="NAME",
-            help="Names of searches, or their folders; learning-curves is the committed library of curves.",
+            help="Names of searches, or their folders; learning-curves is the committed library, and "
+            "learning-curves/NAME one of its searches.",
             autocompletion=complete_names,
         ),
     ],
@@ -148,16 +149,27 @@ def _numbers(text: str | None, option: str) -> list[float]:
 
 
 def _opened(name: str, results: Path) -> list[SearchRows]:
-    """Return the search of a name, or all searches of a library."""
+    """Return the search of a name, or all searches of a library, or one of the committed library.
+
+    Raises:
+        InputError: there is no such search.
+    """
     import paretune
     from analysis.layout import PLAN_FILE
     from paretune.api.findings import rows_of
     from paretune.stopping.library import LIBRARY, committed_library, is_library, read_library
+    from search_spaces.wording import accepted
 
     if is_library(Path(name)):
         return read_library(Path(name))
     if name == LIBRARY and not (results / name / PLAN_FILE).is_file():
         return read_library(committed_library(results))
+    library, slash, one = name.partition("/")
+    if library == LIBRARY and slash:
+        by_name = {rows.plan.name: rows for rows in read_library(committed_library(results))}
+        if one not in by_name:
+            raise InputError(f"{LIBRARY} has no search {one!r}{accepted(one, by_name)}")
+        return [by_name[one]]
     return [rows_of(paretune.open(name, results))]
 
 

@@ -34,14 +34,18 @@ from search_spaces.wording import accepted
 USUAL_METRICS = ("train_loss", "val_loss", "token_accuracy")
 """Metrics that are compared unless others are asked for, where reports have them; and the target's."""
 
-REPLAYED = 120_000
+REPLAYED = 100_000
 """Trials that are replayed in all, about: some 15 microseconds each."""
 
 ORDERS = (6, 40)
 """The fewest and the most orders in which a rule is replayed."""
 
-FITS = 120
+FITS = 100
 """Cliffs that are fitted in all, about: some six milliseconds each."""
+
+
+MOST_CLIFFS = 4
+"""So many rules, on one search, each have their cliff; of more only the best and the cheapest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +127,7 @@ class Stopping(Drawn):
     elsewhere: Losses
     """What these did over all parts: what is to be expected of a rule so chosen."""
     cliffs: Sequence[CliffUnder]
-    """The 50 % size of each search under the recommended or the nearest rule, and under the cheapest."""
+    """The 50 % size of each search under the best rule and the cheapest; of few rules, under each."""
 
     @property
     def best(self) -> Judged | None:
@@ -273,6 +277,8 @@ def _cliffs(
         return []
     cheapest = min(judged, key=lambda one: one.losses.ratio).rule
     rules = list(dict.fromkeys([best, cheapest]))
+    if len(judged) <= MOST_CLIFFS and len(populations) == 1:
+        rules = list(dict.fromkeys([*rules, *(one.rule for one in judged)]))
     orders = max(5, min(25, FITS // (2 * len(rules) * len(populations))))
     return [
         cliff_under(population, rule, orders, slots)

@@ -82,6 +82,8 @@ def _elsewhere(finding: Stopping) -> str:
     several = len(finding.populations) > 1
     how = "search is left out in turn" if several else "fifth of the configurations is left out in turn"
     rules = [one for one in finding.parts if one.rule is not None]
+    if not rules:
+        return f"Where each {how}, no rule is good enough for the rest either."
     text = (
         f"The best of a table flatters itself. Where each {how}, and a rule chosen on the rest, it takes "
         f"{losses.ratio:.2f} times the steps there and loses {_lost(finding, losses)}"
@@ -136,7 +138,12 @@ def _cliffs(finding: Stopping) -> list[str]:
         return []
     if len(finding.populations) > 1:
         return []
-    return [_cliff(finding, one, is_best=one.rule == finding.best.rule) for one in known]
+    cheapest = min(finding.judged, key=lambda one: one.losses.ratio).rule
+    return [
+        _cliff(finding, one, is_best=one.rule == finding.best.rule)
+        for one in known
+        if one.rule in (finding.best.rule, cheapest)
+    ]
 
 
 def _cliff(finding: Stopping, one: CliffUnder, *, is_best: bool) -> str:

@@ -74,6 +74,14 @@ def test_a_part_of_a_search_and_a_library_can_be_judged(tmp_path: Path):
     assert trials[0] < trials[1] == 168 + 48
 
 
+def test_one_search_of_the_committed_library_can_be_judged_by_its_name(tmp_path: Path):
+    done = run_cli("stopping", "learning-curves/under-777", *FEW, "--json", "--results", tmp_path)
+    assert [one["trials"] for one in json.loads(done.out)["population"]] == [24]
+    done = run_cli("stopping", "learning-curves/under-77", *FEW)
+    assert done.code == 2
+    assert "did you mean under-777?" in done.err
+
+
 def test_rungs_at_steps_can_be_tried_and_say_their_lines():
     done = run_cli("stopping", QUICKSTART, "--steps", "600", "--factor", "3", "--metric", "train_loss")
     assert done.code == 0
