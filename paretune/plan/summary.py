@@ -164,7 +164,9 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
 
 def _below_cut(rule: EarlyStopping) -> list[str]:
     halted = "is stopped" if rule.below_cut == "stop" else "waits, and goes on once it is among them"
-    among = f"the best 1/{rule.reduction_factor:g}{' of about its size' if rule.within else ''}"
+    factor = rule.reduction_factor
+    best = f"1/{factor:g}" if factor.is_integer() else f"{100 / factor:.0f} %"
+    among = f"the best {best}{' of about its size' if rule.within else ''}"
     told = [f"what is not among {among} {halted}"]
     if rule.reserve:
         told.append(f"{100 * rule.reserve:g} % of the trials, by lot, run on wherever they stand")
