@@ -78,6 +78,13 @@ def halted(trials: pd.DataFrame) -> NDArray[np.bool_]:
     return is_halted
 
 
+def represented(trials: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell which trials others stand for: the halted ones, where some below the cut ran on by lot; shape
+    (n,)."""
+    is_reserve = KEPT_CHANCE in trials.columns and bool((trials[KEPT_CHANCE] < 1).any())
+    return halted(trials) if is_reserve else np.zeros(len(trials), dtype=bool)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rate:
     """Counts of solved trials, with the three readings of unknown outcomes."""

@@ -19,7 +19,7 @@ from analysis.cliff.verdict import Verdict, verdict_of
 from analysis.difference import Difference
 from analysis.estimate import UNKNOWN, Estimate
 from analysis.finding import Drawn, Table
-from analysis.outcomes import Rate, halted, rate_of, with_outcomes
+from analysis.outcomes import Rate, rate_of, represented, with_outcomes
 from analysis.pictures.marks import Picture
 from analysis.questions.trials import that_answer
 from analysis.rows import SearchRows
@@ -165,7 +165,7 @@ def _cliff(
     rows: SearchRows, trials: pd.DataFrame, name: str, by: str | None = None, groups: Sequence[Cliff] = ()
 ) -> Cliff:
     counts = count(trials)
-    alone = trials[~halted(trials)] if counts.is_weighted else trials
+    alone = trials[~represented(trials)]
     has_unknown = bool((alone["outcome"] == "unknown").any())
     unknown = alone.loc[alone["outcome"] == "unknown", "ending"].fillna("not ended")
     bounded = count(alone)

@@ -13,7 +13,7 @@ from analysis.cliff.counts import Counts
 from analysis.cliff.fit import SizeFit
 from analysis.estimate import Estimate
 from analysis.finding import Table
-from analysis.intervals import wilson
+from analysis.intervals import wilson_of_rates
 from analysis.layout import Column
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def binned(counts: Counts, most: int = MOST_BINS) -> list[dict[str, Any]]:
         part = counts.where(place == number)
         known, solved = int(part.known_trials.sum()), int(part.solved_trials.sum())
         weighted = float(part.known.sum())
-        low, high = wilson(solved, known) if known else (0.0, 1.0)
+        rate = float(part.solved.sum()) / weighted if weighted else None
+        low, high = (0.0, 1.0) if rate is None else _interval(rate, weighted**2 / float(part.squares.sum()))
         rows.append(
             {
                 "size_from": int(part.params.min()),
@@ -117,12 +118,18 @@ def binned(counts: Counts, most: int = MOST_BINS) -> list[dict[str, Any]]:
                 "solved": solved,
                 "known": known,
                 "unknown": int(part.unknown_trials.sum()),
-                "rate": float(part.solved.sum()) / weighted if weighted else None,
+                "rate": rate,
                 "rate_low": low,
                 "rate_high": high,
             }
         )
     return rows
+
+
+def _interval(rate: float, trials: float) -> tuple[float, float]:
+    """Return Wilson's interval; of weighted trials, ``trials`` of equal weight would tell as much."""
+    low, high = wilson_of_rates(np.array([rate]), np.array([trials]))
+    return float(low[0]), float(high[0])
 
 
 def as_json(cliff: Cliff) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.outcomes import KEPT_CHANCE
+from analysis.outcomes import KEPT_CHANCE, represented
 from analysis.rows import PARAMS, SearchRows
 
 Array = NDArray[np.float64]
@@ -69,6 +69,8 @@ class Classified:
     weight: Array
     """Shape (trials,): how many trials each stands for, 0 where it is not known. Above one where a rule of
     early stopping let some of those below its cut run on by lot."""
+    represented: NDArray[np.bool_]
+    """Shape (trials,): which trials others stand for, so that they count for nothing themselves."""
     loss: str | None
     """The metric whose curve was looked at; None if the search has no loss."""
 
@@ -105,8 +107,9 @@ def classify(rows: SearchRows) -> Classified:
     regime[((ended | (ending == "stopped early")) & blown_up) | diverged] = "diverges"
     regime[solved & ~lost] = "works"
     chance = trials[KEPT_CHANCE].fillna(1.0).to_numpy(float) if KEPT_CHANCE in trials.columns else 1.0
-    weight = np.where(regime == "unknown", 0.0, 1.0 / np.asarray(chance, dtype=float))
-    return Classified(regime=regime, weight=weight, loss=loss)
+    by_others = represented(trials)
+    weight = np.where((regime == "unknown") | by_others, 0.0, 1.0 / np.asarray(chance, dtype=float))
+    return Classified(regime=regime, weight=weight, represented=by_others, loss=loss)
 
 
 def _is_loss(rows: SearchRows, name: str) -> bool:

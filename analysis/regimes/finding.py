@@ -209,7 +209,7 @@ def regimes(rows: SearchRows, rate: str = "lr", size: str = "params") -> Regimes
     searched = [name for name in rows.plan.searched_names if name in table.columns]
     cells = points.cells()
     fitted = band(cells) if rows.plan.target is not None else None
-    stopped = fitted is not None and bool((points.frame["regime"] == "unknown").any())
+    stopped = fitted is not None and len(points.open) > 0
     return Regimes(
         rate=rate,
         size=size,

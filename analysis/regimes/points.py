@@ -27,7 +27,8 @@ class Points:
     """The trials of a search that have a rate."""
 
     frame: pd.DataFrame
-    """One row per trial: ``configuration``, ``seed_index``, ``size``, ``rate``, ``regime``, ``weight``."""
+    """One row per trial: ``configuration``, ``seed_index``, ``size``, ``rate``, ``regime``, ``weight``,
+    ``represented``."""
     loss: str | None
     """The metric whose curve was looked at."""
     without_rate: int
@@ -39,6 +40,11 @@ class Points:
         return self.frame[self.frame["regime"] != "unknown"]
 
     @property
+    def open(self) -> pd.DataFrame:
+        """The trials whose regime is not known, and that no others represent."""
+        return self.frame[(self.frame["regime"] == "unknown") & ~self.frame["represented"].astype(bool)]
+
+    @property
     def middle_size(self) -> float:
         """The geometric middle of the smallest and the largest size, to which logarithms refer."""
         sizes = self.frame["size"]
@@ -48,9 +54,10 @@ class Points:
         """Return the trials with a known regime, put together by configuration.
 
         Args:
-            unknown_fail: whether trials that are not known count as failed, instead of not at all.
+            unknown_fail: whether trials that are not known, and not represented by others, count as failed,
+                instead of not at all.
         """
-        weight = self.frame["weight"].where(self.frame["regime"] != "unknown", float(unknown_fail))
+        weight = self.frame["weight"].where(~self.frame.index.isin(self.open.index), float(unknown_fail))
         frame = self.frame.assign(trials=weight, works=weight * (self.frame["regime"] == "works"))
         sums = frame[weight > 0].groupby("configuration")[["rate", "size", "works", "trials"]]
         first, total = sums.first(), sums.sum()
@@ -84,7 +91,7 @@ def points_of(rows: SearchRows, rate: str, size: str) -> Points:
     """
     classified = classify(rows)
     trials = rows.trials
-    names = ["configuration", "seed_index", "size", "rate", "regime", "weight"]
+    names = ["configuration", "seed_index", "size", "rate", "regime", "weight", "represented"]
     if trials.empty:
         return Points(frame=pd.DataFrame(columns=names), loss=classified.loss, without_rate=0)
     table = parameters(rows)
@@ -99,6 +106,7 @@ def points_of(rows: SearchRows, rate: str, size: str) -> Points:
             "rate": trials["configuration"].map(rates).astype(float),
             "regime": classified.regime,
             "weight": classified.weight,
+            "represented": classified.represented,
         }
     )
     has_both = frame[["size", "rate"]].notna().all(axis=1)

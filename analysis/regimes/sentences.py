@@ -12,6 +12,7 @@ from analysis.regimes.classify import REGIMES
 from analysis.regimes.sharper import what_would_tell
 from analysis.regimes.wording import at, counted, listed, rates
 from analysis.text import amount, between, plural
+from analysis.wording import RANDOMLY_CONTINUED
 
 if TYPE_CHECKING:
     from analysis.regimes.finding import Regimes, Side
@@ -159,9 +160,10 @@ def _to_use(finding: Regimes) -> list[str]:
 
 def _if_unknown_failed(finding: Regimes) -> list[str]:
     other, size = finding.pessimistic, finding.points.middle_size
+    weighted = [RANDOMLY_CONTINUED] if finding.points.frame["represented"].any() else []
     if other is None:
-        return []
-    count = int((finding.points.frame["regime"] == "unknown").sum())
+        return weighted
+    count = len(finding.points.open)
     told = [
         f"the {side} edge at {at(finding, size)} would be {amount(math.exp(edge.at(0.0)[0]))}"
         for side, edge in (("lower", other.lower), ("upper", other.upper))
@@ -169,7 +171,8 @@ def _if_unknown_failed(finding: Regimes) -> list[str]:
     ]
     counted_so = f"; counted as failed, {listed(told)}" if told else ""
     verb = "is" if count == 1 else "are"
-    return [f"{plural(count, 'trial')} whose outcome is not known {verb} left out of the edges{counted_so}."]
+    begin = f"{plural(count, 'trial')} whose outcome is not known"
+    return [*weighted, f"{begin} {verb} left out of the edges{counted_so}."]
 
 
 def _counts(finding: Regimes) -> str:

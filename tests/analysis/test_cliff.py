@@ -176,7 +176,7 @@ def test_a_trial_that_went_on_by_lot_stands_for_those_that_were_ended():
     chance = np.where(trials["ending"] == "finished", 0.25, np.nan)
     kept = SearchRows.of_frames(rows.plan, list(rows.metrics.values()), trials.assign(kept_chance=chance))
     assert cliff(kept).size().value > cliff(rows).size().value * 1.1
-    assert any("that were randomly continued represent" in sentence for sentence in cliff(kept).sentences)
+    assert any("that ran on by lot are weighted" in sentence for sentence in cliff(kept).sentences)
 
 
 def test_the_best_recipe_is_judged_by_the_seed_that_did_not_choose_it():

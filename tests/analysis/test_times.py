@@ -171,7 +171,7 @@ def test_a_reserve_stands_for_what_early_stopping_ended():
     measured = times(rows).measured
     assert measured is not None
     assert measured.reached.value == pytest.approx(1 / 4)
-    assert any("that were randomly continued represent" in sentence for sentence in times(rows).sentences)
+    assert any("that ran on by lot are weighted" in sentence for sentence in times(rows).sentences)
 
 
 def test_a_diverged_trial_stays_at_risk_and_a_stopped_one_leaves():
