@@ -21,7 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "experiments.md", ROOT / "docs" / "findings.md")
+PAGES = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("experiments", "findings", "early-stopping")),
+)
 BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.M | re.S)
 ELIDED = "..."
 WIDTH = 108
