@@ -89,7 +89,8 @@ def checked_and_bound(
 
 
 def summary(plan: Plan, *, allow_task_code: bool = False) -> PlanSummary:
-    """Return what a checked plan means: its dimensions, sizes, budget and needs, and data that are not here.
+    """Return what a checked plan means: its dimensions, sizes, budget and needs, data that are not here, and
+    warnings.
 
     It is what ``paretune check`` prints.
 
