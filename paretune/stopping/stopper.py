@@ -171,7 +171,8 @@ class EarlyStopper:
             if found is not None:
                 self._add(found[0], label, found[1])
             last = row
-        places = [(self._marks.index(mark), self._bands[label]) for mark in standing.below_cut_at]
+        band = self._bands[label]
+        places = [(self._marks.index(m), band) for m in standing.below_cut_at if m in self._marks]
         if standing.is_paused and places and ending is None:
             self._paused[label] = places[-1]
         elif standing.kept_chance is not None:
