@@ -34,7 +34,7 @@ SAYS_OUTCOME = frozenset(_OF_ENDING)
 """Endings with which a trial's outcome is known."""
 
 KEPT_CHANCE = "kept_chance"
-"""Column of a trial below the cut of early stopping that was randomly continued: the chance of that."""
+"""Column of a trial that ran on below the cut of early stopping by lot: the chance of that."""
 
 _BELOW_CUT_AT = "below_cut_at"
 """Column of the rungs at which a trial is below the cut; rows from before there was a reserve have none."""

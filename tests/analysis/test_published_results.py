@@ -16,7 +16,8 @@ from paretune.confirm.retraining import evaluate_checkpoint
 from search_spaces.loader import SpaceFile
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "published"
-FOLDERS = sorted(path for path in PUBLISHED.iterdir() if path.is_dir())
+# The library of learning curves is no search.
+FOLDERS = sorted(path.parent for path in PUBLISHED.glob("*/plan.json"))
 CHECKPOINTS = sorted(PUBLISHED.glob("*/retrain/*/seed-*/checkpoint.pt"))
 ADDERS = sorted(PUBLISHED.glob("*/*.py"))
 
