@@ -60,7 +60,7 @@ class EarlyStoppingFindings:
         >>> import paretune
         >>> first, *others = paretune.learning_curves().values()
         >>> first.stopping(metrics=["train_loss"], at=[0.1], factors=[2]).looked_at
-        2
+        4
         """
         from paretune.stopping.replay.finding import Tried, stopping
 

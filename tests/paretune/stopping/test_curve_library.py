@@ -103,7 +103,7 @@ def test_the_committed_library_holds_600_whole_curves_of_both_formats_many_sizes
     assert {"aligned", "delimited"} <= {value for table in tables for value in table["format"]}
     assert len({size for table in tables for size in table["params"]}) >= 150
     assert len({rate for table in tables for rate in table["lr"]}) >= 100
-    assert trials["seed"].nunique() >= 8
+    assert trials["seed"].nunique() >= 4
     for search in library.values():
         assert search.plan.early_stopping is None
         # Whole: every trial ended by itself, at its last report.
