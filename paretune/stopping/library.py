@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.layout import PROVENANCE_FILE, SPACE_FILE, DamagedError
+from analysis.layout import SPACE_FILE, DamagedError
 from analysis.lines import write_whole
 from analysis.outcomes import with_outcomes
 from analysis.rows import SearchRows
@@ -29,6 +29,9 @@ COMMITTED = Path("published") / "learning_curves"
 """Where it lies, below the folder of results."""
 
 TRIALS_FILE, REPORTS_FILE = "trials.parquet", "reports.parquet"
+SEARCHES_FILE = "searches.json"
+"""Plans, metrics, defaults and provenance. A search has no file of this name: this is no search."""
+
 VERSION = 1
 """Raised whenever a program that does not know the change would misread the files."""
 
@@ -70,7 +73,7 @@ def read_library(folder: Path) -> list[SearchRows]:
     """
     try:
         trials, reports = (pd.read_parquet(folder / name) for name in (TRIALS_FILE, REPORTS_FILE))
-        content = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))
+        content = json.loads((folder / SEARCHES_FILE).read_text(encoding="utf-8"))
         described = content["searches"]
         version = int(content["version"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -114,7 +117,7 @@ def write_library(folder: Path, searches: Sequence[SearchRows]) -> None:
     kept: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
     described: dict[str, Any] = {}
     if is_library(folder):
-        earlier = json.loads((folder / PROVENANCE_FILE).read_text(encoding="utf-8"))["searches"]
+        earlier = json.loads((folder / SEARCHES_FILE).read_text(encoding="utf-8"))["searches"]
         trials, reports = (pd.read_parquet(folder / name) for name in (TRIALS_FILE, REPORTS_FILE))
         for name, one in earlier.items():
             described[name] = one
@@ -127,7 +130,7 @@ def write_library(folder: Path, searches: Sequence[SearchRows]) -> None:
         frame = pd.concat([frames[place] for frames in kept.values()], ignore_index=True)
         _write(frame, folder / file)
     content = {"version": VERSION, "searches": described}
-    write_whole(folder / PROVENANCE_FILE, json.dumps(content, indent=1) + "\n")
+    write_whole(folder / SEARCHES_FILE, json.dumps(content, indent=1) + "\n")
 
 
 def _added(rows: SearchRows) -> tuple[tuple[pd.DataFrame, pd.DataFrame], dict[str, Any]]:

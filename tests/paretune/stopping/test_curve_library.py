@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.commands import run_cli
 
 import paretune
 from analysis.cliff import cliff
@@ -51,7 +52,7 @@ def test_trials_without_a_known_outcome_are_not_in_a_library(small: Path):
     assert len(SearchRows(PUBLISHED / "explore-777").trials) == 28
     assert len(explore.trials) == 27
     assert set(explore.reports["trial"]) == set(explore.trials["trial"])
-    content = json.loads((small / "provenance.json").read_text())["searches"]["explore-777"]
+    content = json.loads((small / "searches.json").read_text())["searches"]["explore-777"]
     assert content["left_out_unknown"] == 1
     assert content["sessions"][0]["hardware"]["cpu"]
 
@@ -75,12 +76,12 @@ def test_cut_off_curves_are_not_taken(tmp_path: Path):
 
 
 def test_a_damaged_or_newer_library_says_what_to_do(small: Path):
-    provenance = small / "provenance.json"
-    content = json.loads(provenance.read_text())
-    provenance.write_text(json.dumps({**content, "version": 99}))
+    described = small / "searches.json"
+    content = json.loads(described.read_text())
+    described.write_text(json.dumps({**content, "version": 99}))
     with pytest.raises(DamagedError, match="update paretune"):
         read_library(small)
-    provenance.write_text("{}")
+    described.write_text("{}")
     with pytest.raises(DamagedError, match="restore it from the repository"):
         read_library(small)
     (small / "reports.parquet").write_bytes(b"PAR1")
@@ -119,3 +120,9 @@ def test_the_library_is_judged_with_a_limited_number_of_replays():
     assert found.replayed <= 1.1 * REPLAYED
     assert found.orders >= 6
     assert len(found.parts) == len(found.populations)
+
+
+def test_a_library_beside_searches_is_not_taken_for_one(small: Path):
+    shown = run_cli("list", "--results", small.parent)
+    assert shown.code == 0
+    assert "damaged" not in shown.out + shown.err
