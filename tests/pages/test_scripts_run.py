@@ -67,6 +67,11 @@ def of_learning(folder: Path) -> list[str]:
     return ["--searches", "1", "--configurations", "4", "--learned", "3"]
 
 
+def of_learned_stopping(folder: Path) -> list[str]:
+    named = ("under-777", "speedrun-3digit")
+    return ["--orders", "1", "--folders", *(str(ROOT / "results/published" / name) for name in named)]
+
+
 def of_learning_curves(folder: Path) -> list[str]:
     return ["--library", str(folder / "library"), "--add", str(ROOT / "results/published/quickstart")]
 
@@ -132,6 +137,10 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/deadline.py": (of_deadline, "not even one configuration"),
     "benchmarks/gpt2_gpu.py": (of_gpt2_gpu, "| sdpa |"),
     "benchmarks/gpt2_step.py": (of_gpt2_step, "winner"),
+    "benchmarks/learned_stopping.py": (
+        of_learned_stopping,
+        "| learned: rank of loss, size, by folds inside |",
+    ),
     "benchmarks/learning.py": (of_learning, "| one that misleads |"),
     "benchmarks/learning_curves.py": (of_learning_curves, "48 whole curves"),
     "benchmarks/overhead.py": (of_overhead, "| reuse |"),
