@@ -17,10 +17,10 @@ from paretune.stopping.stopper import EarlyStopper
 from paretune.timing.deadline import Deadline
 from paretune.tune.assignment import assignment_of
 from paretune.tune.callback import Monitor
-from paretune.tune.early_stopping import EarlyStoppingScheduler
-from paretune.tune.scheduling import NewestFirst
+from paretune.tune.schedulers.early_stopping import EarlyStoppingScheduler
+from paretune.tune.schedulers.newest_first import NewestFirst
+from paretune.tune.schedulers.turns import Turns
 from paretune.tune.searcher import QueueSearcher
-from paretune.tune.turns import Turns
 
 
 class Parts:

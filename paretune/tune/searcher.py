@@ -12,7 +12,7 @@ from paretune.sampling.history import TrialSpec
 from paretune.sampling.queue import TrialQueue, outcome_of
 from paretune.sampling.strategies.strategy import Progress
 from paretune.timing.deadline import Deadline
-from paretune.tune.turns import Turns
+from paretune.tune.schedulers.turns import Turns
 
 
 class QueueSearcher(Searcher):  # type: ignore[misc]

@@ -18,7 +18,7 @@ from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import TrialQueue
 from paretune.stopping.making import entrant_of, stopper_of
 from paretune.stopping.stopper import Verdict
-from paretune.tune.turns import Turns
+from paretune.tune.schedulers.turns import Turns
 from search_spaces.plan import Plan
 
 STEPS = 1000

@@ -18,7 +18,7 @@ from analysis.store import RowStore
 from paretune.record.recorder import Recorder
 from paretune.sampling.queue import TrialQueue
 from paretune.tune.callback import Monitor
-from paretune.tune.scheduling import NewestFirst
+from paretune.tune.schedulers.newest_first import NewestFirst
 
 TASK = '''
 """A task whose trials are short, and shorter still once two processes have run one."""

@@ -10,8 +10,8 @@ from paretune.record.endings import TrialEnding
 from paretune.sampling.queue import TrialQueue, outcome_of
 from paretune.stopping.stopper import EarlyStopper, Verdict
 from paretune.tune.assignment import label_of
-from paretune.tune.scheduling import NewestFirst
-from paretune.tune.turns import Turns
+from paretune.tune.schedulers.newest_first import NewestFirst
+from paretune.tune.schedulers.turns import Turns
 
 
 class EarlyStoppingScheduler(NewestFirst):
