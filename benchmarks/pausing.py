@@ -1,7 +1,7 @@
 """What early stopping is worth for real: the same searches with none, with rungs that stop, and that pause.
 
-    python benchmarks/pausing.py search_spaces/aligned_halving.yaml --results /tmp/pausing
-    python benchmarks/pausing.py search_spaces/aligned_halving.yaml --results /tmp/first --seeds 0 --trials 12
+    python benchmarks/pausing.py benchmarks/pausing.yaml --results /tmp/pausing
+    python benchmarks/pausing.py benchmarks/pausing.yaml --results /tmp/first --seeds 0 --trials 12
 
 For each seed, a space file that states early stopping is searched three times, with configurations drawn at
 random: they are the same in all three, with the same seeds, so a winner that one search has and another lacks

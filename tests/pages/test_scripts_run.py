@@ -84,6 +84,11 @@ def of_pages(folder: Path) -> list[str]:
     return ["--help"]  # tests/pages/test_pages.py compares every block
 
 
+def of_pausing(folder: Path) -> list[str]:
+    few = ["--seeds", "0", "--trials", "2", "--budget", "100"]
+    return [str(ROOT / "benchmarks/pausing.yaml"), "--results", str(folder / "results"), *few]
+
+
 def of_question_cliff(folder: Path) -> list[str]:
     return ["--searches", "1", "--within", "0.5", "--processes", "1"]
 
@@ -145,6 +150,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/learning_curves.py": (of_learning_curves, "48 whole curves"),
     "benchmarks/overhead.py": (of_overhead, "| reuse |"),
     "benchmarks/pages.py": (of_pages, "--write"),
+    "benchmarks/pausing.py": (of_pausing, "| 0 | pause |"),
     "benchmarks/question_cliff.py": (of_question_cliff, "family's cliff"),
     "benchmarks/question_effects.py": (of_question_effects, "| all near one half |"),
     "benchmarks/question_regimes.py": (of_question_regimes, "| steep edges |"),
