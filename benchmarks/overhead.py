@@ -161,14 +161,24 @@ def measure(variant: str, steps: int, *, trials: int, slots: int) -> Run:
                 [sys.executable, *command],
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": path,
+                    "RAY_USAGE_STATS_ENABLED": "0",
+                    # Tune gives a reused worker two seconds to end a trial, and fails the next one after that.
+                    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
+                },
             )
             cpu = processor_seconds(process)
         seconds = time.time() - began
+        printed = (place / "output.txt").read_text()[-4000:]
         if process.returncode:
-            raise SystemExit((place / "output.txt").read_text()[-4000:])
+            raise SystemExit(printed)
         rows = rows_of(place, variant)
-    assert len(rows) == trials, f"{variant}: {len(rows)} of {trials} trials have ended"
+        if len(rows) != trials:
+            errors = "\n".join(path.read_text()[-2000:] for path in place.glob("plain/*/error.txt"))
+            ended = f"{variant}: {len(rows)} of {trials} trials have ended"
+            raise SystemExit(f"{printed}\n{errors}\n{ended}")
     first = min(row["began"] for row in rows)
     return Run(
         variant=variant,

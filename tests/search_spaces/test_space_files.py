@@ -294,7 +294,10 @@ def test_rungs_at_shares_need_no_scaling_when_the_budget_changes(load: Load):
     assert rungs_of(after, after.plan.fixed) == [25, 50]
     summary = summarise(after)
     assert (summary.rungs, summary.rung_shares) == ([], [0.25, 0.5])
-    assert dict(summary.sentences)["early stopping"] == "at 25 %, 50 % of each trial's own steps"
+    told = dict(summary.sentences)["early stopping"]
+    assert told.startswith(
+        "at 25 %, 50 % of each trial's own steps; what is not among the best 1/3 is stopped"
+    )
 
 
 def test_budget_replaces_the_default_of_the_task_too(load: Load):

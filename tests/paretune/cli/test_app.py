@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.commands import CLI, run_cli
+from helpers.commands import CLI, run_cli, start_cli
 
 from paretune.cli.commands import MODULES
 
@@ -164,13 +164,7 @@ def test_a_reader_that_goes_away_is_no_failure():
 def test_ctrl_c_is_told_in_one_word(tmp_path: Path):
     text = tmp_path / "pipe"
     os.mkfifo(text)
-    process = subprocess.Popen(
-        [*CLI, "data", "text", str(text), "--tokenizer", "bytes"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_cli("data", "text", text, "--tokenizer", "bytes", cwd=tmp_path)
     # Opened here as soon as the command has opened it, and waits for text.
     with text.open("w"):
         process.send_signal(signal.SIGINT)

@@ -68,7 +68,7 @@ def test_it_says_what_to_do_and_what_it_says_works(here: Path) -> None:
         capture_output=True, text=True, cwd=here, check=False,
     )  # fmt: skip
     assert tested.returncode == 0, tested.stdout
-    assert "26 passed" in tested.stdout
+    assert "27 passed" in tested.stdout
 
 
 def test_the_suite_at_a_prompt_finds_nothing_against_the_example() -> None:
