@@ -165,7 +165,7 @@ def measure(variant: str, steps: int, *, trials: int, slots: int) -> Run:
                     **os.environ,
                     "PYTHONPATH": path,
                     "RAY_USAGE_STATS_ENABLED": "0",
-                    # Tune gives a reused worker two seconds to end a trial, and fails the next one after that.
+                    # Tune gives a reused worker two seconds to end a trial, then fails the next one.
                     "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
                 },
             )

@@ -82,6 +82,7 @@ LONGEST = (
     *("test_search.py", "test_examples.py", "test_endings.py", "test_native_gradients.py", "test_answers.py"),
     *("test_search_costs.py", "test_native_sanitized.py", "test_confirm.py", "test_task.py"),
     *("test_scripts_run.py", "test_retraining.py", "test_cluster.py", "test_machine.py", "test_warnings.py"),
+    "test_pausing.py",
 )
 """Files that take longest, as measured: they begin first, so that none is waited for alone at the end."""
 
@@ -93,7 +94,8 @@ SLOW = (
     *("test_adderboard.py", "test_published_space_files.py", "test_space_files.py", "test_cost_frontiers.py"),
     *("test_gpt2_masks.py", "test_comparison.py", "test_published_results.py", "test_data_command.py"),
     *("test_generation.py", "test_finishing.py", "test_space_file_edges.py", "test_addition_formats.py"),
-    *("test_gpt2_model.py", "test_text_dataset.py"),
+    *("test_gpt2_model.py", "test_text_dataset.py", "test_stopping_contract.py", "test_stopped.py"),
+    *("test_replays.py", "test_rules_chosen.py", "test_curve_library.py", "test_misleading_rungs.py"),
 )
 """Files that take more than some four seconds of a processor without Ray or a compiler, as measured."""
 
