@@ -137,8 +137,9 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
         paused_with = None
         if standing.is_paused and outcome is None:
             reports = reports or store.reports_by_trial()
-            came_to = reports.get(spec.label, [{}])[-1]
-            paused_with = outcome_of(TrialEnding.STOPPED_EARLY, came_to, metrics)
+            # One whose reports are lost is run again.
+            if came_to := reports.get(spec.label):
+                paused_with = outcome_of(TrialEnding.STOPPED_EARLY, came_to[-1], metrics)
         past.append(PastTrial(spec=spec, outcome=outcome, paused_with=paused_with, standing=standing))
     return past
 

@@ -172,7 +172,9 @@ class EarlyStopper:
                 self._add(found[0], label, found[1])
             last = row
         band = self._bands[label]
-        places = [(self._marks.index(m), band) for m in standing.below_cut_at if m in self._marks]
+        below = [(self._marks.index(m), band) for m in standing.below_cut_at if m in self._marks]
+        # One whose report is lost has nothing to be compared by: it comes to the rung again.
+        places = [place for place in below if label in self._rungs[place]]
         if standing.is_paused and places and ending is None:
             self._paused[label] = places[-1]
         elif standing.kept_chance is not None:

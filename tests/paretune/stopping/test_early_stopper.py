@@ -171,6 +171,16 @@ def test_a_trial_that_went_on_below_the_cut_says_so_and_may_be_paused_again():
     assert not asha.runs_below_cut("b")
 
 
+def test_a_paused_trial_whose_report_is_lost_comes_to_its_rung_again():
+    asha = stopper(below_cut="pause")
+    standing = Standing(below_cut_at=(0.5,), is_paused=True)
+    asha.restore(Entrant(label="a", params=100, report_at=[50]), [], None, standing)
+    assert asha.paused == []
+    assert asha.best_paused() is None
+    report(asha, "b", loss=1)
+    assert report(asha, "a", loss=2) == Verdict.PAUSE
+
+
 # The reserve
 
 

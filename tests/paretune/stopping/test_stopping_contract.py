@@ -199,3 +199,19 @@ def test_paused_trials_leave_their_slots_and_some_go_on(rule, tmp_path):
     assert watching.went_on
     assert not watching.running
     assert not watching.paused
+
+
+def test_a_paused_trial_whose_reports_are_lost_is_run_again(tmp_path):
+    """A row says that it waits, but nothing is left of what it came to."""
+    rule = RULES["one metric"] | {"below_cut": "pause", "reserve": 0}
+    with pytest.raises(KilledError):
+        Twin(plan(rule), tmp_path, curve, kill_after=60).run()
+    waiting = [label for label, row in RowStore(tmp_path).trials().items() if row.get("paused")]
+    assert waiting
+    reports = tmp_path / "reports.jsonl"
+    kept = [line for line in reports.read_text().splitlines() if f'"{waiting[0]}"' not in line]
+    reports.write_text("".join(f"{line}\n" for line in kept))
+    assert Twin(plan(rule), tmp_path, curve).run()
+    assert {row["ending"] for row in outcomes(tmp_path).values()} == {"solved", "finished", "stopped early"}
+    again = RowStore(tmp_path).reports_by_trial()[waiting[0]]
+    assert again[0]["step"] == EVERY
