@@ -12,7 +12,7 @@ DEPENDENCIES := pyproject.toml constraints.txt
 
 help:
 	@echo "make demo    set up .venv and run the quickstart's search"
-	@echo "make test    everything: ruff, mypy and all tests; some ten minutes on two quiet cores"
+	@echo "make test    everything: ruff, mypy and all tests; some fifteen minutes on two cores"
 	@echo "make quick   tests without Ray, compilers, browsers and long runs: within a minute"
 	@echo "make lint    ruff"
 	@echo "make types   mypy"
