@@ -54,9 +54,16 @@ def with_outcomes(rows: SearchRows) -> pd.DataFrame:
     """
     trials = rows.trials
     outcome = outcomes_of(trials["ending"])
-    chance = trials[KEPT_CHANCE].fillna(1.0) if KEPT_CHANCE in trials.columns else 1.0
-    weight = np.where(outcome == "unknown", 0.0, 1.0 / np.asarray(chance, dtype=float))
+    weight = np.where(outcome == "unknown", 0.0, 1.0 / kept_chances(trials))
     return trials.assign(outcome=outcome, weight=weight)
+
+
+def kept_chances(trials: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the chance with which each trial was not ended by early stopping, shape (n,): 1 but for those
+    that ran on below the cut by lot."""
+    if KEPT_CHANCE not in trials.columns:
+        return np.ones(len(trials))
+    return trials[KEPT_CHANCE].fillna(1.0).to_numpy(float)
 
 
 def halted(trials: pd.DataFrame) -> NDArray[np.bool_]:
@@ -81,7 +88,7 @@ def halted(trials: pd.DataFrame) -> NDArray[np.bool_]:
 def represented(trials: pd.DataFrame) -> NDArray[np.bool_]:
     """Tell which trials others stand for: the halted ones, where some below the cut ran on by lot; shape
     (n,)."""
-    is_reserve = KEPT_CHANCE in trials.columns and bool((trials[KEPT_CHANCE] < 1).any())
+    is_reserve = bool((kept_chances(trials) < 1).any())
     return halted(trials) if is_reserve else np.zeros(len(trials), dtype=bool)
 
 

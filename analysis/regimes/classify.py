@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.outcomes import KEPT_CHANCE, represented
+from analysis.outcomes import kept_chances, represented
 from analysis.rows import PARAMS, SearchRows
 
 Array = NDArray[np.float64]
@@ -106,9 +106,8 @@ def classify(rows: SearchRows) -> Classified:
     # A trial that early stopping ended is not known, except where it had blown up by then.
     regime[((ended | (ending == "stopped early")) & blown_up) | diverged] = "diverges"
     regime[solved & ~lost] = "works"
-    chance = trials[KEPT_CHANCE].fillna(1.0).to_numpy(float) if KEPT_CHANCE in trials.columns else 1.0
     by_others = represented(trials)
-    weight = np.where((regime == "unknown") | by_others, 0.0, 1.0 / np.asarray(chance, dtype=float))
+    weight = np.where((regime == "unknown") | by_others, 0.0, 1.0 / kept_chances(trials))
     return Classified(regime=regime, weight=weight, represented=by_others, loss=loss)
 
 

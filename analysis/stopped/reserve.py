@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.estimate import Estimate
 from analysis.intervals import of_the_rest
-from analysis.outcomes import KEPT_CHANCE, halted
+from analysis.outcomes import halted, kept_chances
 
 Flags = NDArray[np.bool_]
 
@@ -134,6 +134,4 @@ def by_size(trials: pd.DataFrame) -> Sequence[BelowCut]:
 
 def _is_kept(trials: pd.DataFrame) -> Flags:
     """Tell which trials ran on below the cut for the lot alone."""
-    if KEPT_CHANCE not in trials.columns:
-        return np.zeros(len(trials), dtype=bool)
-    return (trials[KEPT_CHANCE].fillna(1.0) < 1).to_numpy(bool)
+    return kept_chances(trials) < 1

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.outcomes import KEPT_CHANCE, halted
+from analysis.outcomes import kept_chances, represented
 from analysis.rows import SearchRows
 
 Array = NDArray[np.float64]
@@ -77,10 +77,7 @@ def observe(rows: SearchRows, trials: pd.DataFrame, cost: str) -> Observed:
     known = {name: trials[name] if name in trials.columns else np.nan for name in (cost, used)}
     solved = (trials["ending"] == "solved").to_numpy(bool)
     times = np.where(solved, known[cost], known[used]).astype(float)
-    weights = np.ones(len(trials))
-    if KEPT_CHANCE in trials.columns and (trials[KEPT_CHANCE] < 1).any():
-        chance = trials[KEPT_CHANCE].fillna(1.0).to_numpy(float)
-        weights = np.where(halted(trials), 0.0, 1 / chance)
+    weights = np.where(represented(trials), 0.0, 1 / kept_chances(trials))
     everything = Observed(
         times=times,
         reached=solved,

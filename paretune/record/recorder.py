@@ -118,8 +118,9 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
         DamagedError: a row cannot be read.
     """
     past = []
-    reports: dict[str, list[dict[str, Any]]] = {}
-    for row in store.trials().values():
+    rows = store.trials().values()
+    reports = store.reports_by_trial() if any(row.get("paused") for row in rows) else {}
+    for row in rows:
         checkpoint = row.get("checkpoint")
         spec = TrialSpec(
             label=row["trial"],
@@ -135,11 +136,9 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
         outcome = None if ending in TO_BE_DONE else outcome_of(TrialEnding(row["ending"]), row, metrics)
         standing = _standing_in(row)
         paused_with = None
-        if standing.is_paused and outcome is None:
-            reports = reports or store.reports_by_trial()
-            # One whose reports are lost is run again.
-            if came_to := reports.get(spec.label):
-                paused_with = outcome_of(TrialEnding.STOPPED_EARLY, came_to[-1], metrics)
+        # One whose reports are lost is run again.
+        if standing.is_paused and outcome is None and (came_to := reports.get(spec.label)):
+            paused_with = outcome_of(TrialEnding.STOPPED_EARLY, came_to[-1], metrics)
         past.append(PastTrial(spec=spec, outcome=outcome, paused_with=paused_with, standing=standing))
     return past
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,22 +16,30 @@ Worths = tuple[float, ...]
 """What a trial was worth at a rung: its value of each metric, the larger the better."""
 
 
-class Rung(Protocol):
-    """One rung of one band of sizes: trials by label, with what they were worth there."""
+class Rung(ABC):
+    """One rung of one band of sizes: trials by label, with what they were worth there.
 
-    def __contains__(self, label: object) -> bool: ...
+    Args:
+        reduction_factor: one in so many goes on.
+    """
 
-    def __len__(self) -> int: ...
-
-    @property
-    def worths(self) -> Mapping[str, Worths]:
+    def __init__(self, reduction_factor: float) -> None:
+        # By way of per cent, as Ray does: else it would differ in the last digit, and so on ties.
+        self._quantile = (1 - 1 / reduction_factor) * 100 / 100
+        self.worths: dict[str, Worths] = {}
         """What trials were worth, by label, in the order in which they came."""
-        ...
+
+    def __contains__(self, label: object) -> bool:
+        return label in self.worths
+
+    def __len__(self) -> int:
+        return len(self.worths)
 
     def add(self, label: str, worths: Worths) -> None:
         """Take note of a trial that was not here."""
-        ...
+        self.worths[label] = worths
 
+    @abstractmethod
     def is_below(self, worths: Worths, label: str | None = None) -> bool:
         """Tell whether a trial of such worth is below the cut.
 
@@ -40,15 +49,14 @@ class Rung(Protocol):
             worths: what it is worth.
             label: its label, if it is among those here; it is not compared with itself.
         """
-        ...
 
     def not_below(self, labels: Iterable[str]) -> list[str]:
         """Return those of some trials here that are not below the cut."""
-        ...
+        return [label for label in labels if not self.is_below(self.worths[label], label)]
 
+    @abstractmethod
     def share_beaten(self, label: str) -> float:
         """Return the share of the others here that a trial is better than, ties counting half."""
-        ...
 
 
 def rung_for(rule: EarlyStopping) -> Rung:
@@ -62,22 +70,15 @@ def rung_for(rule: EarlyStopping) -> Rung:
     )
 
 
-class _OneMetric:
+class _OneMetric(Rung):
     """Values of one metric, kept sorted: replays ask for a million cuts."""
 
     def __init__(self, reduction_factor: float) -> None:
-        self._quantile = _quantile_of(reduction_factor)
-        self.worths: dict[str, Worths] = {}
+        super().__init__(reduction_factor)
         self._sorted: list[float] = []
 
-    def __contains__(self, label: object) -> bool:
-        return label in self.worths
-
-    def __len__(self) -> int:
-        return len(self._sorted)
-
     def add(self, label: str, worths: Worths) -> None:
-        self.worths[label] = worths
+        super().add(label, worths)
         insort(self._sorted, worths[0])
 
     def is_below(self, worths: Worths, label: str | None = None) -> bool:
@@ -92,11 +93,7 @@ class _OneMetric:
         # Whoever is worth less than this one is below the cut, for it is left out of the others itself.
         place = math.floor(max(len(self._sorted) - 2, 0) * self._quantile) + 1
         least = self._sorted[place] if place < len(self._sorted) else -math.inf
-        return [
-            label
-            for label in labels
-            if self.worths[label][0] >= least and not self.is_below(self.worths[label], label)
-        ]
+        return super().not_below(label for label in labels if self.worths[label][0] >= least)
 
     def share_beaten(self, label: str) -> float:
         (own,) = self.worths[label]
@@ -105,7 +102,7 @@ class _OneMetric:
         return (first + ties / 2) / max(len(self) - 1, 1)
 
 
-class _SeveralMetrics:
+class _SeveralMetrics(Rung):
     """Values of several metrics, made one number for each trial: the mean of its ranks by the weights, or
     without these how many layers of trials dominate it (Schmucker et al., https://arxiv.org/abs/2106.12639).
 
@@ -113,18 +110,8 @@ class _SeveralMetrics:
     """
 
     def __init__(self, reduction_factor: float, weights: Sequence[float] | None) -> None:
-        self._quantile = _quantile_of(reduction_factor)
+        super().__init__(reduction_factor)
         self._weights = weights
-        self.worths: dict[str, Worths] = {}
-
-    def __contains__(self, label: object) -> bool:
-        return label in self.worths
-
-    def __len__(self) -> int:
-        return len(self.worths)
-
-    def add(self, label: str, worths: Worths) -> None:
-        self.worths[label] = worths
 
     def is_below(self, worths: Worths, label: str | None = None) -> bool:
         others = [there for other, there in self.worths.items() if other != label]
@@ -132,9 +119,6 @@ class _SeveralMetrics:
             return False
         *made, own = self._as_one(np.array([*others, worths]))
         return bool(own < quantile(sorted(made), self._quantile))
-
-    def not_below(self, labels: Iterable[str]) -> list[str]:
-        return [label for label in labels if not self.is_below(self.worths[label], label)]
 
     def share_beaten(self, label: str) -> float:
         made = self._as_one(np.array(list(self.worths.values())))
@@ -203,8 +187,3 @@ def quantile(ordered: Sequence[float], share: float, without: int | None = None)
     gap = ordered[high] - ordered[low]
     # From the nearer end, so that it never lies beyond it.
     return ordered[high] - gap * (1 - rest) if rest >= 0.5 else ordered[low] + gap * rest
-
-
-def _quantile_of(reduction_factor: float) -> float:
-    # By way of per cent, as Ray does: else it would differ in the last digit, and so on ties.
-    return (1 - 1 / reduction_factor) * 100 / 100

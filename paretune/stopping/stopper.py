@@ -20,7 +20,7 @@ from paretune.stopping.bands import band_of
 from paretune.stopping.rungs import Rung, Worths, rung_for, worths_of
 from search_spaces.parts.early_stopping import EarlyStopping
 
-_HELD_SINCE = "steps_to_target"
+HELD_SINCE = "steps_to_target"
 """The metric that a trial reports once it is solved."""
 
 
@@ -119,7 +119,7 @@ class EarlyStopper:
         rung = self._rungs[place]
         is_below = rung.is_below(worths)
         self._add(place, label, worths)
-        if not is_below or not self._entrants[label].may_stop or _HELD_SINCE in row:
+        if not is_below or not self._entrants[label].may_stop or HELD_SINCE in row:
             return Verdict.CONTINUE
         self._changed[label] = None
         self._idle.pop(label, None)

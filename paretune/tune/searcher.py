@@ -69,9 +69,7 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
                 return None if self._queue.running and self._waiting else found
         if label in self._labels.values():
             return None  # a paused trial of Tune's own: the scheduler lets it go on
-        spec = self._queue.paused[label]
-        self._turns.goes_on(label)
-        return self._begin(trial_id, spec)
+        return self._begin(trial_id, self._turns.goes_on(label))
 
     @property
     def _waiting(self) -> set[str]:

@@ -15,6 +15,10 @@ DEFAULT_BANDS = 4
 """Bands of the parameter count, if a plan that wants some does not say how many."""
 
 
+DEFAULT_RESERVE = 0.1
+"""The share of the trials that run on below the cut, if a plan does not say otherwise."""
+
+
 class RungMetric(BaseModel):
     """One of several metrics that are compared at a rung."""
 
@@ -85,7 +89,7 @@ class EarlyStopping(BaseModel):
         "above the cut, or when nothing better is left to do.",
     )
     reserve: float = Field(
-        0.1,
+        DEFAULT_RESERVE,
         ge=0,
         lt=1,
         description="Share of the trials, drawn by lot, that run on below the cut: they tell how many of "

@@ -191,6 +191,11 @@ class LeftOut:
     losses: Losses
 
 
+def is_within(share: float, most_lost: float) -> bool:
+    """Tell whether a share of lost winners is no more than was asked for, but for rounding."""
+    return share <= most_lost + 1e-9
+
+
 def chosen(losses: Mapping[Rule, Losses | Glance], most_lost: float) -> Rule | None:
     """Return the rule with the fewest steps per success among those that lose few winners in each band.
 
@@ -201,7 +206,7 @@ def chosen(losses: Mapping[Rule, Losses | Glance], most_lost: float) -> Rule | N
     Returns:
         the rule; None where none of those costs less than no rule.
     """
-    good = [rule for rule, one in losses.items() if one.worst <= most_lost + 1e-9 and one.ratio < 1]
+    good = [rule for rule, one in losses.items() if is_within(one.worst, most_lost) and one.ratio < 1]
     return min(good, key=lambda rule: losses[rule].ratio, default=None)
 
 
@@ -229,7 +234,7 @@ def candidates(seen: Mapping[Rule, Glance], most_lost: float, count: int) -> Seq
     by_worst = sorted(saving, key=lambda rule: (seen[rule].worst, seen[rule].ratio))
     found: dict[Rule, None] = {}
     for limit, many in ((most_lost, count / 2), (1.5 * most_lost, 3 * count / 4), (2 * most_lost, count)):
-        fair = [rule for rule in by_ratio if seen[rule].worst <= limit + 1e-9 and rule not in found]
+        fair = [rule for rule in by_ratio if is_within(seen[rule].worst, limit) and rule not in found]
         found |= dict.fromkeys(fair[: math.ceil(many) - len(found)])
     return list(dict.fromkeys([*found, *by_worst]))[:count]
 

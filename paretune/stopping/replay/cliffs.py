@@ -18,9 +18,7 @@ from paretune.stopping.replay.curves import Population
 from paretune.stopping.replay.measuring import Measured, summed
 from paretune.stopping.replay.rules import Rule
 from paretune.stopping.replay.running import Fates, Replay
-
-RESERVE = 0.1
-"""The share of trials that a plan keeps from being stopped, by default."""
+from search_spaces.parts.early_stopping import DEFAULT_RESERVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +49,7 @@ class CliffUnder:
 
 def cliff_under(population: Population, rule: Rule, orders: int, slots: int = 1) -> CliffUnder:
     """Return what would be read of a search's cliff under a rule, over some orders of its trials."""
-    replays = {share: Replay(population, rule, share) for share in (0.0, RESERVE)}
+    replays = {share: Replay(population, rule, share) for share in (0.0, DEFAULT_RESERVE)}
     drawn = [np.random.default_rng((1, k)).permutation(len(population)).tolist() for k in range(orders)]
     fates = {
         share: [replay.run(order, slots, seed) for seed, order in enumerate(drawn)]
@@ -63,8 +61,8 @@ def cliff_under(population: Population, rule: Rule, orders: int, slots: int = 1)
         rule=rule,
         whole=_half_size(population, everyone, np.ones(len(population))),
         left_out=_middle([_read(population, fate) for fate in fates[0.0]]),
-        reserve=_middle([_read(population, fate) for fate in fates[RESERVE]]),
-        with_reserve=summed(population, fates[RESERVE]),
+        reserve=_middle([_read(population, fate) for fate in fates[DEFAULT_RESERVE]]),
+        with_reserve=summed(population, fates[DEFAULT_RESERVE]),
     )
 
 

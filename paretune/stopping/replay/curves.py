@@ -17,9 +17,7 @@ from analysis.questions.trials import that_answer
 from analysis.rows import SearchRows
 from analysis.selection import parameters
 from paretune.errors import InputError
-
-HELD_SINCE = "steps_to_target"
-"""The metric that a trial reports once it is solved."""
+from paretune.stopping.stopper import HELD_SINCE
 
 NOT_COMPARED = frozenset({"learning_rate", "progress"})
 """Metrics that say how far a trial is, and nothing of how good it is."""

@@ -20,6 +20,7 @@ from paretune.stopping.replay.choosing import (
     Trials,
     candidates,
     chosen,
+    is_within,
     left_out,
     nearest,
     together,
@@ -200,7 +201,7 @@ def stopping(searches: Sequence[SearchRows], tried: Tried | None = None) -> Stop
     parts = left_out(trials, results, allowed, tried.most_lost)
     ordered = sorted(
         (one for one in judged if one.rule in shown or one.rule in (take, near)),
-        key=lambda one: (one.losses.worst > tried.most_lost + 1e-9, one.losses.ratio),
+        key=lambda one: (not is_within(one.losses.worst, tried.most_lost), one.losses.ratio),
     )
     return Stopping(
         tried=tried,

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paretune.stopping.replay.curves import HELD_SINCE, Curve, Population
+from paretune.stopping.replay.curves import Curve, Population
 from paretune.stopping.replay.rules import Rule
-from paretune.stopping.stopper import EarlyStopper, Entrant, Verdict
+from paretune.stopping.stopper import HELD_SINCE, EarlyStopper, Entrant, Verdict
 
 _Event = tuple[int, Mapping[str, Any]]
 """A step of a trial, with what it reports there."""

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.estimate import Estimate
 from analysis.finding import Table
 from analysis.layout import Column
-from paretune.stopping.replay.choosing import FOLDS, Losses
+from paretune.stopping.replay.choosing import FOLDS, Losses, is_within
 from paretune.stopping.replay.curves import Population
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _rules(finding: Stopping) -> Table:
                 **steps,
                 **_spread("lost", losses.lost),
                 **_by_band(losses.by_band, bands),
-                "within": losses.worst <= finding.tried.most_lost + 1e-9,
+                "within": is_within(losses.worst, finding.tried.most_lost),
             }
         )
     columns = [

@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.estimate import Estimate
 from analysis.text import amount, between, plural
+from paretune.stopping.replay.choosing import is_within
 from paretune.stopping.replay.tables import band_names, part_name, ratio_with_reserve
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _recommendation(finding: Stopping) -> list[str]:
 def _for_more(finding: Stopping, found: Judged) -> list[str]:
     """Return what losing twice as many winners would save, if that is much."""
     limit = 2 * finding.tried.most_lost
-    others = [one for one in finding.judged if one.losses.worst <= limit + 1e-9]
+    others = [one for one in finding.judged if is_within(one.losses.worst, limit)]
     cheapest = min(others, key=lambda one: one.losses.ratio, default=found)
     if cheapest.losses.ratio > WORTH_TELLING * found.losses.ratio:
         return []
@@ -91,11 +92,11 @@ def _elsewhere(finding: Stopping) -> str:
     if len(rules) < len(finding.parts):
         text += f"; {len(finding.parts) - len(rules)} of {len(finding.parts)} times no rule was good enough"
     limit = finding.tried.most_lost
-    if losses.worst > limit + 1e-9:
+    if not is_within(losses.worst, limit):
         names = [
             name
             for name, band in zip(band_names(finding.tried.bands), losses.by_band, strict=True)
-            if band.is_known and band.value > limit + 1e-9
+            if band.is_known and not is_within(band.value, limit)
         ]
         text += f". So expect to lose more than {amount(limit, 'share')} of the {' and '.join(names)} ones"
     if several:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from paretune.sampling.history import TrialSpec
 from paretune.sampling.queue import TrialQueue
 from paretune.stopping.stopper import EarlyStopper
 from paretune.timing.deadline import Deadline
@@ -58,11 +59,12 @@ class Turns:
             return None
         return label if self._deadline is not None or self._others_run() else None
 
-    def goes_on(self, label: str) -> None:
-        """Take note that a paused trial goes on."""
+    def goes_on(self, label: str) -> TrialSpec:
+        """Take note that a paused trial goes on, and return it."""
         self._stopper.goes_on(label)
-        self._queue.goes_on(label)
+        spec = self._queue.goes_on(label)
         self._tell()
+        return spec
 
     def _is_in_time(self, label: str) -> bool:
         return self._deadline is None or self._deadline.may_begin(self._queue.paused[label])
