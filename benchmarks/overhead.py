@@ -37,6 +37,7 @@ from analysis.store import RowStore
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIANTS = ("paretune", "plain", "reuse")
+REPORTS = "reports.jsonl"
 CALIBRATION_STEPS = 300
 SAMPLED_EVERY_S = 0.1
 FIXED: dict[str, Any] = {
@@ -213,7 +214,10 @@ def run_child(told: dict[str, Any]) -> None:
 
     folder = Path(told["folder"])
     search(
-        fixed(told["steps"]), trials=told["trials"], slots=told["slots"], reuse=told["reuse"], folder=folder
+        fixed(told["steps"]),
+        **{name: told[name] for name in ("trials", "slots", "reuse")},
+        folder=folder,
+        reports=folder / REPORTS,
     )
 
 
@@ -225,8 +229,11 @@ def rows_of(place: Path, variant: str) -> list[dict[str, float]]:
             for report in own:
                 report["timestamp"] = datetime.fromisoformat(report["at"]).timestamp()
     else:
-        paths = (place / "plain").glob("*/result.json")
-        reports = [[json.loads(line) for line in path.read_text().splitlines()] for path in paths]
+        by_trial: dict[str, list[dict[str, Any]]] = {}
+        for line in (place / REPORTS).read_text().splitlines():
+            report = json.loads(line)
+            by_trial.setdefault(report["trial_id"], []).append(report)
+        reports = list(by_trial.values())
     return [
         {**own[-1], "began": own[0]["timestamp"] - own[0]["wall_seconds"], "over": own[-1]["timestamp"]}
         for own in reports

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +36,28 @@ def objective(config: dict[str, Any]) -> None:
     train(task, task.config_class.model_validate(config), device=torch.device("cpu"), report=report)
 
 
-def search(fixed: dict[str, Any], *, trials: int, slots: int, reuse: bool, folder: Path) -> None:
+class Reports(tune.Callback):
+    """Appends each report to a file when it reaches the driver.
+
+    Tune's own ``result.json`` is copied to the results folder in the background, and where all trials end
+    within a second that copy is sometimes never made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Write one line of JSON."""
+        kept = ("trial_id", "timestamp", "wall_seconds", "cpu_seconds", "ending")
+        with self.path.open("a") as file:
+            file.write(json.dumps({name: result.get(name) for name in kept}) + "\n")
+
+
+def search(
+    fixed: dict[str, Any], *, trials: int, slots: int, reuse: bool, folder: Path, reports: Path
+) -> None:
     """Run a search.
 
     Args:
@@ -44,6 +66,7 @@ def search(fixed: dict[str, Any], *, trials: int, slots: int, reuse: bool, folde
         slots: trials at a time.
         reuse: whether workers run more than one trial, which is not the default.
         folder: where Tune writes its files.
+        reports: the file to write all reports to.
     """
     # A cluster of its own: another process's, just started, is not joined.
     ray.init(address="local", num_cpus=slots)
@@ -59,6 +82,6 @@ def search(fixed: dict[str, Any], *, trials: int, slots: int, reuse: bool, folde
             scheduler=ASHAScheduler(time_attr="step", max_t=fixed["steps"], grace_period=fixed["steps"]),
             reuse_actors=reuse,
         ),
-        run_config=tune.RunConfig(storage_path=str(folder), name="plain"),
+        run_config=tune.RunConfig(storage_path=str(folder), name="plain", callbacks=[Reports(reports)]),
     )
     tuner.fit()
