@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from search_spaces.parts.derived import Derived
     from search_spaces.parts.early_stopping import EarlyStopping
     from search_spaces.parts.limits import Bounds, Constraints, Limits, MemoryLimits
+    from search_spaces.parts.resources import Resources
     from search_spaces.parts.search import Search as SearchSettings
-    from search_spaces.plan import Objective, Plan, Resources
+    from search_spaces.plan import Objective, Plan
     from trainables.base import BaseTask, BaseWorkload
     from trainables.config import TrainingConfig
     from trainables.contract import CheckpointError, Evaluation, Metric
@@ -78,7 +79,7 @@ _HOMES = {
     "MemoryLimits": "search_spaces.parts.limits",
     "SearchSettings": "search_spaces.plan",
     "EarlyStopping": "search_spaces.plan",
-    "Resources": "search_spaces.plan",
+    "Resources": "search_spaces.parts.resources",
     # A task of one's own.
     "BaseTask": "trainables.base",
     "BaseWorkload": "trainables.base",

@@ -14,6 +14,7 @@ from search_spaces.parts.derived import Derived
 from search_spaces.parts.early_stopping import EarlyStopping
 from search_spaces.parts.limits import Constraints
 from search_spaces.parts.question import MOST_TRIALS, Question
+from search_spaces.parts.resources import Resources
 from search_spaces.parts.search import DEFAULT_TRIALS, MAX_SEEDS, Search
 
 NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -31,22 +32,6 @@ class Objective(BaseModel):
         description="A metric that the task reports, `params`, the parameter count, or a cost of training."
     )
     direction: Literal["max", "min"] = Field(description="Which way is better.")
-
-
-class Resources(BaseModel):
-    """What one trial is given. Fractions of a GPU let several trials share one."""
-
-    model_config = STRICT
-
-    cpu: float = Field(1.0, gt=0, description="Processor cores.")
-    gpu: float = Field(0.0, ge=0, description="GPUs: a share up to 1, or a whole number.")
-
-    @model_validator(mode="after")
-    def _whole_gpus(self) -> Self:
-        # Ray brings the whole search down on a fraction above one.
-        if self.gpu > 1 and self.gpu != int(self.gpu):
-            raise ValueError(f"gpu must be a share up to 1 or a whole number, but got gpu={self.gpu}")
-        return self
 
 
 class PlanDraft(BaseModel):

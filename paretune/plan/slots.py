@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from paretune.plan.binding import BoundPlan
 
+MEMORY = "memory"
+"""Ray's name of a machine's memory, in bytes."""
+
 
 def needs_of(bound: BoundPlan) -> dict[str, float]:
-    """Return what a trial needs, by Ray's names of resources."""
-    return {"CPU": bound.plan.resources.cpu, "GPU": bound.plan.resources.gpu}
+    """Return what a trial needs, by Ray's names of resources; memory, in bytes, only where it is stated."""
+    resources = bound.plan.resources
+    needs = {"CPU": resources.cpu, "GPU": resources.gpu}
+    return needs if resources.memory_bytes is None else {**needs, MEMORY: float(resources.memory_bytes)}
 
 
 def carried_by(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> int:

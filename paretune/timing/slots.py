@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
+
 from paretune.plan.binding import BoundPlan
 from paretune.plan.slots import as_asked, carried_by
 
 
 def slots_here(bound: BoundPlan) -> int:
     """Return how many of a plan's trials run at a time on this machine; at least one."""
-    here = {"CPU": float(cores_here())}
+    # Of memory Ray offers what is free when it starts.
+    here = {"CPU": float(cores_here()), "memory": float(psutil.virtual_memory().available)}
     if bound.plan.resources.gpu:
         import torch
 

@@ -16,8 +16,8 @@ from ray import tune
 
 from analysis.layout import RAY_FOLDER, TENSORBOARD_FOLDER
 from paretune.errors import InputError
-from paretune.plan.binding import BoundPlan
-from paretune.plan.slots import as_asked, carried_by, needs_of
+from paretune.plan.binding import BoundPlan, written
+from paretune.plan.slots import MEMORY, as_asked, carried_by, needs_of
 from paretune.record.concurrency import Concurrency, ConcurrencyMeter
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Listener
@@ -158,9 +158,10 @@ class _Run:
         if parts.is_over:
             return False
         parts.monitor.progressed(parts.queue.progress)
-        needs = {"cpu": bound.plan.resources.cpu, "gpu": bound.plan.resources.gpu}
+        # Tune has names of its own for the first two.
+        needs = {name.lower(): share for name, share in needs_of(bound).items() if share}
         tuner = tune.Tuner(
-            tune.with_resources(run_trial, {name: share for name, share in needs.items() if share}),
+            tune.with_resources(run_trial, needs),
             tune_config=tune.TuneConfig(
                 search_alg=parts.searcher,
                 scheduler=parts.scheduler,
@@ -217,13 +218,21 @@ def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> in
         most = max(node.get(name, 0.0) for node in nodes)
         if share > most:
             flag = name.lower()
+            if name == MEMORY:
+                raise InputError(
+                    f"a trial needs {written(MEMORY, share)} of memory, but the largest machine has "
+                    f"{written(MEMORY, most)} for trials; state less with resources.memory in the space file"
+                )
             raise InputError(
                 f"a trial needs {share:g} {name}, but the largest machine has {most:g}; "
                 f"ask for less with --{flag} or resources.{flag} in the space file"
             )
     carried = carried_by(bound, nodes)
     if carried == 0:
-        raise InputError(f"no machine has both {needs['CPU']:g} CPU and {needs['GPU']:g} GPU for a trial")
+        memory = f" and {written(MEMORY, needs[MEMORY])} of memory" if MEMORY in needs else ""
+        raise InputError(
+            f"no machine has both {needs['CPU']:g} CPU and {needs['GPU']:g} GPU{memory} for a trial"
+        )
     return as_asked(bound, carried)
 
 

@@ -32,8 +32,9 @@ from search_spaces.parts.question import (
     RegimesQuestion,
     TimeToTargetQuestion,
 )
+from search_spaces.parts.resources import Resources
 from search_spaces.parts.search import Search
-from search_spaces.plan import Objective, Plan, Resources
+from search_spaces.plan import Objective, Plan
 from trainables.addition.config import AdditionConfig, Phase
 from trainables.addition.task import AdditionTask
 from trainables.config import Pass

@@ -767,6 +767,8 @@ SEARCH = [
     ),
     case("negative GPU", changed("cpu: 1", "gpu: -1"), "resources.gpu", "got -1 ... at least 0"),
     case("no processor", changed("cpu: 1", "cpu: 0"), "resources.cpu", "got 0 ... above 0"),
+    case("memory without a unit", changed("cpu: 1", "memory: 2"), "resources.memory", "got 2 ... 16 MiB"),
+    case("memory in words", changed("cpu: 1", "memory: lots"), "resources.memory", "'lots' ... 2 GiB"),
     case("infinite processor", changed("cpu: 1", "cpu: .inf"), "resources.cpu", "inf ... finite"),
 ]
 

@@ -57,7 +57,7 @@ RIGHT: dict[str, Any] = {
         "max_steps": 300,
     },
     "share_prefixes": False,
-    "resources": {"cpu": 0.5, "gpu": 0.25},
+    "resources": {"cpu": 0.5, "gpu": 0.25, "memory": "2 GiB"},
 }
 
 # Where a wrong value is put, and the value; what no single value can show is left to the loader.

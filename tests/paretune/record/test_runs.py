@@ -215,6 +215,7 @@ def test_retry_does_not_forget_the_newest_checkpoint(tmp_path: Path):
         ({"cpu": 1, "gpu": 0.4}, None, [{"CPU": 16, "GPU": 2}], 4),
         ({"cpu": 1, "gpu": 2}, None, [{"CPU": 16, "GPU": 5}], 2),
         ({"cpu": 1, "gpu": 0.5}, None, [{"CPU": 4}, {"CPU": 4, "GPU": 1}], 2),
+        ({"cpu": 1, "memory": "2 GiB"}, None, [{"CPU": 4, "memory": 5 * 2**30}], 2),
     ],
 )
 def test_as_many_trials_run_at_a_time_as_the_machines_carry(resources, concurrency, there, expected):
@@ -229,6 +230,8 @@ def test_trial_that_fits_nowhere_is_refused_with_what_to_do():
         concurrency_of(bound(resources={"cpu": 4}), [{"CPU": 3}, {"CPU": 3}])
     with pytest.raises(InputError, match="no machine has both 4 CPU and 1 GPU"):
         concurrency_of(bound(resources={"cpu": 4, "gpu": 1}), [{"CPU": 8}, {"CPU": 2, "GPU": 1}])
+    with pytest.raises(InputError, match=r"needs 8 GiB of memory, .* has 4 GiB .*resources\.memory"):
+        concurrency_of(bound(resources={"memory": "8GiB"}), [{"CPU": 8, "memory": 4 * 2**30}])
 
 
 def test_assignment_is_plain_and_complete():
