@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,51 +21,19 @@ from trainables.gauges import Clock, PeakMemory, RunningLoss, Speed
 from trainables.machine import CompiledModel, forward_context, no_denormals
 from trainables.memory import micro_batch_of, samples_in, split
 from trainables.optimization import Optimization
-from trainables.prefixes import SharedPrefixes
 from trainables.progress import Progress
 from trainables.schedules import rate_at
+from trainables.terms import Goal, HandedOverError, Host, ReportFunction, Start
+
+__all__ = ["Goal", "HandedOverError", "Host", "ReportFunction", "Start", "train"]
 
 _DIVERGENCE_CHECK_EVERY = 50
 """Steps between checks that the loss is finite; on a GPU each check waits for the device."""
 
 
-ReportFunction = Callable[[Report, Callable[[], Snapshot]], None]
-"""Receives every report, with a function that returns the current checkpoint.
-
-The checkpoint holds the live weights, not a copy: save it before returning.
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Goal:
-    """The goal of a run.
-
-    Attributes:
-        target: what counts as solved: reached at ``target.hold`` evaluations in a row, those at
-            ``report_at`` not counted; None for no target.
-        ends_run: whether the run ends as soon as it is solved, instead of using its whole budget.
-    """
-
-    target: Target | None = None
-    ends_run: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """The start of a run, if not its first step.
-
-    Attributes:
-        resume: a checkpoint of the same configuration to resume from.
-        prefixes: shared states of runs with other horizons: read if no checkpoint is given, and
-            extended by this run.
-    """
-
-    resume: Snapshot | None = None
-    prefixes: SharedPrefixes | None = None
-
-
 _NO_GOAL = Goal()
 _FIRST_STEP = Start()
+_ALONE = Host()
 
 
 @no_denormals()
@@ -78,7 +46,7 @@ def train(
     report_at: Collection[int] = (),
     goal: Goal = _NO_GOAL,
     start: Start = _FIRST_STEP,
-    memory_share: float = 1.0,
+    host: Host = _ALONE,
 ) -> Ending:
     """Train one configuration with one seed until it ends, and return its ending.
 
@@ -91,21 +59,27 @@ def train(
         report_at: further steps to report at, such as the rungs of early stopping.
         goal: the target, and whether it ends the run.
         start: a state to begin with, if not fresh weights.
-        memory_share: share of the device's memory that this run may use, up to 1.
+        host: what it may use of its machine, and how it learns that it has to leave.
 
     Returns:
         "diverged" if a loss became non-finite, else "solved" if the target was reached and held at any
         time, else "finished".
+
+    Raises:
+        HandedOverError: the host gave notice, and has the checkpoint.
     """
     prefixes = start.prefixes
     branched = prefixes.newest(task, config) if prefixes is not None and start.resume is None else None
-    run = _Run(task, config, device, goal, resume=start.resume or branched, memory_share=memory_share)
+    run = _Run(task, config, device, goal, resume=start.resume or branched, memory_share=host.memory_share)
     if branched is not None:
         run.note(f"began at step {branched['step']:,} of a shared prefix")
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
     pauses = sorted({*evaluate_at, *range(0, config.steps, _DIVERGENCE_CHECK_EVERY), config.prefix_steps})
     while (ending := run.ending) is None:
         run.take_steps(until=pauses[bisect_right(pauses, run.progress.step)])
+        if host.is_given():
+            host.hand_over(partial(run.snapshot, {}))
+            raise HandedOverError
         if run.progress.step in evaluate_at or run.is_finishing or run.has_diverged():
             row = run.evaluate()
             report(row, partial(run.snapshot, row.metrics))

@@ -52,7 +52,7 @@ def main() -> None:
 
 def _measured(task: Any, config: Any, device: Any, share: float, seconds: float) -> dict[str, float]:
     """Return seconds of a step, of an evaluation, of what comes before the first step, and of compiling."""
-    from trainables.loop import train
+    from trainables.loop import Host, train
 
     began = time.perf_counter()
     if device.type == "cpu":
@@ -66,7 +66,7 @@ def _measured(task: Any, config: Any, device: Any, share: float, seconds: float)
             raise _Enough
 
     with suppress(_Enough):
-        train(task, config, device=device, report=look, report_at=_REPORT_AT, memory_share=share)
+        train(task, config, device=device, report=look, report_at=_REPORT_AT, host=Host(memory_share=share))
     (first_at, first_step, first_wall), (_, last_step, last_wall) = seen[0], seen[-1]
     pairs = list(pairwise(seen))
     evaluations = sorted((b[0] - a[0]) - (b[2] - a[2]) for a, b in pairs)

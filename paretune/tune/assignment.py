@@ -40,6 +40,8 @@ class TrialAssignment:
     """Folder of the checkpoint of an earlier session, if there is one."""
     prefixes: str | None
     """Folder of shared prefixes, where the plan shares them."""
+    notice: str = ""
+    """Token under which its session gives notice, see :mod:`paretune.tune.notice`; empty if it never does."""
 
     def as_config(self) -> dict[str, Any]:
         """Return the assignment as plain values, which travel to workers on any machine."""
@@ -58,13 +60,14 @@ class TrialAssignment:
         )
 
 
-def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path) -> TrialAssignment:
+def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path, notice: str = "") -> TrialAssignment:
     """Return what the worker is told about a trial.
 
     Args:
         bound: the plan.
         spec: the trial.
         folder: the search's folder.
+        notice: the token of the session's notices.
     """
     rule = bound.plan.early_stopping
     return TrialAssignment(
@@ -76,9 +79,10 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path) -> TrialAssig
         report_at=tuple(rungs_of(bound, spec.values)),
         keeps_at_rungs=rule is not None and rule.below_cut == "pause",
         cpu=bound.plan.resources.cpu,
-        gpu=bound.plan.resources.gpu,
+        gpu=bound.gpus(spec.values),
         resume_from=spec.resume_from,
         prefixes=str(folder / PREFIXES_FOLDER) if bound.plan.share_prefixes else None,
+        notice=notice,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ray.tune import Callback
 
-from paretune.record.endings import TrialEnding, ending_of
+from paretune.record.endings import HANDED_OVER, TrialEnding, ending_of
 from paretune.record.events import Listener, Row
 from paretune.sampling.history import Standing, TrialSpec
 from paretune.sampling.strategies.strategy import Progress
@@ -42,6 +42,7 @@ class Monitor(Callback):  # type: ignore[misc]
         self._changes = changes
         self._is_complete = is_complete
         self._paused: set[str] = set()
+        self._handed_over: set[str] = set()
         self._specs = {spec.label: spec for spec in past}
         self._open: dict[str, Row] = {}
         self._started: dict[str, Any] = {}
@@ -100,7 +101,9 @@ class Monitor(Callback):  # type: ignore[misc]
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """Tune received a report."""
+        """Tune received a report, or the word that a trial has handed over its checkpoint."""
+        if result.get(HANDED_OVER):
+            self._handed_over.add(label_of(trial))
         row = {name: value for name, value in result.items() if name in self._columns}
         if "step" not in row:
             return
@@ -124,7 +127,7 @@ class Monitor(Callback):  # type: ignore[misc]
         """Tune ended a trial without an error."""
         label = label_of(trial)
         ending = ending_of(self._open.get(label), failed=False)
-        if label in self._paused and not self._is_complete():
+        if label in self._handed_over or (label in self._paused and not self._is_complete()):
             ending = TrialEnding.INTERRUPTED
         self._end(label, ending, "it ended without a report" if ending is TrialEnding.FAILED else None)
 
@@ -144,6 +147,7 @@ class Monitor(Callback):  # type: ignore[misc]
         reported = self._open.pop(label, {})
         last = reported if last is None else last
         self._paused.discard(label)
+        self._handed_over.discard(label)
         self._started.pop(label, None)
         self._tell(lambda listener: listener.ended(self._specs[label], ending, last, error))
 

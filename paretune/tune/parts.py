@@ -35,6 +35,7 @@ class Parts:
         listeners: who is told what happens.
         concurrency: trials at a time.
         deadline: what lets trials begin, if there is one.
+        notice: the token under which this session gives notice to its trials.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class Parts:
         *,
         concurrency: int,
         deadline: Deadline | None = None,
+        notice: str = "",
     ) -> None:
         self._bound = bound
         self._past = past
         self._store = store
+        self._notice = notice
         self.queue = queue = TrialQueue(bound, past)
         self._stopper = stopper = stopper_of(bound)
         metrics = set(bound.metrics)
@@ -107,7 +110,7 @@ class Parts:
             self._stopper.enter(entrant_of(self._bound, spec))
             if (standing := self._stopper.standing(spec.label)) != Standing():
                 self.monitor.judged(spec.label, standing)
-        return assignment_of(self._bound, spec, self._store.folder).as_config()
+        return assignment_of(self._bound, spec, self._store.folder, self._notice).as_config()
 
     def _refill(self, stopper: EarlyStopper) -> None:
         """Give early stopping back what it knew when the last session ended."""

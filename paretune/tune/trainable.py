@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from paretune.record.endings import HANDED_OVER
 from paretune.record.events import WARNINGS
 from paretune.tune.assignment import TrialAssignment
+from paretune.tune.notice import board_of
+from paretune.tune.scratch import scratch_folder
 from paretune.tune.warned import Warnings, collected_warnings
 from trainables.contract import Report
 from trainables.tasks import get_task
@@ -44,7 +47,7 @@ def run_trial(config: dict[str, Any]) -> None:
     """
     import torch
 
-    from trainables.loop import Goal, Start, train
+    from trainables.loop import Goal, HandedOverError, Host, Start, train
     from trainables.prefixes import SharedPrefixes
 
     trial = TrialAssignment.of(config)
@@ -54,19 +57,23 @@ def run_trial(config: dict[str, Any]) -> None:
         torch.cuda.empty_cache()
     # Whoever started the search has allowed it, or there would be no trial.
     task = get_task(trial.task, allow_code=True)
-    with collected_warnings("trainables", type(task).__module__) as warnings:
+    with collected_warnings("trainables", type(task).__module__) as warnings, suppress(HandedOverError):
         train(
             task,
             task.config_class.model_validate(trial.config),
             device=torch.device("cuda" if trial.gpu else "cpu"),
-            # Its neighbours plan with the rest.
-            memory_share=min(1.0, trial.gpu or trial.cpu / (os.cpu_count() or 1)),
-            report=_Reporter(warnings, trial.report_at if trial.keeps_at_rungs else ()),
+            report=(reporter := _Reporter(warnings, trial.report_at if trial.keeps_at_rungs else ())),
             report_at=trial.report_at,
             goal=Goal(target=trial.target, ends_run=trial.stop_at_target),
             start=Start(
                 resume=_begun_before(trial.resume_from),
                 prefixes=None if trial.prefixes is None else SharedPrefixes(Path(trial.prefixes)),
+            ),
+            host=Host(
+                # Its neighbours plan with the rest.
+                memory_share=min(1.0, trial.gpu or trial.cpu / (os.cpu_count() or 1)),
+                is_given=board_of(trial.notice).is_given if trial.notice else _never,
+                hand_over=reporter.hand_over,
             ),
         )
 
@@ -91,16 +98,27 @@ class _Reporter:
         if not is_good_end and not is_due:
             tune.report(self._row_of(report))
             return
+        self._tell(self._row_of(report), snapshot())
+
+    def hand_over(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Save a checkpoint and say that the trial ends with it: notice was given."""
+        self._tell({HANDED_OVER: True}, snapshot())
+
+    def _tell(self, row: dict[str, Any], snapshot: Snapshot) -> None:
         from trainables.checkpoints import save
 
-        with tempfile.TemporaryDirectory(prefix="paretune-") as folder:
-            save(snapshot(), Path(folder) / CHECKPOINT_FILE)
-            tune.report(self._row_of(report), checkpoint=tune.Checkpoint.from_directory(folder))
+        with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
+            save(snapshot, Path(folder) / CHECKPOINT_FILE)
+            tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
         self._saved_at = time.monotonic()
 
     def _row_of(self, report: Report) -> dict[str, Any]:
         warnings = self._warnings.take()
         return {**report.as_row(), **({WARNINGS: warnings} if warnings else {})}
+
+
+def _never() -> bool:
+    return False
 
 
 def _begun_before(resume_from: str | None) -> Snapshot | None:

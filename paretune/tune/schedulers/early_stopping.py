@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.tune.experiment import Trial
 
-from paretune.record.endings import TrialEnding
+from paretune.record.endings import HANDED_OVER, TrialEnding
 from paretune.sampling.queue import TrialQueue, outcome_of
 from paretune.stopping.stopper import EarlyStopper, Verdict
 from paretune.tune.assignment import label_of
@@ -37,6 +37,8 @@ class EarlyStoppingScheduler(NewestFirst):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Compare a trial at the rung that it has reached."""
+        if result.get(HANDED_OVER):
+            return str(self.CONTINUE)
         label = label_of(trial)
         verdict = self._stopper.reported(label, result)
         if verdict == Verdict.PAUSE:
