@@ -17,13 +17,26 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from trainables.archives import inspect
 from trainables.config import TrainingConfig
-from trainables.contract import CheckpointError, Task, Workload
+from trainables.contract import CheckpointError, Task, Workload, parameter_count
 from trainables.replacing import replacing
+from trainables.stated import RefusedError
 from trainables.tasks import TaskError, get_task, reference_of
 
 FORMAT = "paretune-checkpoint"
 VERSION = 1
+
+_KINDS: Mapping[str, type] = {
+    "step": int,
+    "optimizer": dict,
+    "progress": dict,
+    "metrics": dict,
+    "notes": dict,
+}
+
+_MOST_CONSTANTS = 256 * 2**20
+"""Bytes of tables and masks that any model may have; those of more weights may have more."""
 
 Snapshot = Mapping[str, Any]
 """A checkpoint's content in memory."""
@@ -93,24 +106,33 @@ def load(path: Path) -> Snapshot:
     """
     if path.is_dir():
         raise CheckpointError(f"{path} is a folder; name the .pt file in it")
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path} is no file; name a checkpoint's .pt file")
+    damaged = f"{path} is not a checkpoint, or is damaged"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            inspect(file)
+            file.seek(0)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except PermissionError:
         raise CheckpointError(f"{path} cannot be read: permission denied") from None
+    except RefusedError as error:
+        raise CheckpointError(f"{damaged}: {error}; retrain writes them as checkpoint.pt") from error
     except Exception as error:
         # The unpickler answers what is no checkpoint with almost any exception, and torch's own
         # text for refused content recommends to load it unsafely.
-        raise CheckpointError(
-            f"{path} is not a checkpoint, or is damaged; retrain writes them as checkpoint.pt"
-        ) from error
+        raise CheckpointError(f"{damaged}; retrain writes them as checkpoint.pt") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a paretune checkpoint")
     if content.get("version") != VERSION:
         raise CheckpointError(
             f"{path} has checkpoint version {content.get('version')!r}; this paretune reads version {VERSION}"
         )
+    for key, kind in _KINDS.items():
+        if key in content and not isinstance(content[key], kind):
+            raise CheckpointError(f"{path} is not a whole checkpoint: {key} is {content[key]!r:.60}")
     return content
 
 
@@ -143,6 +165,7 @@ def load_model(path: Path, device: torch.device, *, allow_task_code: bool = Fals
     try:
         task = get_task(content["task"], allow_code=allow_task_code)
         config = task.config_class.model_validate(content["config"])
+        _check_size(task, config, content["model"])
         workload = task.workload(config, device)
         model = workload.build_model()
         model.load_state_dict(content["model"])
@@ -155,3 +178,26 @@ def load_model(path: Path, device: torch.device, *, allow_task_code: bool = Fals
         raise CheckpointError(f"{path} cannot be used here: {error}") from error
     except (ValidationError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit its own configuration: {error}") from error
+
+
+def _check_size(task: Task, config: TrainingConfig, weights: Mapping[str, Any]) -> None:
+    """Compare the model that a configuration makes with the weights that there are, before memory is taken.
+
+    Raises:
+        ValueError: the model has more parameters than there are, or constants that are much larger.
+    """
+    if not isinstance(weights, Mapping):
+        raise TypeError("its weights are no mapping")
+    there = [value for value in weights.values() if isinstance(value, torch.Tensor)]
+    parameters, held = parameter_count(task, config), sum(value.numel() for value in there)
+    if parameters > held:
+        raise ValueError(f"it makes a model of {parameters:,} parameters, but the file has {held:,}")
+    nothing = torch.device("meta")
+    try:
+        with nothing:
+            model = task.workload(config, nothing).build_model()
+    except Exception:  # a task of the user's own that needs numbers to build its model
+        return
+    constants = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
+    if constants > _MOST_CONSTANTS + 16 * sum(value.numel() * value.element_size() for value in there):
+        raise ValueError(f"it makes a model with {constants:,} bytes of constants beside its parameters")

@@ -14,7 +14,7 @@ class TransformerShape(BaseModel):
     keys, and so on. Ranks are None for full matrices.
     """
 
-    n_layers: int = Field(1, ge=1, description="Transformer blocks.")
+    n_layers: int = Field(1, ge=1, le=10_000, description="Transformer blocks.")
     d_model: int = Field(16, ge=2, description="Width of the residual stream.")
 
     embedding: Literal["table", "arc"] = Field(
