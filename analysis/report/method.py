@@ -146,7 +146,7 @@ def _machine_facts(rows: SearchRows, sessions: Sequence[dict[str, Any]]) -> list
     facts = [("Hardware", text) for text in machines(sessions)]
     facts += [("Versions", text) for text in versions(sessions)]
     resources = rows.plan.resources
-    gpu = f", {resources.gpu:g} GPU" if resources.gpu else ""
+    gpu = f", {resources.told_gpu}" if resources.gpu else ""
     cores = "1 processor core" if resources.cpu == 1 else f"{resources.cpu:g} processor cores"
     facts.append(("For each trial", cores + gpu))
     if "engine" in rows.trials.columns:
@@ -162,7 +162,7 @@ def _cost_facts(rows: SearchRows) -> list[tuple[str, str]]:
     of = "" if known == len(rows.trials) else f", of the {known:,} trials that reported it"
     meaning = rows.metrics[_CPU_SECONDS]["description"]
     facts = [("Cost", f"{_hours(spent)} of processor time in total{of}: {meaning}")]
-    if (together := shared_devices(rows)) > 1 or 0 < rows.plan.resources.gpu < 1:
+    if (together := shared_devices(rows)) > 1 or rows.plan.resources.may_share:
         at_a_time = f"up to {together} trials ran at a time" if together > 1 else "trials shared a GPU"
         facts.append(
             (

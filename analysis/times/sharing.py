@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.rows import SearchRows
+from search_spaces.parts.resources import AUTO
 
 ELAPSED = ("wall_seconds", "seconds_to_target")
 """Costs that count the time on the clock: those that depend on what else ran. Steps, tokens and processor
@@ -15,7 +16,8 @@ def trials_at_a_time(rows: SearchRows) -> int:
     A trial that got whole GPUs shared none of them; on processors, trials that ran at the same time shared
     memory and caches.
     """
-    if rows.plan.resources.gpu >= 1:
+    gpu = rows.plan.resources.gpu
+    if gpu != AUTO and gpu >= 1:
         return 1
     has_sessions = "session" in rows.trials.columns
     worked = {int(number) for number in rows.trials["session"].dropna()} if has_sessions else set()

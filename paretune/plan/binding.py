@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 from paretune.errors import InputError
 from paretune.plan.holding import cannot_hold, most_evaluations
 from paretune.plan.learned import Learned
+from paretune.plan.shares import Shares, size_of
 from search_spaces.deriving import with_derived
 from search_spaces.mistakes import Mistake
 from search_spaces.plan import Plan, PlanDraft, Values
@@ -47,6 +48,21 @@ class BoundPlan:
     task: Task
     learned: Learned | None = None
     """What its sampler knows from earlier searches; None if that is nothing."""
+    shares: Shares | None = None
+    """Shares of a GPU by size, where ``gpu: auto`` came to several; None where all trials get the same."""
+    fake_gpus: int = 0
+    """GPUs that Ray only counts, on a machine whose trials train on the CPU."""
+
+    @property
+    def trains_on_cpu(self) -> bool:
+        """Whether trials train on the processor: they get no GPU, or one that is none."""
+        return not self.plan.resources.gpu or self.fake_gpus > 0
+
+    def gpus(self, values: Values) -> float:
+        """Return the GPUs, or the share of one, that a configuration's trials get."""
+        if self.shares is None:
+            return self.plan.resources.gpus
+        return self.shares.of(size_of(self.task, self.config(values)))
 
     def config(self, values: Values, seed: int = 0) -> TrainingConfig:
         """Return the task's configuration.

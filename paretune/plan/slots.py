@@ -13,7 +13,8 @@ MEMORY = "memory"
 def needs_of(bound: BoundPlan) -> dict[str, float]:
     """Return what a trial needs, by Ray's names of resources; memory, in bytes, only where it is stated."""
     resources = bound.plan.resources
-    needs = {"CPU": resources.cpu, "GPU": resources.gpu}
+    needs = {"CPU": resources.cpu, "GPU": resources.gpus}
+    # Where shares differ, the plan has the smallest: so many can run at most.
     return needs if resources.memory_bytes is None else {**needs, MEMORY: float(resources.memory_bytes)}
 
 

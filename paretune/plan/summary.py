@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from typing import Literal
 
 from paretune.plan.binding import PARAMS, BoundPlan, written
 from paretune.plan.budget import largest_budget
@@ -13,6 +14,7 @@ from paretune.plan.checks.misleading import warnings_of
 from paretune.plan.preparing import missing
 from paretune.plan.rungs import rungs_at_steps
 from search_spaces.parts.early_stopping import EarlyStopping
+from search_spaces.parts.resources import Resources
 from search_spaces.plan import Values
 from search_spaces.sampling import corners, draws, fill, listing
 
@@ -67,9 +69,11 @@ class PlanSummary:
     below_cut: list[str]
     """What happens to trials below the cut, in words; empty without early stopping."""
     cpu: float
-    gpu: float
+    gpu: float | Literal["auto"]
     not_here: list[str]
     """Data that the trials need and that are not on this machine, with what to do about it."""
+    memory: int | None = None
+    """Most bytes of the machine's memory for a trial; None if that is not limited."""
     question: str | None = None
     """What is asked, in words; None if nothing is."""
     learns_from: list[str] = field(default_factory=list)
@@ -102,8 +106,14 @@ class PlanSummary:
             ("budget", f"{self.steps_per_trial:,} steps a trial, at most {self.steps_in_all:,} in all"),
             ("early stopping", self._told_rungs),
             *(("learns from", text) for text in self.learns_from),
-            ("a trial needs", f"{self.cpu:g} CPU" + (f", {self.gpu:g} GPU" if self.gpu else ", no GPU")),
+            ("a trial needs", self._told_needs),
         ]
+
+    @property
+    def _told_needs(self) -> str:
+        gpu = Resources(gpu=self.gpu).told_gpu
+        memory = "" if self.memory is None else f", {written('memory', self.memory)} of memory at most"
+        return f"{self.cpu:g} CPU, {gpu}{memory}"
 
     @property
     def _told_trials(self) -> str:
@@ -156,6 +166,7 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
         below_cut=[] if plan.early_stopping is None else _below_cut(plan.early_stopping),
         cpu=plan.resources.cpu,
         gpu=plan.resources.gpu,
+        memory=plan.resources.memory_bytes,
         not_here=missing(bound) if not_here is None else not_here,
         learns_from=[] if bound.learned is None else [source.sentence for source in bound.learned.sources],
         warnings=warnings_of(bound),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from search_spaces.dimensions import STRICT
 from search_spaces.parts.limits import Memory, bytes_of
+
+AUTO: Literal["auto"] = "auto"
+"""In place of a trial's GPUs: that they are measured."""
 
 LEAST_MEMORY = 16 * 2**20
 """Bytes below which no trial's memory can be limited."""
@@ -19,7 +22,11 @@ class Resources(BaseModel):
     model_config = STRICT
 
     cpu: float = Field(1.0, gt=0, description="Processor cores.")
-    gpu: float = Field(0.0, ge=0, description="GPUs: a share up to 1, or a whole number.")
+    gpu: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        0.0,
+        description="GPUs: a share up to 1, a whole number, or `auto`: the share with the best total "
+        "throughput, measured before the search.",
+    )
     memory: Memory | None = Field(
         None,
         description="Most memory of the machine that a trial may use, as bytes or a text such as 2 GiB; one "
@@ -37,9 +44,26 @@ class Resources(BaseModel):
     @model_validator(mode="after")
     def _whole_gpus(self) -> Self:
         # Ray brings the whole search down on a fraction above one.
-        if self.gpu > 1 and self.gpu != int(self.gpu):
+        if self.gpu != AUTO and self.gpu > 1 and self.gpu != int(self.gpu):
             raise ValueError(f"gpu must be a share up to 1 or a whole number, but got gpu={self.gpu}")
         return self
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of a trial as a number; with ``auto`` a whole one, which is the most that it may come to."""
+        return 1.0 if self.gpu == AUTO else self.gpu
+
+    @property
+    def may_share(self) -> bool:
+        """Whether trials may share a GPU with others."""
+        return self.gpu == AUTO or 0 < self.gpu < 1
+
+    @property
+    def told_gpu(self) -> str:
+        """The GPUs in words: ``no GPU``, ``0.25 GPU``, ``the share of a GPU that is measured``."""
+        if self.gpu == AUTO:
+            return "the share of a GPU that is measured before"
+        return f"{self.gpu:g} GPU" if self.gpu else "no GPU"
 
     @property
     def memory_bytes(self) -> int | None:
