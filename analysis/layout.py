@@ -19,6 +19,9 @@ PROVENANCE_FILE = "provenance.json"
 TENSORBOARD_FOLDER = "tensorboard"
 RAY_FOLDER = "ray"
 RETRAIN_FOLDER = "retrain"
+REPORT_FILE = "report.json"
+DAMAGED_SUFFIX = ".damaged"
+"""What is added to the name of a file to name the one to which its damaged parts are moved."""
 PREFIXES_FOLDER = "prefixes"
 
 
@@ -130,6 +133,10 @@ CONFIRMATION_COLUMNS = (
 
 class DamagedError(Error, ValueError):
     """A file of a search that cannot be read; the message names file and line, and says what to do."""
+
+
+class NewerError(DamagedError):
+    """A file that a newer version of this program wrote, and that this one would misread."""
 
 
 class ExportError(Error, ValueError):

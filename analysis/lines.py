@@ -1,14 +1,16 @@
-"""JSON-lines files that a crash may have cut short."""
+"""JSON-lines files that a crash may have cut short, and files that are whole or not there."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from analysis.layout import DamagedError
+from analysis.names import shown_name
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -26,21 +28,22 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         DamagedError: as there.
     """
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        broken: tuple[int, bytes] | None = None
-        for number, line in enumerate(file, start=1):
-            if broken is not None:
-                told = broken[1].rstrip(b"\n").decode(errors="replace")[:60]
-                raise DamagedError(
-                    f"{path}:{broken[0]}: is not a row: {told!r}; remove this line to read the others"
-                )
-            row = row_of(line)
-            if row is None:
-                broken = number, line
-            else:
-                yield number, row
+    broken: tuple[int, bytes] | None = None
+    for number, line in numbered_lines(path):
+        if broken is not None:
+            raise damaged_line(path, broken[0], no_row(broken[1]))
+        row = row_of(line)
+        if row is None:
+            broken = number, line
+        else:
+            yield number, row
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file with their numbers, counted from 1; none if there is no file."""
+    if path.exists():
+        with path.open("rb") as file:
+            yield from enumerate(file, start=1)
 
 
 def row_of(line: bytes) -> dict[str, Any] | None:
@@ -52,14 +55,62 @@ def row_of(line: bytes) -> dict[str, Any] | None:
     return row if isinstance(row, dict) else None
 
 
+def no_row(line: bytes) -> str:
+    """Return what is wrong with a line that is not a row."""
+    told = line[:240].rstrip(b"\n").decode(errors="replace")[:60]
+    return f"is not a row: {told!r}"
+
+
+def damaged_line(path: Path, number: int, what: str) -> DamagedError:
+    """Return the error that a line of a search's rows is damaged, with the way out."""
+    return DamagedError(
+        f"{path}:{number}: {what}; `paretune repair {shown_name(path.parent)}` sets this line aside"
+    )
+
+
 def mend_last_line(path: Path) -> None:
-    """Cut off a last line that a crash left incomplete, so that the next row starts on its own line."""
+    """Make a last line that a crash left without its end whole, or cut it off: the next row needs its own."""
     if not path.exists():
         return
-    content = path.read_bytes()
-    if content and not content.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        begin, tail = size, b""
+        while begin and b"\n" not in tail:
+            begin = max(0, begin - (1 << 16))
+            file.seek(begin)
+            tail = file.read(size - begin)
+        if not tail or tail.endswith(b"\n"):
+            return
+        last = tail.rfind(b"\n") + 1
+        if row_of(tail[last:]) is None:
+            file.truncate(begin + last)
+        else:
+            file.seek(size)
+            file.write(b"\n")
+
+
+def rewrite_lines(path: Path, keep: Callable[[int, bytes], bool]) -> None:
+    """Leave some lines of a file out: it is replaced as a whole, or stays as it was.
+
+    Args:
+        path: the file.
+        keep: is given each line with its number, and tells whether it stays.
+
+    Raises:
+        OSError: it cannot be written; it is as it was.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            for number, line in numbered_lines(path):
+                if keep(number, line):
+                    file.write(line if line.endswith(b"\n") else line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -75,12 +126,13 @@ def write_whole(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append a line atomically.
+    """Append a line atomically; :func:`sync_file` makes sure that a power cut does not lose it.
 
     Raises:
         OSError: the line cannot be written; the file is as it was.
@@ -95,3 +147,25 @@ def append_line(path: Path, line: str) -> None:
         except OSError:
             file.truncate(begin)
             raise
+    if not begin:
+        sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until what was written to a file is on the disk.
+
+    Raises:
+        OSError: the disk did not take it.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk, where its file system can say so."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

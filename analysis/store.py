@@ -13,7 +13,6 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -29,9 +28,18 @@ from analysis.layout import (
     RETRAIN_FOLDER,
     TRIALS_FILE,
     DamagedError,
-    TrialEnding,
+    NewerError,
 )
-from analysis.lines import append_line, mend_last_line, numbered_rows, write_whole
+from analysis.lines import (
+    append_line,
+    damaged_line,
+    mend_last_line,
+    numbered_rows,
+    sync_file,
+    write_whole,
+)
+from analysis.names import shown_name
+from analysis.validity import what_is_wrong
 from search_spaces.plan import Plan
 from search_spaces.wording import finding
 
@@ -45,15 +53,6 @@ _VERSION = "version"
 
 _RESTORE = "restore it from a copy of the search's folder"
 
-_Keys = Mapping[str, type | UnionType]
-
-_TRIAL_KEYS: _Keys = {"trial": str, "configuration": int, "seed_index": int}
-_REPORT_KEYS: _Keys = {"trial": str, "step": int | float}
-_CONFIRMATION_KEYS: _Keys = {"configuration": int, "seed": int}
-"""What no row does without."""
-
-_ENDINGS = tuple(TrialEnding)
-
 Row = dict[str, Any]
 
 
@@ -66,12 +65,17 @@ class RowStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._unsynced: set[str] = set()
+        """Files with rows that a power cut could still lose."""
 
     # Files that are written whole
 
     def plan(self) -> Plan:
         """Return the plan that the search was started with, or last extended to."""
-        content = self._content(PLAN_FILE)
+        return self.plan_of(self._content(PLAN_FILE))
+
+    def plan_of(self, content: Any) -> Plan:
+        """Return the plan that plain values state, also those of an older version."""
         if isinstance(content, dict) and isinstance(rule := content.get("early_stopping"), dict):
             # Plans from before there were reserves state none, and had none.
             rule.setdefault("reserve", 0.0)
@@ -126,7 +130,8 @@ class RowStore:
         return sessions
 
     def write_sessions(self, sessions: Sequence[dict[str, Any]]) -> None:
-        """Write the sessions, whole or not at all."""
+        """Write the sessions, whole or not at all; all rows are on the disk before."""
+        self.sync()
         self._write(PROVENANCE_FILE, {"sessions": list(sessions)})
 
     def learned(self) -> dict[str, Any] | None:
@@ -156,7 +161,7 @@ class RowStore:
         """
         self.sessions()  # states the version of the rows
         rows: dict[str, Row] = {}
-        for row in self._rows(TRIALS_FILE, _TRIAL_KEYS):
+        for row in self._rows(TRIALS_FILE):
             if appearances is not None:
                 appearances.update(row.keys())
             # A row without an ending mostly gives way to the next, and is not worth the time.
@@ -175,7 +180,7 @@ class RowStore:
         if frame.empty:
             return frame
         if not _has_keys(frame):
-            deque(self._rows(REPORTS_FILE, _REPORT_KEYS), maxlen=0)  # names the line
+            deque(self._rows(REPORTS_FILE), maxlen=0)  # names the line
         frame = frame.drop_duplicates(["trial", "step"], keep="last")
         return frame.sort_values(["trial", "step"], ignore_index=True)
 
@@ -183,14 +188,14 @@ class RowStore:
         """Return every trial's reports in the order of their steps; the same as :meth:`reports`, as rows."""
         self.sessions()
         by_step: dict[str, dict[int, Row]] = {}
-        for row in self._rows(REPORTS_FILE, _REPORT_KEYS):
+        for row in self._rows(REPORTS_FILE):
             by_step.setdefault(row["trial"], {})[row["step"]] = row
         return {label: [rows[step] for step in sorted(rows)] for label, rows in by_step.items()}
 
     def confirmations(self) -> list[Row]:
         """Return all rows of confirmations in the order of the file."""
         self.sessions()
-        return list(self._rows(CONFIRMATIONS_FILE, _CONFIRMATION_KEYS))
+        return list(self._rows(CONFIRMATIONS_FILE))
 
     def retrained(self) -> list[dict[str, Any]]:
         """Return the reports of ``paretune retrain``, the newest last."""
@@ -208,27 +213,27 @@ class RowStore:
         self._append(REPORTS_FILE, row)
 
     def append_confirmation(self, row: Mapping[str, Any]) -> None:
-        """Append a row of a confirmation, whole or not at all."""
+        """Append a row of a confirmation, whole or not at all, and wait until it is on the disk."""
+        mend_last_line(self.folder / CONFIRMATIONS_FILE)
         self._append(CONFIRMATIONS_FILE, row)
+        self.sync()
+
+    def sync(self) -> None:
+        """Wait until all rows that were appended are on the disk, where a power cut does not lose them."""
+        while self._unsynced:
+            sync_file(self.folder / self._unsynced.pop())
 
     def mend(self) -> None:
-        """Cut off last lines that a crash left incomplete, so that the next row starts on its own line."""
+        """Make last lines that a crash left without an end whole, or cut them off: each row has its line."""
         for name in (TRIALS_FILE, REPORTS_FILE, CONFIRMATIONS_FILE):
             mend_last_line(self.folder / name)
 
-    def _rows(self, name: str, keys: _Keys) -> Iterator[Row]:
+    def _rows(self, name: str) -> Iterator[Row]:
         path = self.folder / name
         for number, row in numbered_rows(path):
-            for key, kind in keys.items():
-                if not isinstance(row.get(key), kind):
-                    what = f"{key!r} is {row[key]!r}" if key in row else f"{key!r} is missing"
-                    raise DamagedError(f"{path}:{number}: {what}; remove this line to read the others")
-            ending = row.get("ending")
-            if ending is not None and ending not in _ENDINGS:
-                raise DamagedError(
-                    f"{path}:{number}: 'ending' is {ending!r}, which is none of {', '.join(_ENDINGS)}; "
-                    "remove this line to read the others"
-                )
+            what = what_is_wrong(name, row)
+            if what is not None:
+                raise damaged_line(path, number, what)
             yield row
 
     def _retrained(self, name: str) -> dict[str, Any]:
@@ -241,6 +246,7 @@ class RowStore:
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         append_line(self.folder / name, json.dumps(row, allow_nan=False))
+        self._unsynced.add(name)
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         text = json.dumps({_VERSION: FORMAT_VERSION, **content}, indent=2)
@@ -269,20 +275,21 @@ class RowStore:
         if not isinstance(version, int) or version < 1:
             raise self._damaged(name, f"has no valid version: {version!r}")
         if version > FORMAT_VERSION:
-            raise DamagedError(
+            raise NewerError(
                 f"{path}: was written by a newer paretune (format {version}; this one reads up to "
                 f"{FORMAT_VERSION}); update paretune to read it"
             )
         return content, version
 
     def _damaged(self, name: str, what: str, place: str = "") -> DamagedError:
+        repair = f"`paretune repair {shown_name(self.folder)}`"
         way_out = {
-            PLAN_FILE: f"{_RESTORE}, or start the search anew from its space.yaml",
-            METRICS_FILE: f"{_RESTORE}, or copy it from a search of the same task",
+            PLAN_FILE: f"{repair} makes it anew where that is certain; else {_RESTORE}",
+            METRICS_FILE: f"{repair} makes it anew from the task; or {_RESTORE}",
             LEARNED_FILE: f"{_RESTORE}, or start the search anew: without it, it would go on otherwise",
-            DEFAULTS_FILE: f"{_RESTORE}, or copy it from a search of the same task",
-            PROVENANCE_FILE: f"{_RESTORE}, or remove it: the rows do without, and what it said is lost",
-        }.get(name, f"{_RESTORE}, or remove it: what it said is lost")
+            DEFAULTS_FILE: f"{repair} makes it anew from the task; or {_RESTORE}",
+            PROVENANCE_FILE: f"{repair} sets it aside: the rows do without; or {_RESTORE}",
+        }.get(name, f"{repair} sets it aside; or {_RESTORE}")
         return DamagedError(f"{self.folder / name}{place}: {what}; {way_out}")
 
 

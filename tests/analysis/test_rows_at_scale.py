@@ -19,6 +19,7 @@ from analysis import columns
 from analysis.columns import read_columns
 from analysis.layout import DamagedError
 from analysis.lines import read_lines
+from analysis.names import shown_name
 from analysis.rows import SearchRows
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,8 @@ def line_by_line(path: Path) -> list[dict]:
         except json.JSONDecodeError:
             if number < len(lines):
                 raise ValueError(
-                    f"{path}:{number}: is not a row: {line[:60]!r}; remove this line to read the others"
+                    f"{path}:{number}: is not a row: {line[:60]!r}; `paretune "
+                    f"repair {shown_name(path.parent)}` sets this line aside"
                 ) from None
     return rows
 

@@ -130,53 +130,77 @@ REPORT = {"configuration": 0, "params": 500, "config": {"d_model": 1}, "seeds": 
 DAMAGES = [
     (
         _with("plan.json", lambda text: text[: len(text) // 2]),
-        r"plan\.json:\d+: is damaged: .* start the search",
+        r"plan\.json:\d+: is damaged: .*; `paretune repair .*search` makes it anew where",
     ),
-    (_with("plan.json", lambda text: ""), r"plan\.json:1: is damaged: .*; restore it from a copy"),
-    (_with("plan.json", lambda text: "[" * 100_000), r"plan\.json: is damaged: it is not JSON; restore"),
-    (_with("plan.json", lambda text: "[]"), r"plan\.json: is not a plan: .*map of keys.*; restore it"),
+    (_with("plan.json", lambda text: ""), r"plan\.json:1: is damaged: .*; else restore it from a copy"),
+    (
+        _with("plan.json", lambda text: "[" * 100_000),
+        r"plan\.json: is damaged: it is not JSON; `paretune repair",
+    ),
+    (_with("plan.json", lambda text: "[]"), r"plan\.json: is not a plan: .*map of keys.*; else restore it"),
     (
         _with("plan.json", _edited(target_hold="often")),
-        r"plan\.json: is not a plan: target_hold: .*; restore",
+        r"plan\.json: is not a plan: target_hold: .*; `paretune repair",
     ),
     (
         _with("plan.json", _edited(version=99)),
         r"plan\.json: was written by a newer paretune \(format 99;.*update",
     ),
-    (_with("plan.json", _edited(version="new")), r"plan\.json: has no valid version: 'new'; restore"),
+    (
+        _with("plan.json", _edited(version="new")),
+        r"plan\.json: has no valid version: 'new'; `paretune repair",
+    ),
     (
         lambda folder: (folder / "metrics.json").unlink(),
-        r"metrics\.json: is missing; restore it .* or copy it",
+        r"metrics\.json: is missing; `paretune repair .*search` makes it anew from the task; or restore it",
     ),
-    (_with("metrics.json", lambda text: text[:-20]), r"metrics\.json:\d+: is damaged: .*; restore it"),
-    (_with("metrics.json", lambda text: "{}"), r"metrics\.json: does not list metrics; restore it"),
+    (_with("metrics.json", lambda text: text[:-20]), r"metrics\.json:\d+: is damaged: .*; or restore it"),
+    (_with("metrics.json", lambda text: "{}"), r"metrics\.json: does not list metrics; `paretune repair"),
     (_with("metrics.json", lambda text: '{"version": 9}'), r"metrics\.json: .*newer paretune"),
-    (_with("defaults.json", lambda text: "[]"), r"defaults\.json: does not hold parameters; restore it"),
+    (
+        _with("defaults.json", lambda text: "[]"),
+        r"defaults\.json: does not hold parameters; `paretune repair",
+    ),
     (
         _with("provenance.json", lambda text: "\0"),
-        r"provenance\.json:1: is damaged: .*; restore it .*remove it",
+        r"provenance\.json:1: is damaged: .*; `paretune repair .*search` sets it aside",
     ),
-    (_with("provenance.json", lambda text: "{}"), r"provenance\.json: does not list sessions; restore it"),
+    (
+        _with("provenance.json", lambda text: "{}"),
+        r"provenance\.json: does not list sessions; `paretune repair",
+    ),
     (_with("provenance.json", _edited(version=2)), r"provenance\.json: was written by a newer paretune"),
-    (_with("trials.jsonl", _line(3, '{"trial": ')), r"trials\.jsonl:3: is not a row: .*; remove this line"),
-    (_with("trials.jsonl", _line(3, "{}")), r"trials\.jsonl:3: 'trial' is missing; remove this line"),
-    (_with("trials.jsonl", _line(2, '{"trial": 7}')), r"trials\.jsonl:2: 'trial' is 7; remove this line"),
+    (
+        _with("trials.jsonl", _line(3, '{"trial": ')),
+        r"trials\.jsonl:3: is not a row: .*; `paretune repair .*search` sets this",
+    ),
+    (
+        _with("trials.jsonl", _line(3, "{}")),
+        r"trials\.jsonl:3: 'trial' is missing; `paretune repair .*search` sets this",
+    ),
+    (
+        _with("trials.jsonl", _line(2, '{"trial": 7}')),
+        r"trials\.jsonl:2: 'trial' is 7; `paretune repair .*search` sets this",
+    ),
     (
         _with("trials.jsonl", lambda text: text.replace('"finished"', '"won"')),
-        r"trials\.jsonl:\d+: 'ending' is 'won', which is none of solved, .*; remove this line",
+        r"trials\.jsonl:\d+: 'ending' is 'won', which is none of solved, .*; `paretune repair .*search` sets this",
     ),
     (
         _with("reports.jsonl", _line(2, "garbage")),
-        r"reports\.jsonl:2: is not a row: 'garbage'; remove this line",
+        r"reports\.jsonl:2: is not a row: 'garbage'; `paretune repair .*search` sets this",
     ),
-    (_with("reports.jsonl", _line(2, '{"step": 1}')), r"reports\.jsonl:2: 'trial' is missing; remove this"),
+    (
+        _with("reports.jsonl", _line(2, '{"step": 1}')),
+        r"reports\.jsonl:2: 'trial' is missing; `paretune repair",
+    ),
     (
         _with("reports.jsonl", _line(2, '{"trial": "c000-s0", "step": "x"}')),
-        r"reports\.jsonl:2: 'step' is 'x'; remove this line",
+        r"reports\.jsonl:2: 'step' is 'x'; `paretune repair .*search` sets this",
     ),
     (
         _with("retrain/c000/report.json", lambda text: text[:-3]),
-        r"retrain/c000/report\.json:\d+: is damaged: .*; restore it .* or remove it",
+        r"retrain/c000/report\.json:\d+: is damaged: .*; `paretune repair .*search` sets it aside; or restore it",
     ),
     (_with("confirmations.jsonl", _line(1, "{}")), r"confirmations\.jsonl:1: 'configuration' is missing"),
 ]

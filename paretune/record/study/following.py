@@ -7,8 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from analysis.layout import DamagedError
-from analysis.lines import row_of
+from analysis.lines import damaged_line, no_row, row_of
 
 
 class Followed:
@@ -58,10 +57,7 @@ class Followed:
         for number, line in enumerate(whole.split(b"\n")[:-1], start=self._lines + 1):
             row = row_of(line)
             if row is None or any(key not in row for key in self._keys):
-                told = line.decode(errors="replace")[:60]
-                raise DamagedError(
-                    f"{self._path}:{number}: is not a row: {told!r}; remove this line to read the others"
-                )
+                raise damaged_line(self._path, number, no_row(line))
             rows.append(row)
         self._offset += len(whole)
         self._lines += len(rows)
