@@ -64,6 +64,9 @@ ROLES = {
 }
 """What a trial is for."""
 
+PAUSED, KEPT = "paused", "kept by lot"
+"""What early stopping makes of a trial that it does not stop; of one that it stops, ``stopped early``."""
+
 TRIAL_COLUMNS = (
     Column("trial", "", "the trial's name: configuration and seed number, as in c012-s0"),
     Column("configuration", "", "number of the configuration, counted from 0"),
@@ -74,6 +77,7 @@ TRIAL_COLUMNS = (
     Column("role", "", "what it is for: searches, selects or estimates; missing means searches"),
     Column("ending", "", "how the trial ended; missing while it runs or when its search was killed"),
     Column("step", "steps", "last step that was reported"),
+    Column("reports", "", "how many reports it has, of steps that were repeated the last"),
     Column("below_cut_at", "", "rungs at which it came below the cut of early stopping: steps, or shares"),
     Column("kept_chance", "share", "if it ran on below the cut by lot, the chance of that; 1 if for certain"),
     Column("paused", "", "true while it waits below the cut"),
@@ -95,6 +99,11 @@ REPORT_COLUMNS = (
     Column("at", "time", "when the report arrived (UTC)"),
     Column("step", "steps", "optimizer steps taken"),
     Column("ending", "", "in a trial's last report, how it ended by itself"),
+    Column(
+        "verdict", "", "what became of it below a rung's cut: stopped early, paused, or kept by lot"
+    ),
+    Column("cut_at", "", "the rung at which it came below the cut: a step, or a share"),
+    Column("kept_chance", "share", "if it was kept by lot, the chance of that"),
     Column("engine", "", "in the first report of a trial, or after it was resumed, what computes its steps"),
 )
 """Columns of ``reports.jsonl``, beside the metrics of the report."""

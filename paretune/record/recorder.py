@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import SEARCHES
+from analysis.layout import KEPT, PAUSED, REPORTS_FILE, SEARCHES
 from analysis.outcomes import KEPT_CHANCE
 from analysis.store import RowStore
 from paretune.record.endings import TrialEnding
@@ -19,17 +20,34 @@ TO_BE_DONE = frozenset({None, TrialEnding.INTERRUPTED, TrialEnding.FAILED})
 """Endings with which a trial is done, or done again, when a search is resumed."""
 
 
+SYNC_EVERY_SECONDS = 0.5
+"""So often rows are flushed to the disk: with what a turn of Tune's loop takes, a power cut loses at most the
+last second."""
+
+
+_OF_REPORTS_ONLY = frozenset({"verdict", "cut_at", KEPT_CHANCE})
+"""What early stopping made of a trial at a report. The trial's row has its standing, which may change."""
+
+
 class Recorder(Listener):
     """Appends rows to ``trials.jsonl`` and ``reports.jsonl``.
 
     A trial has a row when it starts, when it saves a checkpoint and when it ends; the last one
-    counts. So whatever kills the search, what is known by then is on disk.
+    counts. So whatever kills the search, what is known by then is on disk. Each states how many reports the
+    trial had by then, so that reports that are missing later are missed.
+
+    Args:
+        store: where rows go.
+        session: the number of the session.
     """
 
     def __init__(self, store: RowStore, session: int) -> None:
         self._store = store
         self._session = session
         self._rows: dict[str, dict[str, Any]] = {}
+        self._steps = _steps_of_unfinished(store)
+        """The steps that trials have reported, in earlier sessions too, by label."""
+        self._synced_at = time.monotonic()
 
     def announced(self, trial: TrialSpec) -> None:
         """Write the trial's first row.
@@ -49,12 +67,12 @@ class Recorder(Listener):
             "session": self._session,
             "checkpoint": self._relative(trial.resume_from),
         }
-        self._store.append_trial(self._rows[trial.label])
+        self._append(self._rows[trial.label])
 
     def started(self, trial: TrialSpec) -> None:
         """Write down since when the trial runs; after a failure, since when it runs again."""
         self._rows[trial.label]["started"] = _now()
-        self._store.append_trial(self._rows[trial.label])
+        self._append(self._rows[trial.label])
 
     def reported(self, trial: TrialSpec, row: Row) -> None:
         """Write a report's row."""
@@ -71,12 +89,14 @@ class Recorder(Listener):
         self._store.append_report({**head, **_numbers_and_texts(row)})
         if warnings := row.get(WARNINGS):
             known[WARNINGS] = list(dict.fromkeys([*known.get(WARNINGS, []), *warnings]))
-            self._store.append_trial(known)
+            self._append(known)
+        # Only now: a row that counts this report has the standing that the report led to.
+        self._steps.setdefault(trial.label, set()).add(row["step"])
 
     def checkpointed(self, trial: TrialSpec, path: str) -> None:
         """Write down where the trial's newest checkpoint is."""
         self._rows[trial.label]["checkpoint"] = self._relative(path)
-        self._store.append_trial(self._rows[trial.label])
+        self._append(self._rows[trial.label])
 
     def judged(self, trial: TrialSpec, standing: Standing) -> None:
         """Write down where early stopping sees the trial, which may have ended in an earlier session."""
@@ -88,11 +108,11 @@ class Recorder(Listener):
         }
         kept = {name: value for name, value in row.items() if name not in told}
         self._rows[trial.label] = kept | {name: value for name, value in told.items() if value}
-        self._store.append_trial(self._rows[trial.label])
+        self._append(self._rows[trial.label])
 
     def ended(self, trial: TrialSpec, ending: TrialEnding, last: Row, error: str | None) -> None:
         """Write the row that counts."""
-        row = {**self._rows[trial.label], **_numbers_and_texts(last), "ending": ending, "ended": _now()}
+        row = {**self._rows[trial.label], **_of_trial(last), "ending": ending, "ended": _now()}
         if error is not None:
             row["error"] = error
         if ending != TrialEnding.INTERRUPTED:
@@ -100,6 +120,23 @@ class Recorder(Listener):
         if KEPT_CHANCE in row:
             # What others come to may change that yet.
             self._rows[trial.label] = row
+        self._append(row)
+        if ending != TrialEnding.INTERRUPTED:
+            self._steps.pop(trial.label, None)
+
+    def tick(self) -> None:
+        """Flush rows to the disk now and then: not each, which would take longer than writing it."""
+        now = time.monotonic()
+        if now - self._synced_at >= SYNC_EVERY_SECONDS:
+            self._synced_at = now
+            self._store.sync()
+
+    def _append(self, row: dict[str, Any]) -> None:
+        # Those of a trial that has ended were counted then.
+        if row["trial"] in self._steps:
+            row["reports"] = len(self._steps[row["trial"]])
+        elif row.get("ending") in TO_BE_DONE:
+            row.setdefault("reports", 0)
         self._store.append_trial(row)
 
     def _relative(self, path: str | None) -> str | None:
@@ -121,7 +158,9 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
     rows = store.trials().values()
     reports = store.reports_by_trial() if any(row.get("paused") for row in rows) else {}
     for row in rows:
-        checkpoint = row.get("checkpoint")
+        named = row.get("checkpoint")
+        # One that lies elsewhere is not this search's; the trial starts over.
+        checkpoint = None if named is None else inside(store.folder, named)
         spec = TrialSpec(
             label=row["trial"],
             configuration=row["configuration"],
@@ -130,7 +169,7 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
             values=row["values"],
             params=row["params"],
             role=row.get("role", SEARCHES),
-            resume_from=None if checkpoint is None else str(store.folder / checkpoint),
+            resume_from=None if checkpoint is None else str(checkpoint),
         )
         ending = row.get("ending")
         outcome = None if ending in TO_BE_DONE else outcome_of(TrialEnding(row["ending"]), row, metrics)
@@ -144,7 +183,7 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
 
 
 def settle_past(store: RowStore) -> None:
-    """Give trials the ending that they reported themselves just before their search was killed.
+    """Give trials what their last reports say just before their search was killed: an ending, or a standing.
 
     Raises:
         DamagedError: a row cannot be read.
@@ -152,11 +191,48 @@ def settle_past(store: RowStore) -> None:
     """
     reports = store.reports_by_trial()
     for label, row in store.trials().items():
-        last = next((said for said in reversed(reports.get(label, [])) if said.get("ending")), None)
-        if row.get("ending") in TO_BE_DONE and last is not None:
-            store.append_trial(
-                {**row, **{k: v for k, v in last.items() if k != "at"}, "ended": last.get("at")}
-            )
+        said = reports.get(label, [])
+        if row.get("ending") not in TO_BE_DONE or not said:
+            continue
+        last = next((report for report in reversed(said) if report.get("ending")), None)
+        judged = said[-1]
+        verdict = judged.get("verdict")
+        if last is None and verdict == TrialEnding.STOPPED_EARLY:
+            last = {**judged, "ending": verdict}
+        # The row's standing is newer where the row is.
+        standing = _judged(row, judged) if verdict and len(said) > row.get("reports", 0) else {}
+        if last is not None:
+            cut = _judged(row, judged) if verdict else {}
+            kept = {name: value for name, value in row.items() if name != "paused"}
+            ended = {**kept, **cut, **_of_trial(last), "ended": last.get("at"), "reports": len(said)}
+            store.append_trial({name: value for name, value in ended.items() if name != "at"})
+        elif standing:
+            store.append_trial({**row, **standing, "reports": len(said)})
+
+
+def _judged(row: Row, report: Row) -> dict[str, Any]:
+    """Return the standing of a trial after a report with a verdict, as columns of its row."""
+    told: dict[str, Any] = {}
+    cut_at, verdict = report.get("cut_at"), report["verdict"]
+    if cut_at is not None:
+        before = list(row.get("below_cut_at") or ()) if verdict == KEPT else []
+        told["below_cut_at"] = before if cut_at in before else [*before, cut_at]
+    if verdict == PAUSED:
+        told["paused"] = True
+    if report.get(KEPT_CHANCE) is not None:
+        told[KEPT_CHANCE] = report[KEPT_CHANCE]
+    return told
+
+
+def _steps_of_unfinished(store: RowStore) -> dict[str, set[float]]:
+    """Return the steps that trials have reported that may report more, by label."""
+    if not (store.folder / REPORTS_FILE).exists():
+        return {}
+    unfinished = {label for label, row in store.trials().items() if row.get("ending") in TO_BE_DONE}
+    if not unfinished:
+        return {}
+    reports = store.reports_by_trial()
+    return {label: {report["step"] for report in reports.get(label, ())} for label in unfinished}
 
 
 def _standing_in(row: Row) -> Standing:
@@ -174,6 +250,11 @@ def _numbers_and_texts(row: Row) -> dict[str, Any]:
         for name, value in row.items()
         if name != WARNINGS and not (isinstance(value, float) and not math.isfinite(value))
     }
+
+
+def _of_trial(last: Row) -> dict[str, Any]:
+    """Return what a trial's row has of its last report."""
+    return {name: value for name, value in _numbers_and_texts(last).items() if name not in _OF_REPORTS_ONLY}
 
 
 def _now() -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from analysis.layout import TrialEnding
+from analysis.layout import KEPT, PAUSED, TrialEnding
 from paretune.sampling.history import Standing
 from paretune.stopping.bands import band_of
 from paretune.stopping.rungs import Rung, Worths, rung_for, worths_of
@@ -93,6 +93,8 @@ class EarlyStopper:
         self._above: set[str] = set()
         """The paused trials that were above the cut when their rung last changed."""
         self._changed: dict[str, None] = {}
+        self._verdict: dict[str, Any] = {}
+        """What became of the trial that reported last, as columns of its report."""
         self._news: set[_Place] = set()
         """Where a trial came since this was last looked at: elsewhere nobody's standing has changed."""
 
@@ -112,6 +114,7 @@ class EarlyStopper:
             label: the trial's.
             row: ``step``, and metrics as far as known. A last report says its ``ending`` and is not judged.
         """
+        self._verdict = {}
         found = self._arrival(label, row)
         if found is None:
             return Verdict.CONTINUE
@@ -123,13 +126,17 @@ class EarlyStopper:
             return Verdict.CONTINUE
         self._changed[label] = None
         self._idle.pop(label, None)
+        self._verdict = {"cut_at": self._marks[place[0]]}
         if self.is_in_reserve(label):
             self._kept.setdefault(label, []).append(place)
+            self._verdict |= {"verdict": KEPT, "kept_chance": self._rule.reserve}
             return Verdict.CONTINUE
         if self._rule.below_cut == "pause":
             self._paused[label] = place
+            self._verdict["verdict"] = PAUSED
             return Verdict.PAUSE
         self._stopped[label] = place
+        self._verdict["verdict"] = str(TrialEnding.STOPPED_EARLY)
         return Verdict.STOP
 
     def ended(self, label: str, row: Mapping[str, Any]) -> None:
@@ -259,6 +266,14 @@ class EarlyStopper:
             kept_chance=None if kept is None else self._rule.reserve if kept else 1.0,
             is_paused=label in self._paused,
         )
+
+    def take_verdict(self) -> Mapping[str, Any]:
+        """Return what became of the trial that reported last, as columns of its report; empty if it goes on.
+
+        So the report's row has it, whatever kills the search before the trial's own row says it.
+        """
+        verdict, self._verdict = self._verdict, {}
+        return verdict
 
     def take_changes(self) -> Mapping[str, Standing]:
         """Return where those trials stand for which that has changed since this was last asked."""

@@ -27,6 +27,7 @@ class Monitor(Callback):  # type: ignore[misc]
         changes: returns which trials early stopping sees otherwise than before.
         is_complete: tells whether no trial is left; one that still waits then has been stopped early.
         past: trials of earlier sessions, which early stopping may see otherwise later.
+        verdict: returns what early stopping made of the trial that has just reported, as columns.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Monitor(Callback):  # type: ignore[misc]
         changes: Callable[[], Mapping[str, Standing]] = dict,
         is_complete: Callable[[], bool] = lambda: True,
         past: Iterable[TrialSpec] = (),
+        verdict: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._listeners = list(listeners)
         self._columns = columns
         self._changes = changes
         self._is_complete = is_complete
+        self._verdict = verdict
         self._paused: set[str] = set()
         self._handed_over: set[str] = set()
         self._specs = {spec.label: spec for spec in past}
@@ -88,9 +91,11 @@ class Monitor(Callback):  # type: ignore[misc]
         return bool(self._open)
 
     def close(self) -> None:
-        """Declare every trial that has not ended interrupted, or what it said itself last."""
+        """Declare every trial that has not ended interrupted, or what was said of it last."""
         for label, last in list(self._open.items()):
-            self._end(label, TrialEnding(last.get("ending") or TrialEnding.INTERRUPTED), None)
+            is_stopped = last.get("verdict") == TrialEnding.STOPPED_EARLY
+            said = last.get("ending") or (TrialEnding.STOPPED_EARLY if is_stopped else None)
+            self._end(label, TrialEnding(said or TrialEnding.INTERRUPTED), None)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune started a trial, or started it again after a failure or a pause."""
@@ -107,6 +112,8 @@ class Monitor(Callback):  # type: ignore[misc]
         row = {name: value for name, value in result.items() if name in self._columns}
         if "step" not in row:
             return
+        # Tune asks the scheduler first. In the report's row, its verdict survives whatever happens next.
+        row |= self._verdict()
         self._open[label_of(trial)] = row
         self._tell(lambda listener: listener.reported(self._spec(trial), row))
         self.judge()

