@@ -6,6 +6,7 @@ In-process and free of Ray: the Tune searcher is a thin adapter around it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from analysis.layout import TrialEnding
@@ -88,9 +89,15 @@ class TrialQueue:
         self._running[spec.label] = spec
         return spec
 
-    def put_back(self, label: str) -> None:
-        """Take back a trial that was handed out and cannot begin now; it is the next again."""
-        self._put_back.append(self._running.pop(label))
+    def put_back(self, label: str, resume_from: str | None = None) -> None:
+        """Take back a trial that was handed out and cannot begin, or go on, now; it is the next again.
+
+        Args:
+            label: the trial's.
+            resume_from: the folder of its newest checkpoint, if it has saved one since it was handed out.
+        """
+        spec = self._running.pop(label)
+        self._put_back.append(spec if resume_from is None else replace(spec, resume_from=resume_from))
 
     def ended(self, label: str, outcome: SeedOutcome) -> None:
         """Take note of how a trial ended."""

@@ -7,11 +7,12 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from paretune.record.endings import ending_of
+from paretune.record.endings import HANDED_OVER, ending_of
 from paretune.sampling.history import TrialSpec
 from paretune.sampling.queue import TrialQueue, outcome_of
 from paretune.sampling.strategies.strategy import Progress
 from paretune.timing.deadline import Deadline
+from paretune.tune.nodes.losses import Losses
 from paretune.tune.schedulers.turns import Turns
 
 
@@ -42,7 +43,10 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._queue = queue
-        self._concurrency = concurrency
+        self.concurrency = concurrency
+        """Most trials at a time; it changes with the machines of a cluster."""
+        self.losses: Losses | None = None
+        """Which trials lost their machine, on a cluster: there a trial that was begun may come back."""
         self._metrics = metrics
         self._assign = assign
         self._progressed = progressed
@@ -50,15 +54,23 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         self._turns = turns
         self._error_of = error_of
         self._labels: dict[str, str] = {}
+        self.has_room: Callable[[TrialSpec], bool] | None = None
+        """Tells whether a trial has room now, where trials need different shares of a GPU."""
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return a trial's config, None while enough are running, FINISHED when none is left."""
+        found = self._suggest(trial_id)
+        # Once Tune hears that it is over it never asks again, and a trial may come back from a lost machine.
+        is_early = found == Searcher.FINISHED and self.losses is not None and self._queue.running
+        return None if is_early else found
+
+    def _suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         if self._turns is None:
             found = self._new()
             return found if not isinstance(found, TrialSpec) else self._begin(trial_id, found)
         label = self._turns.next()
         if label is None:
-            is_full = self._queue.running >= self._concurrency
+            is_full = self._queue.running >= self.concurrency
             found = None if is_full else self._new()
             self._turns.found_nothing = not is_full and not isinstance(found, TrialSpec)
             if isinstance(found, TrialSpec):
@@ -80,11 +92,15 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         """Return a trial that is new, or left over; None if there is none now, FINISHED if there is none."""
         if self._queue.exhausted:
             return str(Searcher.FINISHED)
-        if self._queue.running >= self._concurrency:
+        if self._queue.running >= self.concurrency:
             return None
         spec = self._queue.next()
         if spec is None:
             return str(Searcher.FINISHED) if self._queue.exhausted else None
+        if self.has_room is not None and not self.has_room(spec):
+            # Nothing smaller passes it: small trials could keep a large one waiting until the end.
+            self._queue.put_back(spec.label)
+            return None
         if self._deadline is not None and not self._deadline.may_begin(spec):
             # Trials that still run may show that it would be shorter.
             self._queue.put_back(spec.label)
@@ -104,11 +120,19 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
             return
         if label in self._queue.paused:
             self._queue.leaves(label)
+        elif self._comes_back(trial_id, label, result, error):
+            self._queue.put_back(label, None if self.losses is None else self.losses.checkpoint_of(label))
         else:
             ending = ending_of(result, failed=error)
             last = {**(result or {}), "error": self._error_of(label) if error else None}
             self._queue.ended(label, outcome_of(ending, last, self._metrics))
             self._progressed(self._queue.progress)
+
+    def _comes_back(self, trial_id: str, label: str, result: dict[str, Any] | None, error: bool) -> bool:
+        """Tell whether a trial that Tune ends goes on: it handed over, or its machine is lost."""
+        if error:
+            return self.losses is not None and self.losses.comes_back(trial_id, label)
+        return bool(result and result.get(HANDED_OVER))
 
     def save(self, checkpoint_path: str) -> None:
         """Do nothing: a search goes on from its rows, not from Tune's snapshot."""

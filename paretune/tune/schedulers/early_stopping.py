@@ -49,6 +49,7 @@ class EarlyStoppingScheduler(NewestFirst):
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Tell early stopping of a trial's last report."""
+        super().on_trial_complete(tune_controller, trial, result)
         self._stopper.ended(label_of(trial), result)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:

@@ -7,6 +7,8 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 
+from paretune.record.endings import HANDED_OVER
+
 
 class NewestFirst(FIFOScheduler):  # type: ignore[misc]
     """Lets Tune hand a freed worker to the trial that came last.
@@ -26,6 +28,13 @@ class NewestFirst(FIFOScheduler):  # type: ignore[misc]
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Take note of a trial that is new, or tried again after its worker died."""
         self._pending.append(trial)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Keep the trial's worker for the next one, unless it is on a machine that is about to go.
+
+        Tune asks nobody else about it. A trial that has handed over has ended because of that.
+        """
+        tune_controller._reuse_actors = not result.get(HANDED_OVER)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Return the newest trial that does not run yet; Tune asks at every event."""

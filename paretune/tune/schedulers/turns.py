@@ -35,7 +35,8 @@ class Turns:
     ) -> None:
         self._stopper = stopper
         self._queue = queue
-        self._concurrency = concurrency
+        self.concurrency = concurrency
+        """Trials at a time; it changes with the machines of a cluster."""
         self._deadline = deadline
         self._tell = tell
         self.found_nothing = False
@@ -48,7 +49,7 @@ class Turns:
 
     def next(self) -> str | None:
         """Return the label of the paused trial that goes on now; None if none does."""
-        if self._queue.taken >= self._concurrency or not self._queue.paused:
+        if self._queue.taken >= self.concurrency or not self._queue.paused:
             return None
         label = self._stopper.promoted()
         self._tell()
