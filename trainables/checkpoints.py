@@ -3,7 +3,8 @@
 A checkpoint is a dict saved by ``torch.save``:
 ``format`` ("paretune-checkpoint"), ``version`` (1), ``task`` (its name, or where its class is), ``config``
 (plain values), ``step``, ``model`` and ``optimizer`` (state dicts), ``progress`` (what the loop needs to
-resume), ``metrics`` (those of the step's report), ``notes`` (what the model needs beside its weights).
+resume), ``metrics`` (those of the step's report), ``notes`` (what the model needs beside its weights),
+``gauges`` (what was measured since the last report; not in files of earlier versions).
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ Both come from libraries and use only the task's loss.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,14 @@ class Finish(Protocol):
 
     def step(self) -> Tensor:
         """Improve the model."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what :meth:`load_state_dict` needs, in plain values and tensors, which are live."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume from what :meth:`state_dict` returned, with a model of the same weights as then."""
         ...
 
 
@@ -58,41 +66,82 @@ class LbfgsFinish:
         before: Tensor = self._optimizer.step(closure)  # type: ignore[no-untyped-call]
         return before.detach()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the history of gradients and directions."""
+        return {"lbfgs": self._optimizer.state_dict()["state"]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume with the same history."""
+        settings = self._optimizer.state_dict()
+        self._optimizer.load_state_dict({**settings, "state": state["lbfgs"]})
+
 
 class CmaEsFinish:
     """CMA-ES, evolution of the weights without gradients (``cma``); the covariance is a full matrix."""
 
     def __init__(self, model: nn.Module, loss: Callable[[], Tensor], seed: int) -> None:
-        import cma
-
         self._loss = loss
-        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        begin = nn.utils.parameters_to_vector(self._parameters).detach().double().cpu().numpy()
-        # NumPy's seeds end at 2**32 - 1, and cma takes a seed of 0 as "by the clock".
-        options = {"seed": 1 + seed % (2**32 - 1), "verbose": -9}
-        self._strategy = cma.CMAEvolutionStrategy(begin, _CMA_SIGMA, options)
+        self._seed = seed
         self.evaluations = 0
-        self._best, self._best_loss = begin, math.nan
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._begin(nn.utils.parameters_to_vector(self._parameters).detach().double().cpu())
 
     @torch.no_grad()
     def step(self) -> Tensor:
         """Improve the model by one generation; the model gets the best weights seen so far."""
         if self.evaluations == 0:
             # The initial weights are not a candidate of cma's.
-            self._best_loss = self._loss_of(self._best)
+            self._best_loss = self._first_loss = self._loss_of(self._best)
         candidates = self._strategy.ask()
         losses = [self._loss_of(candidate) for candidate in candidates]
+        self._generations.append(losses)
+        if not self._learn(candidates, losses):
+            return torch.tensor(math.nan)
+        self._set(self._best)
+        return torch.tensor(self._best_loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the losses of all generations: with the seed, they make the same strategy again.
+
+        The strategy's own state is a pickle, which a checkpoint must not contain.
+        """
+        first = self._first_loss
+        return {"begun_at": self._begun_at, "first_loss": first, "generations": list(self._generations)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume by going through the generations again, without computing their losses."""
+        self._begin(state["begun_at"])
+        self._best_loss = self._first_loss = state["first_loss"]
+        self.evaluations = 1 if state["generations"] else 0
+        for losses in state["generations"]:
+            self._learn(self._strategy.ask(), losses)
+            self._generations.append(losses)
+            self.evaluations += len(losses)
+
+    def _begin(self, weights: Tensor) -> None:
+        import cma
+
+        # NumPy's seeds end at 2**32 - 1, and cma takes a seed of 0 as "by the clock".
+        options = {"seed": 1 + self._seed % (2**32 - 1), "verbose": -9}
+        self._begun_at = weights
+        self._strategy = cma.CMAEvolutionStrategy(weights.numpy(), _CMA_SIGMA, options)
+        self._generations: list[Sequence[float]] = []
+        self.evaluations = 0
+        self._best: Any = weights.numpy()
+        self._first_loss = self._best_loss = math.nan
+
+    def _learn(self, candidates: Sequence[Any], losses: Sequence[float]) -> bool:
+        """Tell the strategy the losses of its candidates; return whether any of them is finite."""
         finite = [loss for loss in losses if math.isfinite(loss)]
         if not finite:
-            return torch.tensor(math.nan)
+            return False
         self._strategy.tell(
             candidates, [loss if math.isfinite(loss) else 10 * max(finite) for loss in losses]
         )
         if min(finite) < self._best_loss or not math.isfinite(self._best_loss):
             self._best_loss = min(finite)
             self._best = candidates[losses.index(self._best_loss)]
-        self._set(self._best)
-        return torch.tensor(self._best_loss)
+        return True
 
     @torch.no_grad()
     def _loss_of(self, candidate: object) -> float:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,6 +35,20 @@ class RunningLoss:
         for loss in losses:
             self._known += loss
         self._steps += len(losses)
+
+    @property
+    def steps(self) -> int:
+        """Steps since the last report."""
+        return self._steps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what :meth:`load_state_dict` needs; the sum is live."""
+        return {"sum": self._sum, "known": self._known, "steps": self._steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume from what :meth:`state_dict` returned."""
+        self._sum.copy_(state["sum"])
+        self._known, self._steps = float(state["known"]), int(state["steps"])
 
     def is_finite(self) -> bool:
         """Return whether all losses since the last report were finite."""
@@ -85,12 +100,21 @@ class PeakMemory:
 
     On a GPU, the memory of torch's allocator; on a CPU, that of the whole process (Linux only; elsewhere
     the peak of a stretch is not available).
+
+    Args:
+        device: the model's.
+        most: the peak before a resumption, in MiB.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, most: float | None = None) -> None:
         self._device = device
-        self._most: float | None = None
+        self._most = most
         self.restart()
+
+    @property
+    def most(self) -> float | None:
+        """The peak of all stretches in MiB, those before a resumption too; None where it is not available."""
+        return self._most
 
     def restart(self) -> None:
         """Begin a stretch: memory needed between stretches, or by an earlier trial, does not count."""
@@ -127,6 +151,11 @@ class Speed:
         self._flops_per_token = workload.flops_per_token
         self._peak = peak_flops(device)
         self._tokens, self._seconds = tokens, seconds
+
+    @property
+    def last(self) -> tuple[int, float]:
+        """The tokens and seconds in total at the last report."""
+        return self._tokens, self._seconds
 
     def since_last(self, step: int, tokens: int, seconds: float) -> dict[str, float]:
         """Return the metrics of the stretch since the last call.

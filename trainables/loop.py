@@ -75,20 +75,23 @@ def train(
         run.note(f"began at step {branched['step']:,} of a shared prefix")
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
     pauses = sorted({*evaluate_at, *range(0, config.steps, _DIVERGENCE_CHECK_EVERY), config.prefix_steps})
-    while (ending := run.ending) is None:
-        run.take_steps(until=pauses[bisect_right(pauses, run.progress.step)])
-        if host.is_given():
-            host.hand_over(partial(run.snapshot, {}))
-            raise HandedOverError
-        if run.progress.step in evaluate_at or run.is_finishing or run.has_diverged():
+    while True:
+        # First, since a run that was interrupted before an evaluation resumes with it.
+        if run.has_news and (run.progress.step in evaluate_at or run.is_finishing or run.has_diverged()):
             row = run.evaluate()
             report(row, partial(run.snapshot, row.metrics))
             run.restart_gauges()
-        if prefixes is not None and run.progress.step == config.prefix_steps and run.ending is None:
+        if (ending := run.ending) is not None:
+            return ending
+        if prefixes is not None and 0 < run.progress.step == config.prefix_steps:
             run.pause_gauges()
             prefixes.keep(task, config, run.snapshot({}))
             run.restart_gauges()
-    return ending
+        run.take_steps(until=pauses[bisect_right(pauses, run.progress.step)])
+        if host.is_given():
+            run.pause_gauges()
+            host.hand_over(partial(run.snapshot, {}))
+            raise HandedOverError
 
 
 class _Run:
@@ -126,17 +129,22 @@ class _Run:
         self._optimization = self._new_optimization()
         self._finish: Finish | None = None
         if self.progress.finish_begun is not None:
-            self._begin_finish()
+            self._begin_finish(None if resume is None else resume["optimizer"].get("finish"))
         elif resume is not None:
             self._optimization.load_state_dict(resume["optimizer"])
         self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
         self._losses = RunningLoss(device)
+        gauges = {} if resume is None else resume.get("gauges", {})
+        if gauges:
+            self._losses.load_state_dict(gauges["losses"])
         # Before the clock starts: preparing an engine or compiling is not a training step.
-        self._engine: str | None = self._workload.engine  # part of the first report
+        self._engine: str | None = self._workload.engine
+        self._untold: list[str] = list(gauges.get("untold", []))  # part of the first report, as the engine is
         if not self.is_finishing and (self._training_model.is_compiled or device.type == "cuda"):
             self._warm_up()
-        self._memory = PeakMemory(device)
-        self._speed = Speed(self._workload, device, self.progress.tokens, self.progress.wall_seconds)
+        self._memory = PeakMemory(device, gauges.get("peak_memory"))
+        last = gauges.get("last", (self.progress.tokens, self.progress.wall_seconds))
+        self._speed = Speed(self._workload, device, *last)
         self._clock = Clock(device)
         self._diverged = False
 
@@ -181,6 +189,11 @@ class _Run:
         """Whether the finish has begun: its steps are few and slow, so each is evaluated."""
         return self._finish is not None
 
+    @property
+    def has_news(self) -> bool:
+        """Whether steps were taken since the last report."""
+        return self._losses.steps > 0
+
     def evaluate(self) -> Report:
         """Validate, update the progress, and return the report."""
         progress = self.progress
@@ -203,12 +216,13 @@ class _Run:
         rate = rate_at(progress.step, self._config)
         share = progress.step / self._config.steps
         metrics = {**measured, "learning_rate": rate, "progress": share, **progress.as_metrics(), **spent}
-        engine, self._engine = self._engine, None
+        engine = None if self._engine is None else "; ".join([self._engine, *self._untold])
+        self._engine, self._untold = None, []
         return Report(step=progress.step, metrics=metrics, ending=self.ending, engine=engine)
 
     def note(self, text: str) -> None:
         """Add to the description of the engine in the first report."""
-        self._engine = f"{self._engine}; {text}"
+        self._untold.append(text)
 
     def pause_gauges(self) -> None:
         """Add the time since the gauges were restarted, and read the memory."""
@@ -222,18 +236,27 @@ class _Run:
         self._clock.restart()
 
     def snapshot(self, metrics: Mapping[str, float]) -> Snapshot:
-        """Return the current checkpoint, with live weights."""
-        return make_snapshot(
+        """Return the current checkpoint, with live weights; ``metrics`` are the step's report's, if any."""
+        state = (
+            self._optimization.state_dict() if self._finish is None else {"finish": self._finish.state_dict()}
+        )
+        snapshot = make_snapshot(
             self._task,
             self._config,
             step=self.progress.step,
             model=self._model.state_dict(),
-            # A resumed finish restarts from the weights; its history is short.
-            optimizer={} if self.is_finishing else self._optimization.state_dict(),
+            optimizer=state,
             progress=asdict(self.progress),
             metrics=metrics,
             notes=self._workload.notes,
         )
+        gauges = {
+            "losses": self._losses.state_dict(),
+            "last": self._speed.last,
+            "peak_memory": self._memory.most,
+            "untold": list(self._untold),
+        }
+        return {**snapshot, "gauges": gauges}
 
     def _learn(self, step: int, last: int) -> int:
         """Take one step, or up to ``last`` in the workload's own way; return how many."""
@@ -313,7 +336,7 @@ class _Run:
             progress.finish_begun = progress.step
             self._begin_finish()
 
-    def _begin_finish(self) -> None:
+    def _begin_finish(self, state: Mapping[str, Any] | None = None) -> None:
         batch = self._workload.large_batch(self._config.finish_batch)
 
         def loss() -> Tensor:
@@ -322,3 +345,5 @@ class _Run:
             return self._workload.loss(self._model, batch)
 
         self._finish = make_finish(self._model, self._config, loss)
+        if state is not None:
+            self._finish.load_state_dict(state)
