@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 from paretune.plan.binding import BoundPlan
 from paretune.plan.checks import contradictions_in
@@ -35,8 +36,10 @@ class SearchOptions(TypedDict, total=False):
     """Most trials at a time."""
     cpu: float | None
     """Processor cores per trial."""
-    gpu: float | None
-    """GPUs per trial; with 0.25 four trials share one."""
+    gpu: float | Literal["auto"] | None
+    """GPUs per trial; with 0.25 four trials share one, and with auto as many as train most together."""
+    fake_gpus: int | None
+    """GPUs that this machine does not have and Ray counts all the same; trials train on the processor."""
     learn_from: Sequence[str] | None
     """Earlier searches whose configurations the sampler knows from the start, by name or folder."""
 
@@ -47,15 +50,17 @@ class ResourceOptions(TypedDict, total=False):
     >>> import paretune
     >>> one_at_a_time: paretune.ResourceOptions = {"concurrency": 1}
     >>> sorted(paretune.ResourceOptions.__annotations__)
-    ['concurrency', 'cpu', 'gpu']
+    ['concurrency', 'cpu', 'fake_gpus', 'gpu']
     """
 
     concurrency: int | None
     """Most trials at a time."""
     cpu: float | None
     """Processor cores per trial."""
-    gpu: float | None
+    gpu: float | Literal["auto"] | None
     """GPUs per trial."""
+    fake_gpus: int | None
+    """GPUs that Ray counts and this machine does not have."""
 
 
 class Space(Source, Protocol):
@@ -79,11 +84,13 @@ def bound_of(
     require_known(given, SearchOptions)
     options = {key: given.get(key) for key in SearchOptions.__annotations__}
     budget, learn_from = options.pop("budget"), options.pop("learn_from")
+    fake_gpus = options.pop("fake_gpus")
     overrides = search_overrides(**options) | {("name",): name}  # type: ignore[arg-type]
     if learn_from:
         overrides[("learn_from",)] = [str(earlier) for earlier in learn_from]  # type: ignore[attr-defined]
     space: Space = PlanInHand(source) if isinstance(source, Plan) else SpaceFile(Path(source))
-    return space, load_bound(space, overrides, budget, allow_task_code=allow_task_code)  # type: ignore[arg-type]
+    bound = load_bound(space, overrides, budget, allow_task_code=allow_task_code)  # type: ignore[arg-type]
+    return space, replace(bound, fake_gpus=fake_gpus or 0)  # type: ignore[arg-type]
 
 
 def require_known(given: Mapping[str, object], accepted: type) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from analysis.layout import PLAN_FILE
+from search_spaces.parts.resources import AUTO
 
 DEFAULT_RESULTS = Path("results")
 
@@ -36,6 +37,22 @@ RunName = Annotated[
         autocompletion=complete_names,
     ),
 ]
+
+
+def gpus_of(text: str) -> Any:
+    """Return what ``--gpu`` says: a number, or ``auto``.
+
+    Raises:
+        BadParameter: it is neither.
+    """
+    if text == AUTO:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither a number nor {AUTO}.") from None
+
+
 Trials = Annotated[int | None, typer.Option("--trials", min=1, help="Trials in all, instead of the file's.")]
 Seeds = Annotated[
     int | None, typer.Option("--seeds", min=1, help="Seeds per configuration, instead of the file's.")
@@ -56,8 +73,24 @@ Concurrency = Annotated[
 ]
 Cpu = Annotated[float | None, typer.Option("--cpu", help="Processor cores per trial, instead of the file's.")]
 Gpu = Annotated[
-    float | None,
-    typer.Option("--gpu", help="GPUs per trial, instead of the file's; with 0.25 four trials share one."),
+    Any,  # a number or a word, which no type of an option is
+    typer.Option(
+        "--gpu",
+        metavar="N",
+        parser=gpus_of,
+        help="GPUs per trial, instead of the file's; with 0.25 four trials share one, and with auto as many "
+        "as train most together.",
+    ),
+]
+FakeGpus = Annotated[
+    int | None,
+    typer.Option(
+        "--fake-gpus",
+        metavar="N",
+        min=1,
+        help="Let Ray count N GPUs that this machine does not have: trials are placed by their shares, and "
+        "train on the processor.",
+    ),
 ]
 Device = Annotated[
     str,
@@ -105,4 +138,5 @@ class Replaced:
     budget: Budget = None
     cpu: Cpu = None
     gpu: Gpu = None
+    fake_gpus: FakeGpus = None
     learn_from: LearnFrom = None

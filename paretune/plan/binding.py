@@ -49,14 +49,30 @@ class BoundPlan:
     learned: Learned | None = None
     """What its sampler knows from earlier searches; None if that is nothing."""
     shares: Shares | None = None
-    """Shares of a GPU by size, where ``gpu: auto`` came to several; None where all trials get the same."""
+    """Shares of a GPU that ``gpu: auto`` came to; None where the plan states one, or nothing is measured yet."""
     fake_gpus: int = 0
     """GPUs that Ray only counts, on a machine whose trials train on the CPU."""
 
     @property
     def trains_on_cpu(self) -> bool:
         """Whether trials train on the processor: they get no GPU, or one that is none."""
-        return not self.plan.resources.gpu or self.fake_gpus > 0
+        return not self.least_gpus or self.fake_gpus > 0
+
+    @property
+    def least_gpus(self) -> float:
+        """The GPUs of the trials that get least, or of all, where all get the same."""
+        return self.plan.resources.gpus if self.shares is None else self.shares.least
+
+    @property
+    def gpus_differ(self) -> bool:
+        """Whether trials get different shares of a GPU."""
+        return self.shares is not None and self.shares.differ
+
+    @property
+    def gpu_record(self) -> dict[str, Any]:
+        """What the provenance of a session keeps of its GPUs, beside what the plan states."""
+        record: dict[str, Any] = {} if self.shares is None else {"gpu_auto": self.shares.measured}
+        return record | ({"fake_gpus": self.fake_gpus} if self.fake_gpus else {})
 
     def gpus(self, values: Values) -> float:
         """Return the GPUs, or the share of one, that a configuration's trials get."""

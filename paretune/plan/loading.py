@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from paretune.plan.binding import BoundPlan, unknown_task
 from paretune.plan.budget import with_budget
@@ -82,7 +82,7 @@ def search_overrides(
     seed: int | None,
     concurrency: int | None,
     cpu: float | None,
-    gpu: float | None,
+    gpu: float | Literal["auto"] | None,
 ) -> dict[KeyPath, Any]:
     """Return where in a plan each of these options belongs."""
     return {

@@ -22,6 +22,8 @@ class Shares:
 
     by_size: tuple[tuple[float | None, float], ...]
     """Sizes up to which, with the share, small sizes first; the last has no end. See :func:`size_of`."""
+    measured: Mapping[str, Any] | None = None
+    """How they were chosen, as provenance keeps it."""
 
     @property
     def least(self) -> float:
@@ -29,9 +31,9 @@ class Shares:
         return min(share for _, share in self.by_size)
 
     @property
-    def most(self) -> float:
-        """The largest share."""
-        return max(share for _, share in self.by_size)
+    def differ(self) -> bool:
+        """Whether trials get different shares."""
+        return len({share for _, share in self.by_size}) > 1
 
     def of(self, size: float) -> float:
         """Return the share of a configuration of a size."""
@@ -49,7 +51,7 @@ class Shares:
             TypeError, ValueError: they are none.
         """
         by_size = tuple((None if up_to is None else float(up_to), float(share)) for up_to, share in record)
-        if not by_size or by_size[-1][0] is not None or any(not 0 < share <= 1 for _, share in by_size):
+        if not by_size or by_size[-1][0] is not None or any(not 0 <= share <= 1 for _, share in by_size):
             raise ValueError(f"{record} are no shares of a GPU")
         return cls(by_size=by_size)
 
@@ -62,26 +64,24 @@ class Room:
     waiting for the whole search.
 
     Args:
-        shares: the shares.
-        gpus: GPUs of all machines.
+        gpus: of all machines.
     """
 
-    def __init__(self, shares: Shares, gpus: float) -> None:
-        self._shares = shares
+    def __init__(self, gpus: float) -> None:
         self._gpus = gpus
-        self._sizes: dict[str, float] = {}
+        self._shares: dict[str, float] = {}
 
-    def has(self, label: str, size: float, running: Collection[str]) -> bool:
-        """Tell whether a trial has room beside those that run.
+    def has(self, label: str, share: float, running: Collection[str]) -> bool:
+        """Tell whether a trial has room beside others that run; where none does, it has.
 
         Args:
             label: the trial.
-            size: of its configuration.
+            share: of a GPU, that it gets.
             running: labels of the trials that run, each of which was asked for before.
         """
-        self._sizes[label] = size
-        taken = sum(self._shares.of(self._sizes[one]) for one in running if one in self._sizes)
-        return taken + self._shares.of(size) <= self._gpus + 1e-9
+        self._shares[label] = share
+        others = [self._shares.get(other, 0.0) for other in running if other != label]
+        return not others or sum(others) + share <= self._gpus + 1e-9
 
 
 def size_of(task: Task, config: TrainingConfig) -> float:

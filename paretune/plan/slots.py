@@ -11,10 +11,12 @@ MEMORY = "memory"
 
 
 def needs_of(bound: BoundPlan) -> dict[str, float]:
-    """Return what a trial needs, by Ray's names of resources; memory, in bytes, only where it is stated."""
+    """Return what a trial needs, by Ray's names of resources; memory, in bytes, only where it is stated.
+
+    Where shares of a GPU differ by configuration, it is the smallest: so many trials run at most.
+    """
     resources = bound.plan.resources
-    needs = {"CPU": resources.cpu, "GPU": resources.gpus}
-    # Where shares differ, the plan has the smallest: so many can run at most.
+    needs = {"CPU": resources.cpu, "GPU": bound.least_gpus}
     return needs if resources.memory_bytes is None else {**needs, MEMORY: float(resources.memory_bytes)}
 
 

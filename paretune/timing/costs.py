@@ -73,7 +73,7 @@ def costly_of(bound: BoundPlan, values: Values) -> Costly:
         if name not in _FREE and not isinstance(value, float) and value is not None
     }
     task = bound.task
-    on_cpu = not bound.plan.resources.gpu
+    on_cpu = bound.trains_on_cpu
     evaluations = math.ceil(config.steps / config.eval_every) + len(set(rungs_of(bound, values)))
     return Costly(
         key=json.dumps(traits, sort_keys=True),

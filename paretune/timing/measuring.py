@@ -97,7 +97,7 @@ class _Session:
         self._waiting = waiting
         self._seconds = seconds
         self._began = time.perf_counter()
-        self._started = [self._process() for _ in range(processes)]
+        self._started = [start_process("paretune.timing.probe") for _ in range(processes)]
         self._all_ready = threading.Barrier(processes)
         self._ready: list[float] = []
         self._found: dict[str, list[Measured]] = {}
@@ -124,21 +124,6 @@ class _Session:
             errors=tuple(self._errors),
         )
 
-    def _process(self) -> subprocess.Popen[str]:
-        let_waiting_threads_sleep()
-        here = str(Path(__file__).parents[2])
-        paths = os.pathsep.join(dict.fromkeys([here, *(path for path in sys.path if path)]))
-        return subprocess.Popen(
-            [sys.executable, "-m", "paretune.timing.probe"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "PYTHONPATH": paths},
-            # Ctrl-C is this process's to handle, which ends them.
-            start_new_session=True,
-        )
-
     def _end(self) -> None:
         for process in self._started:
             process.kill()
@@ -147,8 +132,9 @@ class _Session:
 
     def _use(self, process: subprocess.Popen[str]) -> None:
         plan = self._bound.plan
-        needs = {"cpu": plan.resources.cpu, "gpu": plan.resources.gpu}
-        if _answer(process, {"task": plan.task, **needs, "seconds": _STEPS_SECONDS}) is None:
+        gpu = 0.0 if self._bound.trains_on_cpu else self._bound.least_gpus
+        needs = {"cpu": plan.resources.cpu, "gpu": gpu}
+        if answered(process, {"task": plan.task, **needs, "seconds": _STEPS_SECONDS}) is None:
             self._errors["a process that measures could not start"] = None
             self._all_ready.abort()
             return
@@ -162,7 +148,7 @@ class _Session:
                 costly = self._waiting.popleft()
             except IndexError:
                 return
-            answer = _answer(process, costly.config)
+            answer = answered(process, costly.config)
             if answer is None or "error" in answer:
                 told = "it ended without a word; was it out of memory?" if answer is None else answer["error"]
                 self._errors[str(told)] = None
@@ -183,7 +169,24 @@ class _Session:
         self._found.setdefault(costly.key, []).append(one)
 
 
-def _answer(process: subprocess.Popen[str], line: dict[str, Any]) -> dict[str, Any] | None:
+def start_process(module: str) -> subprocess.Popen[str]:
+    """Start a process that runs a module of ours, reads lines of JSON and answers each with one."""
+    let_waiting_threads_sleep()
+    here = str(Path(__file__).parents[2])
+    paths = os.pathsep.join(dict.fromkeys([here, *(path for path in sys.path if path)]))
+    return subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+        # Ctrl-C is this process's to handle, which ends them.
+        start_new_session=True,
+    )
+
+
+def answered(process: subprocess.Popen[str], line: dict[str, Any]) -> dict[str, Any] | None:
     """Return what a process says to a line; None if it is gone."""
     assert process.stdin is not None
     assert process.stdout is not None

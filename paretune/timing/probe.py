@@ -40,14 +40,13 @@ def main() -> None:
     task = get_task(given["task"], allow_code=True)
     device = torch.device("cuda" if given["gpu"] else "cpu")
     share = min(1.0, given["gpu"] or given["cpu"] / (os.cpu_count() or 1))
-    _say({"ready": True})
+    say({"ready": True})
     for line in sys.stdin:
         config = task.config_class.model_validate(json.loads(line))
         try:
-            _say(_measured(task, config, device, share, given["seconds"]))
+            say(_measured(task, config, device, share, given["seconds"]))
         except Exception as error:
-            first_line = next(iter(str(error).strip().splitlines()), "")
-            _say({"error": f"{type(error).__name__}: {first_line}"})
+            say({"error": first_line(error)})
 
 
 def _measured(task: Any, config: Any, device: Any, share: float, seconds: float) -> dict[str, float]:
@@ -82,7 +81,14 @@ def _measured(task: Any, config: Any, device: Any, share: float, seconds: float)
     }
 
 
-def _say(values: dict[str, Any]) -> None:
+def first_line(error: Exception) -> str:
+    """Return the kind of an error and the first line of what it says."""
+    line = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {line}"
+
+
+def say(values: dict[str, Any]) -> None:
+    """Answer with a line of JSON."""
     print(json.dumps(values), flush=True)
 
 

@@ -15,7 +15,9 @@ def slots_here(bound: BoundPlan) -> int:
     """Return how many of a plan's trials run at a time on this machine; at least one."""
     # Of memory Ray offers what is free when it starts.
     here = {"CPU": float(cores_here()), "memory": float(psutil.virtual_memory().available)}
-    if bound.plan.resources.gpu:
+    if bound.fake_gpus:
+        here["GPU"] = float(bound.fake_gpus)
+    elif bound.least_gpus:
         import torch
 
         here["GPU"] = float(torch.cuda.device_count())

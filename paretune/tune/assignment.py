@@ -36,12 +36,19 @@ class TrialAssignment:
     """Cores that are this trial's, or a share of one."""
     gpu: float
     """GPUs that are this trial's, or a share of one."""
+    has_fake_gpu: bool = False
+    """Whether Ray only counts them, and the trial trains on the processor."""
     resume_from: str | None
     """Folder of the checkpoint of an earlier session, if there is one."""
     prefixes: str | None
     """Folder of shared prefixes, where the plan shares them."""
     notice: str = ""
     """Token under which its session gives notice, see :mod:`paretune.tune.notice`; empty if it never does."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the trial trains on a GPU."""
+        return self.gpu > 0 and not self.has_fake_gpu
 
     def as_config(self) -> dict[str, Any]:
         """Return the assignment as plain values, which travel to workers on any machine."""
@@ -80,6 +87,7 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path, notice: str =
         keeps_at_rungs=rule is not None and rule.below_cut == "pause",
         cpu=bound.plan.resources.cpu,
         gpu=bound.gpus(spec.values),
+        has_fake_gpu=bound.fake_gpus > 0,
         resume_from=spec.resume_from,
         prefixes=str(folder / PREFIXES_FOLDER) if bound.plan.share_prefixes else None,
         notice=notice,

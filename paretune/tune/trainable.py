@@ -52,7 +52,7 @@ def run_trial(config: dict[str, Any]) -> None:
 
     trial = TrialAssignment.of(config)
     torch.set_num_threads(max(1, int(trial.cpu)))
-    if trial.gpu:
+    if trial.on_gpu:
         # The process is reused: what an earlier trial left behind, however it ended, is free by now.
         torch.cuda.empty_cache()
     # Whoever started the search has allowed it, or there would be no trial.
@@ -61,7 +61,7 @@ def run_trial(config: dict[str, Any]) -> None:
         train(
             task,
             task.config_class.model_validate(trial.config),
-            device=torch.device("cuda" if trial.gpu else "cpu"),
+            device=torch.device("cuda" if trial.on_gpu else "cpu"),
             report=(reporter := _Reporter(warnings, trial.report_at if trial.keeps_at_rungs else ())),
             report_at=trial.report_at,
             goal=Goal(target=trial.target, ends_run=trial.stop_at_target),
@@ -71,7 +71,7 @@ def run_trial(config: dict[str, Any]) -> None:
             ),
             host=Host(
                 # Its neighbours plan with the rest.
-                memory_share=min(1.0, trial.gpu or trial.cpu / (os.cpu_count() or 1)),
+                memory_share=min(1.0, trial.gpu if trial.on_gpu else trial.cpu / (os.cpu_count() or 1)),
                 is_given=board_of(trial.notice).is_given if trial.notice else _never,
                 hand_over=reporter.hand_over,
             ),

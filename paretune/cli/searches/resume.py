@@ -18,6 +18,7 @@ from paretune.cli.options import (
     AsJson,
     Concurrency,
     Cpu,
+    FakeGpus,
     Gpu,
     Results,
     RunName,
@@ -47,6 +48,7 @@ class Resources:
     concurrency: Concurrency = None
     cpu: Cpu = None
     gpu: Gpu = None
+    fake_gpus: FakeGpus = None
     within: WithinTime = None
 
 

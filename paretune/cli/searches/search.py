@@ -116,5 +116,6 @@ def search(
             concurrency=replaced.concurrency,
             cpu=replaced.cpu,
             gpu=replaced.gpu,
+            fake_gpus=replaced.fake_gpus,
         )
     return conclude(found, console, as_json=as_json)

@@ -1,0 +1,1 @@
+"""How many trials share a GPU: measured, chosen, kept, and told."""

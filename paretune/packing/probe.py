@@ -1,0 +1,148 @@
+"""A process that trains a configuration for a moment beside others, and says how fast, and in what memory.
+
+Started by :mod:`paretune.packing.measuring`, it reads lines of JSON and answers each with one.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretune.timing.probe import first_line, say
+
+if TYPE_CHECKING:
+    from trainables.checkpoints import Snapshot
+    from trainables.contract import Report
+
+_LOOK_EVERY_S = 0.01
+"""Seconds between looks at this process's memory."""
+
+
+class _NotTogetherError(Exception):
+    """Another of the processes could not begin, so none is measured."""
+
+
+def main() -> None:
+    """Train one configuration after the other, each when it is told to."""
+    import torch
+
+    import trainables.loop  # noqa: F401
+    from trainables.tasks import get_task
+
+    given = json.loads(sys.stdin.readline())
+    torch.set_num_threads(max(1, int(given["cpu"])))
+    # Whoever asks for the measurement has allowed it, or there would be no plan.
+    task = get_task(given["task"], allow_code=True)
+    device = torch.device(given["kind"])
+    say({"ready": True, "used": _used_of_gpu() if device.type == "cuda" else None})
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            say(_measured(task, order, device))
+        except _NotTogetherError:
+            say({"error": "another one could not begin"})
+        except Exception as error:
+            is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
+            say({"error": first_line(error), "for_memory": is_memory})
+
+
+def _measured(task: Any, order: dict[str, Any], device: Any) -> dict[str, Any]:
+    """Return the steps that were taken since all had begun, their seconds, and the peak of the memory."""
+    from trainables.loop import HandedOverError, Host, train
+
+    config = task.config_class.model_validate(order["config"])
+    begun: dict[str, float] = {}
+    last: dict[str, float] = {}
+
+    def look(report: Report, snapshot: Callable[[], Snapshot]) -> None:
+        last.update(step=report.step, wall=report.metrics["wall_seconds"])
+        if begun:
+            return
+        # Compilers have run and memory is taken: now all go on together.
+        say({"warm": True})
+        if not json.loads(sys.stdin.readline())["go"]:
+            raise _NotTogetherError
+        begun.update(last, at=time.perf_counter())
+
+    def is_enough() -> bool:
+        return bool(begun) and time.perf_counter() - begun["at"] >= order["seconds"]
+
+    def note(snapshot: Callable[[], Snapshot]) -> None:
+        state = snapshot()
+        last.update(step=state["step"], wall=state["progress"]["wall_seconds"])
+
+    with _PeakMemory(device) as memory, suppress(HandedOverError):
+        train(
+            task,
+            config,
+            device=device,
+            report=look,
+            report_at=(1,),
+            host=Host(memory_share=order["share"], is_given=is_enough, hand_over=note),
+        )
+    return {
+        "steps": last["step"] - begun["step"],
+        "seconds": last["wall"] - begun["wall"],
+        "memory": memory.bytes,
+    }
+
+
+class _PeakMemory:
+    """The most memory that this process needs of a device while it is entered, evaluations included."""
+
+    def __init__(self, device: Any) -> None:
+        self._device = device
+        self._over = threading.Event()
+        self._looking = threading.Thread(target=self._look, daemon=True)
+        self.bytes = 0
+
+    def __enter__(self) -> _PeakMemory:
+        if self._device.type == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+        self._looking.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self._looking.join()
+        self.bytes = max(self.bytes, self._now())
+
+    def _look(self) -> None:
+        while not self._over.wait(_LOOK_EVERY_S):
+            self.bytes = max(self.bytes, self._now())
+
+    def _now(self) -> int:
+        if self._device.type == "cuda":
+            import torch
+
+            # What the allocator holds, which nobody else can have.
+            return int(torch.cuda.memory_reserved())
+        return _resident()
+
+
+def _resident() -> int:
+    """Return the bytes of this process that are in memory."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def _used_of_gpu() -> int:
+    """Return the bytes of the GPU that are in use, once this process has its context."""
+    import torch
+
+    torch.zeros(1, device="cuda")
+    torch.cuda.synchronize()
+    free, total = torch.cuda.mem_get_info()
+    return int(total - free)
+
+
+if __name__ == "__main__":
+    main()

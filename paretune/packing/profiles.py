@@ -1,0 +1,79 @@
+"""What was measured of a device and of configurations on it, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+MARGIN = 0.15
+"""What is left free beside the trials of a device, as a share of what they need: memory is fragmented, and
+evaluations at a trial's end may need more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """One of the devices that trials share, all of which are alike."""
+
+    kind: Literal["cuda", "cpu"]
+    name: str
+    memory: int
+    """Bytes."""
+    count: int = 1
+    """Such devices in the machine."""
+    cores: float = 1.0
+    """Processor cores for the trials of each."""
+    by: str | None = None
+    """How processes share it: CUDA MPS or time slicing; None of a processor."""
+
+    def holds(self, at_a_time: int, memory: float) -> bool:
+        """Tell whether so many trials fit, each of which needs so many bytes at its peak."""
+        return at_a_time * memory * (1 + MARGIN) <= self.memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """Trials of one configuration that trained beside each other on one device."""
+
+    at_a_time: int
+    steps: float
+    """Training steps per second, of all together."""
+    memory: int
+    """Bytes of one of them at its peak, with all that its process needs on the device."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What was measured of one configuration."""
+
+    name: str
+    """Which one of the space it is: largest, median or smallest."""
+    params: int
+    batch: int
+    size: float
+    """Its size as predicted, see :func:`paretune.plan.shares.size_of`."""
+    packs: tuple[Pack, ...]
+    """From one at a time on, each twice as many as the one before."""
+    ends: str
+    """Why no more of them were measured at a time."""
+    may_hold_more: bool = True
+    """Whether more might fit: it was not for want of room that no more were measured."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes of a trial at its peak: the most of all that was measured."""
+        return max(pack.memory for pack in self.packs)
+
+
+def profile_of(record: Mapping[str, Any]) -> Profile:
+    """Return the profile that ``dataclasses.asdict`` made these values from.
+
+    Raises:
+        KeyError, TypeError: they are none.
+    """
+    return Profile(**{**record, "packs": tuple(Pack(**pack) for pack in record["packs"])})
+
+
+def record_of(profile: Profile) -> dict[str, Any]:
+    """Return a profile as plain values."""
+    return {**asdict(profile), "packs": [asdict(pack) for pack in profile.packs]}
