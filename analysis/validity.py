@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from analysis.layout import CONFIRMATIONS_FILE, REPORTS_FILE, TRIALS_FILE, TrialEnding
 
+_LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_label(value: Any) -> bool:
+    """Tell whether a value can name a trial: folders are called after them."""
+    return isinstance(value, str) and _LABEL.fullmatch(value) is not None
 
 
 def _is_whole(value: Any) -> bool:
@@ -44,8 +52,8 @@ def _are_numbers(value: Any) -> bool:
 _Kinds = Mapping[str, Callable[[Any], bool]]
 
 _REQUIRED: Mapping[str, _Kinds] = {
-    TRIALS_FILE: {"trial": _is_text, "configuration": _is_count, "seed_index": _is_count},
-    REPORTS_FILE: {"trial": _is_text, "step": _is_step},
+    TRIALS_FILE: {"trial": _is_label, "configuration": _is_count, "seed_index": _is_count},
+    REPORTS_FILE: {"trial": _is_label, "step": _is_step},
     CONFIRMATIONS_FILE: {"configuration": _is_count, "seed": _is_whole},
 }
 """What no row does without."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.layout import RETRAIN_FOLDER
+from analysis.names import inside
 from analysis.ranking import ranking
 from analysis.rows import SearchRows
 
@@ -58,7 +59,9 @@ def _found(folder: Path, checkpoint: str | None) -> Path | None:
     if checkpoint is None:
         return None
     path = Path(checkpoint)
-    for place in (path, folder / RETRAIN_FOLDER / Path(*path.parts[-3:])):
-        if place.is_file():
+    for name in (checkpoint, str(Path(RETRAIN_FOLDER, *path.parts[-3:]))):
+        # A report from someone else can name any file; the model is one that lies in the search's folder.
+        place = inside(folder, name)
+        if place is not None and place.is_file():
             return place
     return None

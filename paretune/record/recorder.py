@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.layout import KEPT, PAUSED, REPORTS_FILE, SEARCHES
+from analysis.names import inside
 from analysis.outcomes import KEPT_CHANCE
 from analysis.store import RowStore
 from paretune.record.endings import TrialEnding
