@@ -24,6 +24,7 @@ from analysis.layout import (
     METRICS_FILE,
     PLAN_FILE,
     PROVENANCE_FILE,
+    REPORT_FILE,
     REPORTS_FILE,
     RETRAIN_FOLDER,
     TRIALS_FILE,
@@ -199,10 +200,24 @@ class RowStore:
 
     def retrained(self) -> list[dict[str, Any]]:
         """Return the reports of ``paretune retrain``, the newest last."""
-        paths = (self.folder / RETRAIN_FOLDER).glob("*/report.json")
+        return [self.retrain_report(name) for name in self.retrain_reports]
+
+    @property
+    def retrain_reports(self) -> list[str]:
+        """The names of the reports of ``paretune retrain`` below the folder, the newest last."""
+        paths = (self.folder / RETRAIN_FOLDER).glob(f"*/{REPORT_FILE}")
         # A name that was taken got a number: c000, c000-2, and c000-10.
         ordered = sorted(paths, key=lambda path: (len(path.parent.name), path.parent.name))
-        return [self._retrained(str(path.relative_to(self.folder))) for path in ordered]
+        return [str(path.relative_to(self.folder)) for path in ordered]
+
+    def retrain_report(self, name: str) -> dict[str, Any]:
+        """Return one of the reports of ``paretune retrain``, by its name below the folder."""
+        content = self._content(name)
+        if not isinstance(content, dict) or not {"configuration", "params", "config", "seeds"} <= set(
+            content
+        ):
+            raise self._damaged(name, "is not a report of retraining")
+        return content
 
     def append_trial(self, row: Mapping[str, Any]) -> None:
         """Append a row of a trial, whole or not at all."""
@@ -235,14 +250,6 @@ class RowStore:
             if what is not None:
                 raise damaged_line(path, number, what)
             yield row
-
-    def _retrained(self, name: str) -> dict[str, Any]:
-        content = self._content(name)
-        if not isinstance(content, dict) or not {"configuration", "params", "config", "seeds"} <= set(
-            content
-        ):
-            raise self._damaged(name, "is not a report of retraining")
-        return content
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         append_line(self.folder / name, json.dumps(row, allow_nan=False))

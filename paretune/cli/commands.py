@@ -14,6 +14,7 @@ MODULES = {
     "data": "paretune.cli.searches.data",
     "search": "paretune.cli.searches.search",
     "resume": "paretune.cli.searches.resume",
+    "repair": "paretune.cli.searches.repair",
     "watch": "paretune.cli.searches.watch",
     "dashboard": "paretune.cli.searches.dashboard",
     "list": "paretune.cli.searches.listing",

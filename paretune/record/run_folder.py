@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from analysis.layout import PLAN_FILE, SPACE_FILE, TRIALS_FILE
+from analysis.lines import sync_folder, write_whole
 from analysis.names import shown_name
 from analysis.store import RowStore
 from paretune.errors import InputError
@@ -70,12 +71,13 @@ class RunFolder:
             except OSError as error:
                 raise InputError(f"cannot make {results / name}: {error.strerror}") from None
         folder = cls((results / name).absolute())
-        (folder.path / SPACE_FILE).write_text(space_text)
+        write_whole(folder.path / SPACE_FILE, space_text)
         folder.store.write_metrics([asdict(metric) for metric in bound.metrics.values()])
         folder.store.write_defaults(bound.defaults)
         if bound.learned is not None:
             folder.store.write_learned(bound.learned.as_json())
         folder.store.write_plan(plan)
+        sync_folder(results)
         return folder
 
     def remove_unused(self) -> None:
@@ -91,7 +93,8 @@ class RunFolder:
             InputError: there is none; the message lists those there are.
         """
         for path in (results / name, Path(name)):
-            if (path / PLAN_FILE).is_file():
+            # One without a plan is a search whose plan is lost, and whoever reads it says so.
+            if any((path / mark).is_file() for mark in (PLAN_FILE, TRIALS_FILE)):
                 return cls(path.absolute())
         there = sorted(path.parent.name for path in results.glob(f"*/{PLAN_FILE}"))
         if not there:

@@ -7,7 +7,7 @@ tried before, is never handed out and never enters the sampler's model.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -125,6 +125,26 @@ class Proposer:
             self._accept(values, None)
             return
         self._accept(*self._ask_again(values, given))
+
+    def recover(self, number: int, others: Iterable[Values]) -> Proposal | None:
+        """Propose a configuration anew whose rows are lost; called in its place among :meth:`replay`.
+
+        A sampler that needs no results proposes the same as before, as a list does; others may not.
+
+        Args:
+            number: its number.
+            others: the configurations that are known, none of which it is to be.
+
+        Returns:
+            None if there is no other; its number then stays free.
+        """
+        assert number == self._next_number, f"expected configuration {self._next_number}, got {number}"
+        if not self._plan.only:
+            self._tried.update(map(canonical, others))
+        proposal = self.propose()
+        if proposal is None:
+            self._next_number += 1
+        return proposal
 
     def _begin(self) -> None:
         """Draw for the configuration that is next as any session of the search would."""

@@ -5,15 +5,19 @@ In-process and free of Ray: the Tune searcher is a thin adapter around it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from analysis.layout import TrialEnding
+from analysis.layout import TRIALS_FILE, DamagedError, TrialEnding
+from analysis.text import plural
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, PastTrial, Placement, TrialSpec
 from paretune.sampling.outcomes import SeedOutcome, is_out_of_memory
 from paretune.sampling.strategies import Progress, strategy_of
+
+_MAY_BE_LOST = 100
+"""Beside as many as are known, so many trials may be missing in the rows of a search that is resumed."""
 
 
 class TrialQueue:
@@ -124,7 +128,8 @@ class TrialQueue:
     def _spec_of(self, placement: Placement) -> TrialSpec:
         number = placement.number
         if number is None:
-            number = len(self.history.configurations)
+            # Of those that were lost, some numbers may stay free.
+            number = max(self.history.configurations, default=-1) + 1
         return TrialSpec(
             label=TrialSpec.label_of(number, placement.seed_index),
             configuration=number,
@@ -144,15 +149,65 @@ class TrialQueue:
         by_configuration: dict[int, list[PastTrial]] = {}
         for trial in sorted(past, key=lambda trial: (trial.spec.configuration, trial.spec.seed_index)):
             by_configuration.setdefault(trial.spec.configuration, []).append(trial)
-        for number in sorted(by_configuration):
-            trials = by_configuration[number]
+        lost = lost_trials([trial.spec for trial in past])
+        again: list[TrialSpec] = []
+        for number in range(max(by_configuration, default=-1) + 1):
+            trials = by_configuration.get(number, [])
+            if not trials:
+                known = [each[0].spec.values for each in by_configuration.values()]
+                placement = self.strategy.recover(self.history, number, known)
+                if placement is not None:
+                    again.append(self._spec_of(placement))
+                    self.history.note(again[-1])
+                continue
             for trial in trials:
                 self.history.note(trial.spec)
+            for index in lost.get(number, ()):
+                again.append(self._seed_of(trials, index))
+                self.history.note(again[-1])
             self.strategy.replay(self.history, number)
             for trial in trials:
                 outcome = trial.outcome or trial.paused_with
                 if outcome is not None:
                     self._note_end(trial.spec, outcome)
+        self._left_over = [*again, *self._left_over]
+
+    def _seed_of(self, others: Sequence[PastTrial], index: int) -> TrialSpec:
+        """Return a trial whose rows are lost, as the others of its configuration tell it."""
+        before = [trial.spec for trial in others if trial.spec.seed_index < index]
+        like = before[-1] if before else others[0].spec
+        return self._spec_of(
+            Placement(values=like.values, role=like.role, seed_index=index, number=like.configuration)
+        )
+
+
+def lost_trials(known: Iterable[TrialSpec]) -> dict[int, list[int]]:
+    """Return the seeds of each configuration that must have been handed out, and are not known.
+
+    Numbers of configurations and of their seeds have no gaps. A configuration of which nothing is known is
+    there with an empty list.
+
+    Raises:
+        DamagedError: so much is missing that the rest says little about the search.
+    """
+    seeds: dict[int, set[int]] = {}
+    count = 0
+    for spec in known:
+        seeds.setdefault(spec.configuration, set()).add(spec.seed_index)
+        count += 1
+    missing = max(seeds, default=-1) + 1 - len(seeds) + sum(max(i) + 1 - len(i) for i in seeds.values())
+    if missing > count + _MAY_BE_LOST:
+        raise DamagedError(
+            f"{TRIALS_FILE} has rows of {plural(count, 'trial')}, and those of at least {missing:,} are "
+            "missing; restore it from a copy of the search's folder"
+        )
+    found: dict[int, list[int]] = {}
+    for number in range(max(seeds, default=-1) + 1):
+        there = seeds.get(number, set())
+        gaps = sorted(set(range(max(there, default=-1))) - there)
+        if gaps or not there:
+            found[number] = gaps
+    return found
 
 
 def outcome_of(ending: TrialEnding, row: Mapping[str, Any], metrics: set[str]) -> SeedOutcome:

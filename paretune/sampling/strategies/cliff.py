@@ -25,7 +25,7 @@ from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement, Tried
 from paretune.sampling.strategies.family import Member, Shapes
 from paretune.sampling.strategies.recipes import RecipePosterior
-from paretune.sampling.strategies.strategy import MOST_SEEDS, Latest, Progress, tried_first
+from paretune.sampling.strategies.strategy import MOST_SEEDS, Latest, Progress, first_tried, tried_first
 from search_spaces.parts.question import CliffQuestion
 from search_spaces.plan import Values
 
@@ -103,6 +103,10 @@ class CliffStrategy:
 
     def replay(self, history: History, configuration: int) -> None:
         """The history says it all."""
+
+    def recover(self, history: History, number: int, known: Sequence[Values]) -> Placement | None:
+        """Give one that was to be tried first again; where the others went follows from what is known."""
+        return first_tried(self._bound, number, SELECTS)
 
     def progress(self, history: History) -> Progress:
         """Say what is known of the cliff."""

@@ -8,6 +8,8 @@ stop when one leaves zero would make too many leave it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from analysis.intervals import wilson
 from analysis.layout import ESTIMATES
 from analysis.questions.effects import EffectsAnswer, Tally, answer_of, change_of
@@ -81,6 +83,12 @@ class EffectsStrategy:
 
     def replay(self, history: History, configuration: int) -> None:
         """The history says it all."""
+
+    def recover(self, history: History, number: int, known: Sequence[Values]) -> Placement | None:
+        """Begin it anew: its number is its place in the file."""
+        if number >= len(self._arms):
+            return None
+        return Placement(values=self._arms[number], role=ESTIMATES, seed_index=0, number=number)
 
     def progress(self, history: History) -> Progress:
         """Say how many differences are known."""

@@ -13,6 +13,7 @@ from paretune.sampling.proposals import Proposer
 from paretune.sampling.strategies.race import Costs, Race, Runner
 from paretune.sampling.strategies.strategy import Progress
 from search_spaces.parts.search import RacingSeeds
+from search_spaces.plan import Values
 
 
 class Racing:
@@ -98,6 +99,15 @@ class Racing:
         self._proposer.replay(configuration, history.configurations[configuration].values)
         self._begun.append(configuration)
         self._untold.add(configuration)
+
+    def recover(self, history: History, number: int, known: Sequence[Values]) -> Placement | None:
+        """Let the sampler propose it anew."""
+        proposal = self._proposer.recover(number, known)
+        if proposal is None:
+            return None
+        self._begun.append(number)
+        self._untold.add(number)
+        return Placement(values=proposal.values, seed_index=0, number=number)
 
     def progress(self, history: History) -> Progress | None:
         """Nothing was asked."""

@@ -22,7 +22,7 @@ from analysis.questions.edge import Seen
 from analysis.questions.regimes import RegimesAnswer, SizeAnswer, key_of, model_of, values_of
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement, Tried
-from paretune.sampling.strategies.strategy import MOST_SEEDS, Latest, Progress, tried_first
+from paretune.sampling.strategies.strategy import MOST_SEEDS, Latest, Progress, first_tried, tried_first
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.parts.question import RegimesQuestion
 from search_spaces.plan import Values
@@ -116,6 +116,10 @@ class RegimesStrategy:
 
     def replay(self, history: History, configuration: int) -> None:
         """The history says it all."""
+
+    def recover(self, history: History, number: int, known: Sequence[Values]) -> Placement | None:
+        """Give one that was to be tried first again; where the others went follows from what is known."""
+        return first_tried(self._bound, number, ESTIMATES)
 
     def progress(self, history: History) -> Progress:
         """Say how many edges are known."""

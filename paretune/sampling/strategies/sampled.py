@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement
 from paretune.sampling.proposals import Proposer
 from paretune.sampling.strategies.strategy import Progress
+from search_spaces.plan import Values
 
 
 class Sampled:
@@ -52,6 +55,14 @@ class Sampled:
         """Take over a configuration as if just proposed."""
         self._proposer.replay(configuration, history.configurations[configuration].values)
         self._begun.append(configuration)
+
+    def recover(self, history: History, number: int, known: Sequence[Values]) -> Placement | None:
+        """Let the sampler propose it anew."""
+        proposal = self._proposer.recover(number, known)
+        if proposal is None:
+            return None
+        self._begun.append(number)
+        return Placement(values=proposal.values, seed_index=0, number=number)
 
     def progress(self, history: History) -> Progress | None:
         """Nothing was asked."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement
+from search_spaces.plan import Values
 from search_spaces.sampling import fill
 
 T = TypeVar("T")
@@ -55,6 +56,20 @@ class Strategy(Protocol):
         their numbers, before any of its endings."""
         ...
 
+    def recover(self, history: History, number: int, known: Sequence[Values]) -> Placement | None:
+        """Return the first trial of a configuration that an earlier session handed out, and whose rows are
+        lost; called in its place among :meth:`replay`.
+
+        Args:
+            history: the configurations before it.
+            number: its number.
+            known: the configurations that are not lost, those after it too.
+
+        Returns:
+            None if it is given up: its number stays free, and other trials tell what it would have told.
+        """
+        ...
+
     def progress(self, history: History) -> Progress | None:
         """Return how far the question is answered; None without one."""
         ...
@@ -76,9 +91,14 @@ class Latest(Generic[T]):
 def tried_first(bound: BoundPlan, history: History, role: str) -> Placement | None:
     """Return the next configuration of those that a plan wants tried first, what it leaves open drawn; None
     when all were begun."""
+    first = first_tried(bound, len(history.configurations), role)
+    return None if first is None else replace(first, number=None)
+
+
+def first_tried(bound: BoundPlan, number: int, role: str) -> Placement | None:
+    """Return a configuration of those that a plan wants tried first, by its number; None of others."""
     given = list(bound.plan.tried_first.values())
-    count = len(history.configurations)
-    if count >= len(given):
+    if number >= len(given):
         return None
-    values = fill(bound.plan, given[count], random.Random(bound.plan.search.seed + count))
-    return Placement(values=values, role=role, seed_index=0)
+    values = fill(bound.plan, given[number], random.Random(bound.plan.search.seed + number))
+    return Placement(values=values, role=role, seed_index=0, number=number)

@@ -20,6 +20,7 @@ from paretune.sampling.strategies.racing import Racing
 from paretune.sampling.strategies.strategy import Latest, Progress
 from search_spaces.parts.question import TimeToTargetQuestion
 from search_spaces.parts.search import RacingSeeds
+from search_spaces.plan import Values
 
 MOST_OF_RACING = 0.6
 """The largest share of the trials before costs are made sharp."""
@@ -65,6 +66,10 @@ class TimeStrategy:
     def replay(self, history: History, configuration: int) -> None:
         """Take over a configuration as if just proposed."""
         self._racing.replay(history, configuration)
+
+    def recover(self, history: History, number: int, known: Sequence[Values]) -> Placement | None:
+        """Let the sampler propose it anew."""
+        return self._racing.recover(history, number, known)
 
     def progress(self, history: History) -> Progress:
         """Say how far the frontier is known."""
