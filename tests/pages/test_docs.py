@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "results" / "README.md").read_text()
 COMMANDS = (
-    *("check", "data", "search", "resume", "watch", "dashboard", "list"),
+    *("check", "data", "search", "resume", "repair", "watch", "dashboard", "list"),
     *("answer", "cliff", "regimes", "times", "effects", "stopping"),
     *("rank", "frontier", "confirm", "report", "compare", "retrain"),
     *("evaluate", "add", "generate", "export", "task", "doctor", "schema"),
