@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from paretune.packing.profiles import Device, Profile
-from paretune.plan.shares import Shares
+from paretune.plan.slots import Shares
 
 DIFFERENT = 4.0
 """Sizes that differ by more than this factor may get different shares."""

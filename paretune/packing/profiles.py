@@ -51,7 +51,7 @@ class Profile:
     params: int
     batch: int
     size: float
-    """Its size as predicted, see :func:`paretune.plan.shares.size_of`."""
+    """Its size as predicted, see :func:`paretune.plan.slots.size_of`."""
     packs: tuple[Pack, ...]
     """From one at a time on, each twice as many as the one before."""
     ends: str

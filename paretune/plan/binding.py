@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from paretune.errors import InputError
 from paretune.plan.holding import cannot_hold, most_evaluations
 from paretune.plan.learned import Learned
-from paretune.plan.shares import Shares, size_of
+from paretune.plan.slots import Shares, size_of
 from search_spaces.deriving import with_derived
 from search_spaces.mistakes import Mistake
 from search_spaces.plan import Plan, PlanDraft, Values
@@ -49,7 +49,7 @@ class BoundPlan:
     learned: Learned | None = None
     """What its sampler knows from earlier searches; None if that is nothing."""
     shares: Shares | None = None
-    """Shares of a GPU that ``gpu: auto`` came to; None where the plan states one, or nothing is measured yet."""
+    """Shares of a GPU that ``gpu: auto`` came to; None where the plan states one, or none is measured yet."""
     fake_gpus: int = 0
     """GPUs that Ray only counts, on a machine whose trials train on the CPU."""
 
