@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers.plans import bound
 from helpers.simulated import run_queue
 
-from analysis.layout import ROLES, TrialEnding
+from analysis.layout import ROLES, DamagedError, TrialEnding
 from paretune.plan.binding import BoundPlan, canonical
 from paretune.sampling.history import TrialSpec
 from paretune.sampling.outcomes import SeedOutcome
@@ -147,3 +148,52 @@ def test_a_search_that_is_over_has_nothing_left_when_it_is_resumed(kind: str):
     again = TrialQueue(plan_of(kind), done)
     assert again.exhausted
     assert again.next() is None
+
+
+@pytest.mark.parametrize("at_a_time", [1, 3])
+def test_a_configuration_whose_rows_are_lost_is_no_riddle(kind: str, at_a_time: int):
+    """Its number goes to nobody else, what is known keeps its numbers and seeds, and the search ends."""
+    begun = run_queue(TrialQueue(plan_of(kind)), outcome, at_a_time, trials=12)
+    numbers = sorted({trial.spec.configuration for trial in begun})
+    lost = numbers[1]
+    assert lost < numbers[-1]
+    left = [trial for trial in begun if trial.spec.configuration != lost]
+    known = {trial.spec.label: trial.spec for trial in left}
+    queue = TrialQueue(plan_of(kind), left)
+    rest = run_queue(queue, outcome, at_a_time)
+    assert queue.exhausted
+    done = known | {trial.spec.label: trial.spec for trial in rest}
+    assert len(done) <= TRIALS
+    by_number: dict[int, str] = {}
+    for spec in done.values():
+        assert by_number.setdefault(spec.configuration, canonical(spec.values)) == canonical(spec.values)
+    assert len(set(by_number.values())) == len(by_number), "no configuration has two numbers"
+    # What its trials told is told by others where the question places them by what is known.
+    given_up = {lost} if kind in ("cliff", "regimes") else set()
+    assert set(range(len(by_number) + len(given_up))) - by_number.keys() == given_up
+    if kind == "effects":
+        before = next(trial.spec.values for trial in begun if trial.spec.configuration == lost)
+        assert by_number[lost] == canonical(before)
+
+
+def test_a_trial_whose_rows_are_lost_runs_again_with_its_own_seed(kind: str):
+    begun = run_queue(TrialQueue(plan_of(kind)), outcome, trials=20)
+    several = [trial.spec for trial in begun if trial.spec.seed_index > 0]
+    gone = next(
+        t.spec for t in begun if (t.spec.configuration, t.spec.seed_index) == (several[0].configuration, 0)
+    )
+    queue = TrialQueue(plan_of(kind), [trial for trial in begun if trial.spec != gone])
+    again = queue.next()
+    assert again is not None
+    assert (again.label, again.seed, again.values) == (gone.label, gone.seed, gone.values)
+    queue.ended(again.label, outcome(again))
+    rest = run_queue(queue, outcome)
+    assert queue.exhausted
+    assert gone.label not in {trial.spec.label for trial in rest}
+
+
+def test_too_few_rows_of_too_many_trials_are_refused(kind: str):
+    begun = run_queue(TrialQueue(plan_of(kind)), outcome, trials=2)
+    far = replace(begun[0], spec=replace(begun[0].spec, configuration=10**8, label="c100000000-s0"))
+    with pytest.raises(DamagedError, match=r"those of at least 99,999,99\d are missing; restore it"):
+        TrialQueue(plan_of(kind), [*begun, far])
