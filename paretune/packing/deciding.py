@@ -125,8 +125,7 @@ def _measured(
         except PackError as error:
             return packs, f"{number} did not train: {error}", not error.for_memory
         number *= 2
-    cores = f"no more than {most} are to run at a time, or have a core" if most < MOST else "that is the most"
-    return packs, cores, True
+    return packs, "as many as there are cores for, or were asked for", True
 
 
 def _most(bound: BoundPlan, device: Device) -> int:

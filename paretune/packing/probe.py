@@ -53,44 +53,74 @@ def main() -> None:
 
 
 def _measured(task: Any, order: dict[str, Any], device: Any) -> dict[str, Any]:
-    """Return the steps that were taken since all had begun, their seconds, and the peak of the memory."""
+    """Return the steps that were taken since all had begun, their seconds, and the peak of the memory.
+
+    A run that is over before the time is begins anew.
+    """
     from trainables.loop import HandedOverError, Host, train
 
     config = task.config_class.model_validate(order["config"])
-    begun: dict[str, float] = {}
-    last: dict[str, float] = {}
+    window = _Window(order["seconds"])
+    with _PeakMemory(device) as memory:
+        while not window.is_over():
+            with suppress(HandedOverError):
+                train(
+                    task,
+                    config,
+                    device=device,
+                    report=window.look,
+                    report_at=(1,),
+                    host=Host(
+                        memory_share=order["share"], is_given=window.is_over, hand_over=window.look_at_end
+                    ),
+                )
+            window.close_run()
+    return {"steps": window.steps, "seconds": window.wall, "memory": memory.bytes}
 
-    def look(report: Report, snapshot: Callable[[], Snapshot]) -> None:
-        last.update(step=report.step, wall=report.metrics["wall_seconds"])
-        if begun:
-            return
-        # Compilers have run and memory is taken: now all go on together.
-        say({"warm": True})
-        if not json.loads(sys.stdin.readline())["go"]:
-            raise _NotTogetherError
-        begun.update(last, at=time.perf_counter())
 
-    def is_enough() -> bool:
-        return bool(begun) and time.perf_counter() - begun["at"] >= order["seconds"]
+class _Window:
+    """The time in which steps count: from when all processes have taken one.
 
-    def note(snapshot: Callable[[], Snapshot]) -> None:
+    Args:
+        seconds: its length.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._opened: float | None = None
+        self._first: tuple[int, float] | None = None
+        self._last = (0, 0.0)
+        self.steps = 0
+        self.wall = 0.0
+        """Seconds of these steps, evaluations left out."""
+
+    def is_over(self) -> bool:
+        """Tell whether the time is over."""
+        return self._opened is not None and time.perf_counter() - self._opened >= self._seconds
+
+    def look(self, report: Report, snapshot: Callable[[], Snapshot]) -> None:
+        """Take note of how far a run is; after the first step of all, wait for the others."""
+        self._last = report.step, report.metrics["wall_seconds"]
+        if self._opened is None:
+            # Compilers have run and memory is taken: now all go on together.
+            say({"warm": True})
+            if not json.loads(sys.stdin.readline())["go"]:
+                raise _NotTogetherError
+            self._opened = time.perf_counter()
+        if self._first is None:
+            self._first = self._last
+
+    def look_at_end(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Take note of how far a run is that ends with the time."""
         state = snapshot()
-        last.update(step=state["step"], wall=state["progress"]["wall_seconds"])
+        self._last = state["step"], state["progress"]["wall_seconds"]
 
-    with _PeakMemory(device) as memory, suppress(HandedOverError):
-        train(
-            task,
-            config,
-            device=device,
-            report=look,
-            report_at=(1,),
-            host=Host(memory_share=order["share"], is_given=is_enough, hand_over=note),
-        )
-    return {
-        "steps": last["step"] - begun["step"],
-        "seconds": last["wall"] - begun["wall"],
-        "memory": memory.bytes,
-    }
+    def close_run(self) -> None:
+        """Count the steps of a run, those after the first, in which caches warm up."""
+        if self._first is not None:
+            self.steps += self._last[0] - self._first[0]
+            self.wall += self._last[1] - self._first[1]
+        self._first = None
 
 
 class _PeakMemory:

@@ -159,7 +159,7 @@ def told_shares(shares: Shares) -> str:
     numbers = [round(1 / share) for _, share in shares.by_size]
     if len(numbers) == 1:
         return f"{numbers[0]} trials share a GPU" if numbers[0] > 1 else "each trial has a GPU of its own"
-    return f"{max(numbers)} to {min(numbers)} trials share a GPU, by their size"
+    return f"{min(numbers)} to {max(numbers)} trials share a GPU, by their size"
 
 
 def _told_sharing(device: Device, shares: Shares) -> list[str]:

@@ -13,7 +13,7 @@ from paretune.terminal.printing import print_rows
 def with_gpus(
     bound: BoundPlan, console: Console, *, address: str, folder: RunFolder | None = None
 ) -> BoundPlan:
-    """Return a plan whose trials' GPUs are known: with ``gpu: auto`` they are measured, and what was is shown.
+    """Return a plan whose trials' GPUs are known: with ``gpu: auto`` they are measured and the table shown.
 
     Args:
         bound: the plan.
@@ -24,11 +24,6 @@ def with_gpus(
     Raises:
         InputError: there is no GPU for trials that are to get one, or it cannot be measured.
     """
-    sessions = [] if folder is None else folder.store.sessions()
-    earlier = [session["gpu_auto"] for session in reversed(sessions) if session.get("gpu_auto")]
-    settled = settle(
-        bound, address=address, earlier=earlier, say=lambda text: console.print(text, style="dim")
-    )
     if bound.fake_gpus:
         console.print(
             f"{bound.fake_gpus} fake {'GPU' if bound.fake_gpus == 1 else 'GPUs'}: Ray places trials by their "
@@ -36,6 +31,11 @@ def with_gpus(
             style="yellow",
             soft_wrap=True,
         )
+    sessions = [] if folder is None else folder.store.sessions()
+    earlier = [session["gpu_auto"] for session in reversed(sessions) if session.get("gpu_auto")]
+    settled = settle(
+        bound, address=address, earlier=earlier, say=lambda text: console.print(text, style="dim")
+    )
     if settled.table is not None:
         print_rows(console, settled.table.columns, settled.table.rows, settled.table.title)
     for text in settled.told:
