@@ -79,6 +79,7 @@ def one_thread():
 
 
 LONGEST = (
+    "test_drill.py",
     *("test_search.py", "test_examples.py", "test_endings.py", "test_native_gradients.py", "test_answers.py"),
     *("test_search_costs.py", "test_native_sanitized.py", "test_confirm.py", "test_task.py"),
     *("test_scripts_run.py", "test_retraining.py", "test_cluster.py", "test_machine.py", "test_warnings.py"),

@@ -38,6 +38,11 @@ def of_adder_step(folder: Path) -> list[str]:
     return ["--models", "777", "--batches", "8", "--rounds", "1", "--seconds", "0.01", "--without-compile"]
 
 
+def of_chaos(folder: Path) -> list[str]:
+    one = ["--seed", "26", "--searches", "1", "--only", "plain", "--kills", "driver", "--most-kills", "1"]
+    return [*one, "--trials", "3", "--without-reference", "--output", str(folder / "drill.json")]
+
+
 def of_char_lm(folder: Path) -> list[str]:
     short = ("--seeds", "1", "--steps", "20", "--baseline-steps", "25", "--val-tokens", "512")
     return ["--text", str(text_in(folder)), *short]
@@ -137,6 +142,7 @@ def of_quickstart(folder: Path) -> list[str]:
 
 SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/adder_step.py": (of_adder_step, "777"),
+    "benchmarks/chaos.py": (of_chaos, "3 trials: 0 wrong, 0 missing, 0 double"),
     "benchmarks/char_lm.py": (of_char_lm, "baseline"),
     "benchmarks/coverage.py": (of_coverage, "comparison"),
     "benchmarks/deadline.py": (of_deadline, "not even one configuration"),
