@@ -12,6 +12,7 @@ from analysis.store import RowStore
 from paretune.plan.binding import BoundPlan
 from paretune.record.events import Listener, Row
 from paretune.record.recorder import Recorder, read_past, settle_past
+from paretune.record.repairing.rows import repair_rows
 from paretune.tune.parts import Parts
 
 Curve = Callable[[dict[str, Any]], Sequence[Row]]
@@ -48,7 +49,8 @@ class Twin:
         kill_after: int | None = None,
     ) -> None:
         store = RowStore(folder)
-        store.mend()
+        self.repaired = repair_rows(store, [])
+        """What was said of damaged rows."""
         settle_past(store)
         past = read_past(store, set(bound.metrics))
         self.parts = Parts(bound, past, store, [Recorder(store, 1), *listeners], concurrency=slots)

@@ -76,7 +76,7 @@ def repaired(folder: RunFolder, *, allow_task_code: bool = False) -> Repair:
         told += done
         told += repair_rows(store, sessions)
         told += repair_plan(store, sessions)
-        told += repair_rest(store, allow_task_code=allow_task_code)
+        repair_rest(store, told, allow_task_code=allow_task_code)
         settle_past(store)
         store.sync()
     except Error as error:

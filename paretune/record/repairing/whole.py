@@ -56,14 +56,18 @@ def repair_plan(store: RowStore, sessions: Sequence[dict[str, Any]]) -> list[str
     return []
 
 
-def repair_rest(store: RowStore, *, allow_task_code: bool) -> list[str]:
+def repair_rest(store: RowStore, told: list[str], *, allow_task_code: bool) -> None:
     """Make damaged lists of metrics and defaults anew, and set reports of retraining aside that are damaged.
+
+    Args:
+        store: the files of the search.
+        told: what was done is added to it.
+        allow_task_code: whether the task may be code that the plan names.
 
     Raises:
         DamagedError: what was learned from earlier searches is damaged; nothing can make that anew.
         InputError: the task is not here, or it may not run.
     """
-    told = []
     readers: list[tuple[str, Callable[[], Any]]] = [
         (METRICS_FILE, store.metrics),
         (DEFAULTS_FILE, store.defaults),
@@ -87,7 +91,6 @@ def repair_rest(store: RowStore, *, allow_task_code: bool) -> list[str]:
             "its checkpoints stay",
         )
     store.learned()
-    return told
 
 
 def _set_aside_if_damaged(store: RowStore, name: str, read: Callable[[], Any], then: str) -> list[str]:
