@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from paretune.api.searching import resume, search
     from paretune.api.sources import ResourceOptions, SearchOptions
     from paretune.confirm.retraining import SeedRun
-    from paretune.errors import ClusterError, Error, InputError
+    from paretune.errors import ClusterError, Error, InputError, RayLostError
     from paretune.plan.summary import PlanSummary
+    from paretune.record.repairing.repair import Repair, repair
     from paretune.timing.estimate import TimeEstimate
     from paretune.timing.outlook import Outlook
     from search_spaces.dimensions import Choice, FloatRange, IntRange
@@ -48,6 +49,7 @@ _HOMES = {
     # What to do.
     "search": "paretune.api.searching",
     "resume": "paretune.api.searching",
+    "repair": "paretune.record.repairing.repair",
     "open": "paretune.api.searches",
     "learning_curves": "paretune.api.searches",
     "check": "paretune.api.checking",
@@ -57,6 +59,7 @@ _HOMES = {
     # What comes of it.
     "Search": "paretune.api.searches",
     "Session": "paretune.api.searches",
+    "Repair": "paretune.record.repairing.repair",
     "Confirmed": "paretune.api.confirming",
     "Retrained": "paretune.api.retraining",
     "SeedRun": "paretune.confirm.retraining",
@@ -93,6 +96,7 @@ _HOMES = {
     "Mistake": "search_spaces.mistakes",
     "CheckpointError": "trainables.contract",
     "ClusterError": "paretune.errors",
+    "RayLostError": "paretune.errors",
     "DataError": "trainables.text.errors",
     "ExportError": "analysis.layout",
     "SelectionError": "analysis.layout",
@@ -130,6 +134,8 @@ __all__ = [
     "Outlook",
     "Plan",
     "PlanSummary",
+    "RayLostError",
+    "Repair",
     "ResourceOptions",
     "Resources",
     "Retrained",
@@ -149,6 +155,7 @@ __all__ = [
     "evaluate",
     "learning_curves",
     "open",
+    "repair",
     "resume",
     "search",
     "summary",

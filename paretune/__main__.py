@@ -1,17 +1,24 @@
-"""``python -m paretune``: the command line, where its script is not on the path."""
+"""``python -m paretune``, and the script ``paretune``: the command line, with handlers before its imports."""
 
 from __future__ import annotations
 
 import sys
 
+from paretune.signals import broke_an_import, handle_signals
+
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line; Ctrl-C is told in one word even while it is still being imported."""
+    handle_signals()
     try:
         from paretune.cli.app import main as run
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt) and not broke_an_import():
+            raise
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     run()
 
 

@@ -27,6 +27,20 @@ class InputError(Error, ValueError):
     """
 
 
+class RayLostError(Error, ConnectionError):
+    """Ray was lost while a search ran, and could not be started again; the message says how to resume.
+
+    >>> import paretune
+    >>> issubclass(paretune.RayLostError, ConnectionError)
+    True
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Ray was lost: {what}")
+        self.what = what
+        """What was lost, as a clause."""
+
+
 class ClusterError(Error, ConnectionError):
     """A Ray cluster that cannot be reached; the message says how to start one, or to do without.
 

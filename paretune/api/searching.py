@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -15,12 +15,16 @@ from paretune.api.consoles import Progress, console_of
 from paretune.api.deadline import Timed, Within, begun_before, timed, trials_to_do
 from paretune.api.searches import Search, Session
 from paretune.api.sources import ResourceOptions, SearchOptions, bound_of, changed, learning, require_known
-from paretune.errors import ClusterError, InputError
+from paretune.errors import ClusterError, InputError, RayLostError
 from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.checks import mistakes_in_keys
 from paretune.plan.checks.misleading import warnings_of
 from paretune.plan.preparing import prepare
 from paretune.record.run_folder import RunFolder
+from paretune.signals import handled_signals
+from paretune.storage.copying import claim
+from paretune.storage.fetching import fetch
+from paretune.terminal.packing import with_gpus
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,13 +44,14 @@ def search(
     allow_task_code: bool = False,
     progress: Progress = True,
     within: str | float | Within | None = None,
+    notice: float | None = None,
     **options: Unpack[SearchOptions],
 ) -> Search:
     """Search a space: train its configurations, record all below ``results/NAME``, and return the search.
 
-    A name that is taken gets a number, so nothing is ever overwritten. Ctrl-C, or the stop button of a
-    notebook, ends the search cleanly: all rows are kept, and the search that is returned says
-    ``interrupted``.
+    A name that is taken gets a number, so nothing is ever overwritten. Ctrl-C, SIGTERM, or the stop button
+    of a notebook, ends the search cleanly: trials that run write a checkpoint, all rows are kept, and the
+    search that is returned says ``interrupted``.
 
     Args:
         source: a YAML space file, or a plan.
@@ -57,6 +62,8 @@ def search(
         progress: whether progress is printed, or a console of Rich to print it on.
         within: a time to be over in, such as ``"2h"`` or seconds: no trial begins that is not expected to
             end by then, and where the file leaves the number of trials open, there are as many as fit.
+        notice: seconds from the first Ctrl-C or SIGTERM to the end, 30 if None: in them, each trial that runs
+            writes a checkpoint, from which a resumed search continues it. A second one ends it at once.
         options: values in place of the file's; see :class:`SearchOptions`.
 
     Raises:
@@ -64,6 +71,7 @@ def search(
         InputError: this machine or cluster cannot run a single trial; nothing is left behind.
         DataError: data that the trials need are not here, or damaged.
         ClusterError: there is no cluster at ``address``.
+        RayLostError: Ray was lost while it ran; all rows are kept.
         OSError: rows cannot be written any more; what was written stays.
         KeyboardInterrupt: it was interrupted before a trial was started; nothing is left behind.
 
@@ -77,7 +85,7 @@ def search(
     bound = learning(space, bound, Path(results))
     console = console_of(progress)
     # Before there is a folder: what this machine does not have is no reason to leave one behind.
-    _require_gpu(bound, address)
+    bound = with_gpus(bound, console, address=address)
     timing = None
     if given is not None:
 
@@ -85,13 +93,16 @@ def search(
             more: SearchOptions = {**options, "trials": chosen.trials}
             if chosen.seeds is not None:
                 more["seeds"] = chosen.seeds
-            return bound_of(source, more, name=name, allow_task_code=allow_task_code)[1]
+            counted = bound_of(source, more, name=name, allow_task_code=allow_task_code)[1]
+            return replace(counted, shares=bound.shares)
 
         prepare(bound)
         timing = timed(bound, given, console, address=address, again=again)
         # How much it learns from others goes by how many it tries itself.
         bound = learning(space, timing.bound, Path(results))
     folder = RunFolder.create(Path(results), bound, space.text)
+    if (storage := options.get("storage")) is not None:
+        claim(folder.path, storage)
     if folder.name == bound.plan.name:
         console.print(f"Search {folder.name}, in {folder.path}.", soft_wrap=True)
     else:
@@ -104,7 +115,15 @@ def search(
         console.print(f"Learns from {earlier.sentence}.", soft_wrap=True)
     for words in warnings_of(bound):
         console.print(words, style="yellow", soft_wrap=True)
-    run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=True, timing=timing)
+    run = _Run(
+        folder=folder,
+        bound=bound,
+        address=address,
+        console=console,
+        is_new=True,
+        timing=timing,
+        notice=notice,
+    )
     return run.to_its_end()
 
 
@@ -117,6 +136,7 @@ def resume(
     allow_task_code: bool = False,
     progress: Progress = True,
     within: str | float | Within | None = None,
+    notice: float | None = None,
     **options: Unpack[ResourceOptions],
 ) -> Search:
     """Resume a search where it ended, also after a crash, and return it.
@@ -131,11 +151,14 @@ def resume(
         allow_task_code: whether the task may be code that the plan names.
         progress: whether progress is printed, or a console of Rich to print it on.
         within: a time to be over in, counted from now; see :func:`search`.
+        notice: see :func:`search`.
         options: what trials may use now; see :class:`ResourceOptions`.
 
     Raises:
         InputError: there is no such search, it runs already, its folder is read-only, or it has more trials.
-        DataError, ClusterError, OSError, KeyboardInterrupt: as for :func:`search`; the folder stays.
+        DamagedError: a file of it is damaged, and cannot be made anew; see :func:`repair`.
+        DataError, ClusterError, RayLostError, OSError, KeyboardInterrupt: as for :func:`search`; the
+            folder stays.
 
     >>> import paretune
     >>> len(paretune.resume("quickstart", trials=6, progress=False).trials)
@@ -144,7 +167,15 @@ def resume(
     given = Within.of(within)
     require_known(options, ResourceOptions)
     console = console_of(progress)
+    storage = options.get("storage")
+    if storage is not None and not (Path(results) / str(search)).exists() and not Path(search).exists():
+        fetched = fetch(storage, str(search), Path(results))
+        console.print(f"Fetched {search} from {storage} into {fetched}.", soft_wrap=True)
     folder = RunFolder.open(Path(results), str(search))
+    if storage is not None:
+        claim(folder.path, storage)
+    _require_free(folder)
+    _repair(folder, console, allow_task_code=allow_task_code)
     plan = folder.plan
     if trials is not None and trials < plan.trials:
         raise InputError(f"{folder.name} has {plan.trials} trials already; --trials can only add to them")
@@ -159,17 +190,25 @@ def resume(
         source=folder.name,
     )
     bound = _as_learned_before(bind(now, allow_task_code=allow_task_code), folder)
+    bound = replace(bound, fake_gpus=options.get("fake_gpus") or 0)
     # Other resources than before may not do for what is searched.
     if mistakes := mistakes_in_keys(bound.plan, bound.task):
         raise InputError("\n".join(map(str, mistakes)))
-    _require_free(folder)
-    _require_gpu(bound, address)
+    bound = with_gpus(bound, console, address=address, folder=folder)
     console.print(f"Resuming {folder.name}, in {folder.path}.", soft_wrap=True)
     timing = None
     if given is not None and (to_do := trials_to_do(folder, bound)):
         prepare(bound)
         timing = timed(bound, given, console, address=address, to_do=to_do, begun=begun_before(folder, bound))
-    run = _Run(folder=folder, bound=bound, address=address, console=console, is_new=False, timing=timing)
+    run = _Run(
+        folder=folder,
+        bound=bound,
+        address=address,
+        console=console,
+        is_new=False,
+        timing=timing,
+        notice=notice,
+    )
     return run.to_its_end(extended)
 
 
@@ -183,6 +222,7 @@ class _Run:
     console: Console
     is_new: bool
     timing: Timed | None = None
+    notice: float | None = None
 
     def to_its_end(self, extended: Plan | None = None) -> Search:
         """Run the search until it is over, or interrupted.
@@ -190,6 +230,10 @@ class _Run:
         Args:
             extended: the folder's plan with more trials, to be kept once it is clear that it can run.
         """
+        with handled_signals():
+            return self._to_its_end(extended)
+
+    def _to_its_end(self, extended: Plan | None) -> Search:
         began = time.monotonic()
         interrupted, seconds, concurrency, ran_out = True, None, None, False
         try:
@@ -200,6 +244,7 @@ class _Run:
                 from paretune.sampling.ahead import compile_ahead
 
                 compile_ahead(self.bound)
+            from paretune.tune.notice import NOTICE_SECONDS
             from paretune.tune.run import run_search
 
             outcome = run_search(
@@ -209,6 +254,8 @@ class _Run:
                 address=self.address,
                 extended=extended,
                 deadline=None if self.timing is None else self.timing.deadline,
+                notice=NOTICE_SECONDS if self.notice is None else self.notice,
+                say=lambda line: self.console.print(line, style="yellow", soft_wrap=True),
             )
             ran_out = outcome.ran_out_of_time
             if self.timing is not None:
@@ -225,7 +272,9 @@ class _Run:
                 raise KeyboardInterrupt(f"interrupted before a trial was started; {left}") from stopped
         except OSError as error:
             self._remove_if_new()
-            if not isinstance(error, ClusterError) and self.folder.path.exists():
+            if isinstance(error, RayLostError) and self.folder.path.exists():
+                error.add_note(f"All rows are kept. Resume with: paretune resume {self.folder.shown}")
+            elif not isinstance(error, ClusterError) and self.folder.path.exists():
                 error.add_note(
                     f"What is known so far is in {self.folder.path}. "
                     f"Resume it with: paretune resume {self.folder.shown}"
@@ -248,7 +297,7 @@ class _Run:
     @property
     def _compiles_here(self) -> bool:
         """Whether its first trials run on this machine's processor, and have not run before."""
-        return self.is_new and self.address == "local" and not self.bound.plan.resources.gpu
+        return self.is_new and self.address == "local" and self.bound.trains_on_cpu
 
     def _remove_if_new(self) -> None:
         if self.is_new:
@@ -284,6 +333,16 @@ def _require_free(folder: RunFolder) -> None:
         pass
 
 
+def _repair(folder: RunFolder, console: Console, *, allow_task_code: bool) -> None:
+    """Set aside what is damaged in a folder, and say so; nobody else may be in it."""
+    # Optuna takes a second to import.
+    from paretune.record.repairing.repair import repaired
+
+    with folder.locked():
+        for sentence in repaired(folder, allow_task_code=allow_task_code).sentences:
+            console.print(sentence, style="yellow", soft_wrap=True, markup=False)
+
+
 def _as_learned_before(bound: BoundPlan, folder: RunFolder) -> BoundPlan:
     """Return a plan with what its search learned when it began."""
     if not bound.plan.learn_from:
@@ -292,21 +351,3 @@ def _as_learned_before(bound: BoundPlan, folder: RunFolder) -> BoundPlan:
     from paretune.record.study.earlier import as_learned_before
 
     return as_learned_before(bound, folder)
-
-
-def _require_gpu(bound: BoundPlan, address: str) -> None:
-    """Check that there is a GPU for trials that are to get one, where that can be seen from here.
-
-    Raises:
-        InputError: torch can use none.
-    """
-    share = bound.plan.resources.gpu
-    if not share or address != "local":
-        return
-    import torch
-
-    if not torch.cuda.is_available():
-        raise InputError(
-            f"a trial needs {share:g} GPU, but this machine has none that torch {torch.__version__} can use; "
-            "install a build with CUDA, or ask for none with --gpu 0 or resources.gpu in the space file"
-        )

@@ -12,10 +12,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from paretune import __version__
+from paretune import __version__, leaving
 from paretune.cli.commands import OPTIONS, Commands
 from paretune.cli.exits import CUT_OFF, INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
-from paretune.errors import Error
+from paretune.errors import Error, RayLostError
+from paretune.signals import HANDLED, broke_an_import
 from paretune.waiting import let_waiting_threads_sleep
 
 _INTRODUCTION = """
@@ -30,6 +31,7 @@ which you need them.
   paretune data python
   paretune search search_spaces/quickstart.yaml
   paretune resume quickstart --trials 60
+  paretune repair quickstart
   paretune watch quickstart
   paretune dashboard quickstart
   paretune list
@@ -57,7 +59,7 @@ Exit codes:
   0    done
   1    a failure: of paretune, of the disk, of the network
   2    invalid input; the message says what is accepted
-  130  interrupted by Ctrl-C
+  130  interrupted by Ctrl-C or SIGTERM
   141  the reader of the output went away, as `head` does
 
 With --json, an error is printed as JSON on standard output too.
@@ -108,7 +110,8 @@ def main() -> None:
     let_waiting_threads_sleep()
     code = _run()
     # Everything is said. Another Ctrl-C would only break off what Python does at its end, with a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in HANDLED:
+        signal.signal(number, signal.SIG_IGN)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -116,6 +119,9 @@ def main() -> None:
     if code == CUT_OFF:
         # Python flushes once more when it ends, and would tell of the broken pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if leaving.at_once:
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 
@@ -129,6 +135,8 @@ def _run() -> int:
         return _interrupted(stopped)
     except BrokenPipeError:
         return CUT_OFF
+    except RayLostError as error:
+        return _failed(error, "\n".join([f"error: {error}", *_notes(error)]), OUR_FAILURE)
     except Error as error:
         # A space file's mistakes are lines of their own, each with its place.
         text = str(error)
@@ -136,9 +144,11 @@ def _run() -> int:
     except ConnectionError as error:
         return _failed(error, f"error: {error}", WRONG_INPUT)
     except OSError as error:
-        told = [f"error: {_of_the_system(error)}", *getattr(error, "__notes__", [])]
+        told = [f"error: {_of_the_system(error)}", *_notes(error)]
         return _failed(error, "\n".join(told), OUR_FAILURE)
     except Exception as error:
+        if broke_an_import():
+            return _interrupted(KeyboardInterrupt())
         traceback.print_exc()
         return _failed(
             error, "This is a failure of paretune; please report it with the lines above.", OUR_FAILURE
@@ -174,6 +184,10 @@ def _failed(error: Exception, text: str, code: int) -> int:
     typer.echo(text, err=True)
     _print_as_json(error, _of_the_system(error) if isinstance(error, OSError) else str(error))
     return code
+
+
+def _notes(error: Exception) -> list[str]:
+    return list(getattr(error, "__notes__", []))
 
 
 def _of_the_system(error: OSError) -> str:

@@ -107,6 +107,27 @@ WithinTime = Annotated[
         help="A time to be over in, such as 90min, 2h or 1h30min: no trial begins that would end later.",
     ),
 ]
+Notice = Annotated[
+    float | None,
+    typer.Option(
+        "--notice",
+        metavar="SECONDS",
+        min=1,
+        help="Seconds from the first Ctrl-C or SIGTERM to the end; in them, trials that run write their "
+        "checkpoints.",
+        show_default="30",
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        envvar="PARETUNE_STORAGE",
+        help="Where checkpoints and a copy of the rows go, for machines that share no folder: s3://, gs://, "
+        "or a path. A search that is not here is resumed from there.",
+    ),
+]
 LearnFrom = Annotated[
     list[str] | None,
     typer.Option(

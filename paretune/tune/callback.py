@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import signal
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from ray.tune import Callback
 
@@ -15,11 +16,35 @@ from paretune.record.endings import HANDED_OVER, TrialEnding, ending_of
 from paretune.record.events import Listener, Row
 from paretune.sampling.history import Standing, TrialSpec
 from paretune.sampling.strategies.strategy import Progress
+from paretune.storage.copying import Storage
 from paretune.tune.assignment import label_of
+from paretune.tune.driving.stopping import AbandonedError
+from paretune.tune.keeping import Keeping
+from paretune.tune.nodes.losses import Losses
+
+_HOOK_ENDS_WITHIN_S = 5.0
+"""So long a hook that is under way may take before rows are closed without it."""
+
+_Hook = TypeVar("_Hook", bound=Callable[..., None])
+
+
+def _whole(hook: _Hook) -> _Hook:
+    """Let a hook of Tune be done as a whole or not at all: once rows are sealed, it ends Tune's thread."""
+
+    @wraps(hook)
+    def inside(self: Monitor, *arguments: Any, **named: Any) -> None:
+        with self.lock:
+            if self.sealed_by not in (None, threading.get_ident()):
+                raise AbandonedError
+            hook(self, *arguments, **named)
+
+    return cast(_Hook, inside)
 
 
 class Monitor(Callback):  # type: ignore[misc]
     """Translates Tune's hooks into the events of :class:`Listener`.
+
+    Tune calls them in a thread of its own. The driver may close it from the main thread, see :meth:`seal`.
 
     Args:
         listeners: who is told.
@@ -46,12 +71,22 @@ class Monitor(Callback):  # type: ignore[misc]
         self._verdict = verdict
         self._paused: set[str] = set()
         self._handed_over: set[str] = set()
+        self._keeping = Keeping()
         self._specs = {spec.label: spec for spec in past}
         self._open: dict[str, Row] = {}
         self._started: dict[str, Any] = {}
+        self.lock = threading.RLock()
+        self.sealed_by: int | None = None
+        """The only thread that may still tell anything, once there is one."""
         self.failure: OSError | None = None
         """What kept a listener from writing; the search is ended over it, and the driver raises it."""
+        self.losses: Losses | None = None
+        """Which trials lost their machine, on a cluster."""
+        self.storage: Storage | None = None
+        """Where checkpoints are kept, if not in the search's folder."""
+        self._checkpoints: dict[str, str] = {}
 
+    @_whole
     def announce(self, spec: TrialSpec) -> None:
         """Make a trial known before Tune speaks of it by its label."""
         self._specs[spec.label] = spec
@@ -85,10 +120,26 @@ class Monitor(Callback):  # type: ignore[misc]
         trial = self._started.get(label)
         return None if trial is None else _error_in(trial)
 
+    def checkpoint_of(self, label: str) -> str | None:
+        """Return where a trial's newest checkpoint of this session is; None if it has none."""
+        return self._checkpoints.get(label)
+
     @property
     def open(self) -> bool:
         """Whether a trial was handed out and has no ending yet."""
         return bool(self._open)
+
+    @property
+    def running(self) -> set[str]:
+        """The labels of the trials that run now."""
+        return set(self._started) - self._paused
+
+    def seal(self) -> None:
+        """Let no thread but this one tell anything from now on: Tune's is abandoned, and may not know yet."""
+        taken = self.lock.acquire(timeout=_HOOK_ENDS_WITHIN_S)
+        self.sealed_by = threading.get_ident()
+        if taken:
+            self.lock.release()
 
     def close(self) -> None:
         """Declare every trial that has not ended interrupted, or what was said of it last."""
@@ -97,12 +148,14 @@ class Monitor(Callback):  # type: ignore[misc]
             said = last.get("ending") or (TrialEnding.STOPPED_EARLY if is_stopped else None)
             self._end(label, TrialEnding(said or TrialEnding.INTERRUPTED), None)
 
+    @_whole
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune started a trial, or started it again after a failure or a pause."""
         self.judge()
         self._started[label_of(trial)] = trial
         self._tell(lambda listener: listener.started(self._spec(trial)))
 
+    @_whole
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
@@ -118,18 +171,21 @@ class Monitor(Callback):  # type: ignore[misc]
         self._tell(lambda listener: listener.reported(self._spec(trial), row))
         self.judge()
 
+    @_whole
     def on_checkpoint(
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
     ) -> None:
-        """Tune stored a checkpoint; the one before it is removed once rows name the new one.
+        """Tune stored a checkpoint; older ones are removed once rows name it, but for the one before.
 
         Tune's own way to keep one, ``num_to_keep``, writes its snapshot of all trials at every checkpoint.
         """
-        before = trial.checkpoint
-        self._tell(lambda listener: listener.checkpointed(self._spec(trial), str(checkpoint.path)))
-        if before is not None and before.path != checkpoint.path and self.failure is None:
-            shutil.rmtree(before.path, ignore_errors=True)
+        path = str(checkpoint.path) if self.storage is None else self.storage.local(checkpoint.path)
+        self._checkpoints[label_of(trial)] = path
+        self._tell(lambda listener: listener.checkpointed(self._spec(trial), path))
+        began_with = self._spec(trial).resume_from if self.storage is None else None
+        self._remove(self._keeping.add(label_of(trial), checkpoint.path, began_with))
 
+    @_whole
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune ended a trial without an error."""
         label = label_of(trial)
@@ -138,14 +194,29 @@ class Monitor(Callback):  # type: ignore[misc]
             ending = TrialEnding.INTERRUPTED
         self._end(label, ending, "it ended without a report" if ending is TrialEnding.FAILED else None)
 
+    @_whole
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune gave a trial up, maybe before it could start."""
-        self._end(label_of(trial), TrialEnding.FAILED, _last_line(trial))
+        label = label_of(trial)
+        if self.losses is not None and self.losses.brought_back(label):
+            self._end(label, TrialEnding.INTERRUPTED, None)
+        else:
+            self._end(label, TrialEnding.FAILED, _last_line(trial))
 
+    @_whole
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop has gone round."""
         self.judge()
         self._tell(lambda listener: listener.tick())
+
+    def _remove(self, checkpoints: Iterable[str]) -> None:
+        if self.failure is not None:
+            return
+        for path in checkpoints:
+            if self.storage is None:
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                self.storage.replaced(path)
 
     def _spec(self, trial: Any) -> TrialSpec:
         return self._specs[label_of(trial)]
@@ -157,9 +228,11 @@ class Monitor(Callback):  # type: ignore[misc]
         self._handed_over.discard(label)
         self._started.pop(label, None)
         self._tell(lambda listener: listener.ended(self._specs[label], ending, last, error))
+        if ending not in (TrialEnding.INTERRUPTED, TrialEnding.FAILED):
+            self._remove(self._keeping.over(label))
 
     def _tell(self, event: Callable[[Listener], None]) -> None:
-        """Tell all listeners; if one cannot write, end the search as Ctrl-C does, and tell no more.
+        """Tell all listeners; if one cannot write, tell no more: the driver looks at it, and ends the search.
 
         Raised in a callback, the error would reach the driver as a text at best: Tune wraps or drops it.
         """
@@ -170,7 +243,6 @@ class Monitor(Callback):  # type: ignore[misc]
                 event(listener)
         except OSError as error:
             self.failure = error
-            signal.raise_signal(signal.SIGINT)
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune pickles callbacks into its snapshot, which nothing here goes on from; open files stay out.

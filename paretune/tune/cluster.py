@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
-import signal
 import socket
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from paretune.errors import ClusterError
-from paretune.tune.interrupting import uninterrupted
+from paretune import leaving
+from paretune.errors import ClusterError, RayLostError
+from paretune.signals import reclaim_signals
+from paretune.tune import scratch
+from paretune.tune.driving.interrupting import uninterrupted
 from paretune.waiting import let_waiting_threads_sleep
 
 _OBJECT_STORE_BYTES = 128 * 2**20
@@ -21,6 +25,9 @@ _OBJECT_STORE_BYTES = 128 * 2**20
 
 _ANSWERS_WITHIN_S = 10.0
 """So long the head of a cluster may take to answer."""
+
+_STOPS_WITHIN_S = 20.0
+"""So long Ray may take to stop; without its head, it takes five."""
 
 _ENVIRONMENT = {
     # A trial that takes long to stop must not lose its slot, see docs/architecture.md.
@@ -45,8 +52,12 @@ _PREPARE_WORKER = "paretune.tune.trainable.prepare_worker"
 
 
 @contextmanager
-def ray_session(address: str) -> Iterator[list[dict[str, float]]]:
+def ray_session(address: str, *, fake_gpus: int = 0) -> Iterator[list[dict[str, float]]]:
     """Start Ray here (``local``) or join a running cluster, and yield the resources of each machine.
+
+    Args:
+        address: where Ray runs.
+        fake_gpus: GPUs that Ray counts, of which there is none; only where it is started here.
 
     Raises:
         ClusterError: there is no cluster at ``address``.
@@ -55,7 +66,7 @@ def ray_session(address: str) -> Iterator[list[dict[str, float]]]:
     let_waiting_threads_sleep()
     import ray
 
-    _silence()
+    said_by_ray = _silence()
     environment: dict[str, Any] = {"worker_process_setup_hook": _PREPARE_WORKER}
     options: dict[str, Any] = {
         "address": address,
@@ -63,19 +74,33 @@ def ray_session(address: str) -> Iterator[list[dict[str, float]]]:
         "log_to_driver": False,
         "logging_level": logging.ERROR,
     }
+    session = scratch.session_folder()
+    scratch.clear_away()
     if address == "local":
         options |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+        options |= {"_temp_dir": str(session / "ray")}
+        if fake_gpus:
+            options |= {"num_gpus": fake_gpus}
     else:
         # Workers of a cluster that others started do not inherit this process's environment.
         environment["env_vars"] = {**_ENVIRONMENT, "OMP_WAIT_POLICY": os.environ["OMP_WAIT_POLICY"]}
     try:
-        _join(options)
+        with scratch.marked(session):
+            _join(options)
         # Ray sets a handler of its own, which would end the process before the rows are closed.
-        with _sigterm_like_ctrl_c():
-            yield [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+        reclaim_signals()
+        yield [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    except SystemExit as ended:
+        # That handler, before ours was back.
+        raise KeyboardInterrupt from ended
+    except RayLostError:
+        # Without its processes, what is left of Ray here has nothing to wait for.
+        scratch.end_processes_of(session)
+        raise
     finally:
         with uninterrupted():
-            ray.shutdown()
+            _shut_down(session)
+        ray._private.worker.print_to_stdstream = said_by_ray
 
 
 def _join(options: dict[str, Any]) -> None:
@@ -98,8 +123,10 @@ def _join(options: dict[str, Any]) -> None:
         ) from error
 
 
-def _silence() -> None:
+def _silence() -> Any:
+    """Let Ray and Optuna say nothing of their own, and return what Ray's errors were printed with."""
     import optuna
+    import ray
 
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"ray\..*")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -107,21 +134,38 @@ def _silence() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     # It repeats, without the reason, that trials failed; the rows and the terminal give the reason.
     logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
+    # It prints what others publish, such as forty lines of a log where a process was killed.
+    before = ray._private.worker.print_to_stdstream
+    ray._private.worker.print_to_stdstream = lambda *said, **how: None
+    return before
 
 
-@contextmanager
-def _sigterm_like_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM end a search as Ctrl-C does, rows and all."""
+def abandon_ray() -> None:
+    """Take note that Ray must not be asked for anything any more, in this process: it would wait for ever."""
+    _Abandoned.ray = True
+    leaving.at_once = True
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
-    def interrupt(signum: int, frame: object) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+def is_abandoned() -> bool:
+    """Tell whether Ray cannot be used any more in this process."""
+    return _Abandoned.ray
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+
+class _Abandoned:
+    ray = False
+
+
+def _shut_down(session: Path) -> None:
+    """Stop Ray, or leave it where it cannot be stopped; its processes here end in any case."""
+    import ray
+
+    if not _Abandoned.ray:
+        stopping = threading.Thread(target=ray.shutdown, name="paretune-shutdown", daemon=True)
+        stopping.start()
+        stopping.join(_STOPS_WITHIN_S)
+        if not stopping.is_alive():
+            return
+        abandon_ray()
+    # It would wait once more when Python ends.
+    atexit.unregister(ray.shutdown)
+    scratch.end_processes_of(session)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
-
-from ray.tune.schedulers import TrialScheduler
 
 from analysis.store import RowStore
 from paretune.plan.binding import BoundPlan
+from paretune.plan.slots import Room
 from paretune.record.events import WARNINGS, Listener
 from paretune.sampling.history import PastTrial, Standing, TrialSpec
 from paretune.sampling.queue import TrialQueue
@@ -17,6 +17,7 @@ from paretune.stopping.stopper import EarlyStopper
 from paretune.timing.deadline import Deadline
 from paretune.tune.assignment import assignment_of
 from paretune.tune.callback import Monitor
+from paretune.tune.nodes.losses import Losses
 from paretune.tune.schedulers.early_stopping import EarlyStoppingScheduler
 from paretune.tune.schedulers.newest_first import NewestFirst
 from paretune.tune.schedulers.turns import Turns
@@ -35,6 +36,7 @@ class Parts:
         listeners: who is told what happens.
         concurrency: trials at a time.
         deadline: what lets trials begin, if there is one.
+        gpus: of all machines; needed where trials get different shares of one.
         notice: the token under which this session gives notice to its trials.
     """
 
@@ -47,9 +49,11 @@ class Parts:
         *,
         concurrency: int,
         deadline: Deadline | None = None,
+        gpus: float = 0.0,
         notice: str = "",
     ) -> None:
         self._bound = bound
+        self._room = Room(gpus)
         self._past = past
         self._store = store
         self._notice = notice
@@ -57,9 +61,10 @@ class Parts:
         self._stopper = stopper = stopper_of(bound)
         metrics = set(bound.metrics)
         columns = {"step", "ending", "engine", WARNINGS, *metrics}
-        turns = None
+        turns: Turns | None = None
+        self._deadline = deadline
         if stopper is None:
-            self.scheduler: TrialScheduler = NewestFirst()
+            self.scheduler: NewestFirst = NewestFirst()
             self.monitor = Monitor(listeners, columns)
         else:
             self._refill(stopper)
@@ -69,9 +74,11 @@ class Parts:
                 stopper.take_changes,
                 is_complete=lambda: queue.exhausted,
                 past=[trial.spec for trial in past],
+                verdict=stopper.take_verdict,
             )
             turns = Turns(stopper, queue, concurrency, deadline, self.monitor.judge)
             self.scheduler = EarlyStoppingScheduler(stopper, queue, turns, metrics)
+        self._turns = turns
         self.searcher = QueueSearcher(
             queue,
             concurrency,
@@ -82,11 +89,30 @@ class Parts:
             turns,
             self.monitor.error_of,
         )
+        if bound.gpus_differ:
+            self.searcher.has_room = self._has_room
+
+    def on_machines(self, losses: Losses) -> None:
+        """Take note that trials run on machines that may be lost, and come back then."""
+        self.searcher.losses = self.monitor.losses = losses
+
+    def have_room(self, concurrency: int, gpus: float) -> None:
+        """Take note that another number of trials can run at a time from now on, on so many GPUs."""
+        self._room.gpus = gpus
+        self.searcher.concurrency = concurrency
+        if self._turns is not None:
+            self._turns.concurrency = concurrency
+        if self._deadline is not None:
+            self._deadline.slots = concurrency
 
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to run, and nothing waits."""
         return self.queue.exhausted and not self.queue.running and not self.queue.paused
+
+    def hold(self) -> None:
+        """Let nothing more begin: what runs has been given notice."""
+        self.searcher.holds = self.scheduler.holds = True
 
     def close(self) -> bool:
         """End what has not ended, and return whether the search is complete.
@@ -103,6 +129,10 @@ class Parts:
                     self.monitor.ends_waiting(trial.spec, trial.standing, last)
         return is_complete
 
+    def _has_room(self, spec: TrialSpec) -> bool:
+        """Tell whether a trial's share of a GPU is free."""
+        return self._room.has(spec.label, self._bound.gpus(spec.values), self.queue.running_labels)
+
     def _assign(self, spec: TrialSpec) -> dict[str, Any]:
         """Make a trial known to everyone, and return what its worker is told."""
         self.monitor.announce(spec)
@@ -110,7 +140,11 @@ class Parts:
             self._stopper.enter(entrant_of(self._bound, spec))
             if (standing := self._stopper.standing(spec.label)) != Standing():
                 self.monitor.judged(spec.label, standing)
-        return assignment_of(self._bound, spec, self._store.folder, self._notice).as_config()
+        told = assignment_of(self._bound, spec, self._store.folder, self._notice)
+        storage = self.monitor.storage
+        if storage is not None and spec.resume_from is not None:
+            told = replace(told, resume_at=storage.place_of(spec.resume_from).url)
+        return told.as_config()
 
     def _refill(self, stopper: EarlyStopper) -> None:
         """Give early stopping back what it knew when the last session ended."""

@@ -1,7 +1,7 @@
 """Temporary files of a search: where they lie, and how what a killed search left there is cleared away.
 
 Every process that searches has a folder of its own, with a lock that goes with the process however it ends.
-So whoever starts next can tell what nobody needs any more, also of a container, whose process ids are its own.
+So whoever starts next can tell what nobody needs any more, also of a container with process ids of its own.
 """
 
 from __future__ import annotations

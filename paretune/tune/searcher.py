@@ -54,11 +54,15 @@ class QueueSearcher(Searcher):  # type: ignore[misc]
         self._turns = turns
         self._error_of = error_of
         self._labels: dict[str, str] = {}
+        self.holds = False
+        """Whether nothing more is to begin: the search has been given notice."""
         self.has_room: Callable[[TrialSpec], bool] | None = None
         """Tells whether a trial has room now, where trials need different shares of a GPU."""
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return a trial's config, None while enough are running, FINISHED when none is left."""
+        if self.holds:
+            return str(Searcher.FINISHED)
         found = self._suggest(trial_id)
         # Once Tune hears that it is over it never asks again, and a trial may come back from a lost machine.
         is_early = found == Searcher.FINISHED and self.losses is not None and self._queue.running

@@ -20,8 +20,10 @@ from paretune.cli.options import (
     Cpu,
     FakeGpus,
     Gpu,
+    Notice,
     Results,
     RunName,
+    Storage,
     WithinTime,
 )
 
@@ -49,7 +51,9 @@ class Resources:
     cpu: Cpu = None
     gpu: Gpu = None
     fake_gpus: FakeGpus = None
+    storage: Storage = None
     within: WithinTime = None
+    notice: Notice = None
 
 
 @grouped

@@ -14,9 +14,11 @@ from paretune.cli.options import (
     AllowTaskCode,
     AsJson,
     Concurrency,
+    Notice,
     Replaced,
     Results,
     SearchSeed,
+    Storage,
     WithinTime,
 )
 from paretune.cli.searches.resume import Address, conclude
@@ -29,7 +31,9 @@ class Chosen(Replaced):
 
     seed: SearchSeed = None
     concurrency: Concurrency = None
+    storage: Storage = None
     within: WithinTime = None
+    notice: Notice = None
 
 
 SpaceOrNone = Annotated[Path | None, typer.Argument(metavar="SPACE_FILE", help="A YAML space file.")]
@@ -53,7 +57,8 @@ def search(
     """Search a space, or resume a search.
 
     Trains the configurations of a space file and records everything below results/NAME. A name that is
-    taken gets a number, so nothing is ever overwritten. Ctrl-C ends the search cleanly; --resume NAME, or
+    taken gets a number, so nothing is ever overwritten. Ctrl-C and SIGTERM end the search cleanly: trials
+    that run write their checkpoints, within --notice seconds; a second one ends it at once. --resume NAME, or
     the command resume, resumes it where it ended, also after a crash. With --resume, --trials extends a
     search.
 
@@ -113,9 +118,11 @@ def search(
             allow_task_code=allow_task_code,
             progress=console,
             within=given["within"],
+            notice=replaced.notice,
             concurrency=replaced.concurrency,
             cpu=replaced.cpu,
             gpu=replaced.gpu,
             fake_gpus=replaced.fake_gpus,
+            storage=replaced.storage,
         )
     return conclude(found, console, as_json=as_json)

@@ -57,6 +57,8 @@ class EarlyStoppingScheduler(NewestFirst):
 
         When nothing runs and nothing is left to run, the trials that are still paused end.
         """
+        if self.holds:
+            return None
         label = self._turns.next()
         trial = None if label is None else self._paused.get(label)
         # Tune may still be saving its checkpoint.

@@ -24,6 +24,8 @@ class NewestFirst(FIFOScheduler):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._pending: list[Trial] = []
+        self.holds = False
+        """Whether nothing more is to begin: the search has been given notice."""
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Take note of a trial that is new, or tried again after its worker died."""
@@ -38,6 +40,8 @@ class NewestFirst(FIFOScheduler):  # type: ignore[misc]
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Return the newest trial that does not run yet; Tune asks at every event."""
+        if self.holds:
+            return None
         self._pending = [trial for trial in self._pending if trial.status == Trial.PENDING]
         return self._pending[-1] if self._pending else None
 
