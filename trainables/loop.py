@@ -23,13 +23,12 @@ from trainables.memory import micro_batch_of, samples_in, split
 from trainables.optimization import Optimization
 from trainables.progress import Progress
 from trainables.schedules import rate_at
-from trainables.terms import Goal, HandedOverError, Host, ReportFunction, Start
+from trainables.terms import Goal, HandedOverError, Host, ReportFunction, Start, taken_from_checkpoint
 
 __all__ = ["Goal", "HandedOverError", "Host", "ReportFunction", "Start", "train"]
 
 _DIVERGENCE_CHECK_EVERY = 50
 """Steps between checks that the loss is finite; on a GPU each check waits for the device."""
-
 
 _NO_GOAL = Goal()
 _FIRST_STEP = Start()
@@ -116,8 +115,9 @@ class _Run:
         self._model = self._workload.build_model()
         self.progress = Progress()
         if resume is not None:
-            self._model.load_state_dict(resume["model"])
-            self.progress = Progress(**resume["progress"])
+            with taken_from_checkpoint():
+                self._model.load_state_dict(resume["model"])
+                self.progress = Progress(**resume["progress"])
         elif config.start_from is not None:
             load_weights(self._model, Path(config.start_from))
         self._training_model = CompiledModel(self._model, config, device)
@@ -128,15 +128,16 @@ class _Run:
         )
         self._optimization = self._new_optimization()
         self._finish: Finish | None = None
-        if self.progress.finish_begun is not None:
-            self._begin_finish(None if resume is None else resume["optimizer"].get("finish"))
-        elif resume is not None:
-            self._optimization.load_state_dict(resume["optimizer"])
-        self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
         self._losses = RunningLoss(device)
         gauges = {} if resume is None else resume.get("gauges", {})
-        if gauges:
-            self._losses.load_state_dict(gauges["losses"])
+        with taken_from_checkpoint():
+            if self.progress.finish_begun is not None:
+                self._begin_finish(None if resume is None else resume["optimizer"].get("finish"))
+            elif resume is not None:
+                self._optimization.load_state_dict(resume["optimizer"])
+            if gauges:
+                self._losses.load_state_dict(gauges["losses"])
+        self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
         # Before the clock starts: preparing an engine or compiling is not a training step.
         self._engine: str | None = self._workload.engine
         self._untold: list[str] = list(gauges.get("untold", []))  # part of the first report, as the engine is

@@ -61,7 +61,7 @@ class Optimizer:
         """Take over what :meth:`state_dict` returned, or that of the same optimizer of ``torch.optim``.
 
         Raises:
-            ValueError: it is of other groups of parameters.
+            ValueError: it is of other groups of parameters, or of other shapes.
         """
         theirs, ours = (
             [len(group["params"]) for group in groups]
@@ -73,6 +73,8 @@ class Optimizer:
         self.state.clear()
         for number, state in saved["state"].items():
             parameter = parameters[number]
+            if any(name != "step" and value.shape != parameter.shape for name, value in state.items()):
+                raise ValueError(f"the saved state of parameter {number} has another shape than it")
             self.state[parameter] = {
                 # The count stays in float32 whatever the weights are in.
                 name: value.to(parameter.device, torch.float32 if name == "step" else parameter.dtype)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
+
 from trainables.checkpoints import Snapshot
-from trainables.contract import Report, Target
+from trainables.contract import CheckpointError, Report, Target
 from trainables.prefixes import SharedPrefixes
 
 ReportFunction = Callable[[Report, Callable[[], Snapshot]], None]
@@ -67,3 +70,23 @@ class Host:
 
 class HandedOverError(Exception):
     """Raised when a run was given notice and has handed its checkpoint over: it has not ended."""
+
+
+class UnfitError(CheckpointError):
+    """A checkpoint to resume from that is whole, but not of this configuration's model or optimizer."""
+
+
+@contextmanager
+def taken_from_checkpoint() -> Iterator[None]:
+    """Turn what goes wrong while a checkpoint's content is taken over into an error that says so.
+
+    Raises:
+        UnfitError: the content does not fit.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise
+        (said, *_) = str(error).strip().splitlines() or [""]
+        raise UnfitError(f"it does not fit this model: {type(error).__name__}: {said}") from error

@@ -13,6 +13,9 @@ from paretune.plan.rungs import rungs_of
 from paretune.sampling.history import TrialSpec
 from trainables.contract import Target
 
+AGAIN = "+"
+"""In the name of a trial's folder, before how often Tune was given it in a session."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialAssignment:
@@ -42,6 +45,10 @@ class TrialAssignment:
     """Folder of the checkpoint of an earlier session, if there is one."""
     prefixes: str | None
     """Folder of shared prefixes, where the plan shares them."""
+    memory: int | None = None
+    """Bytes of its machine's memory that it may use; None if they are not limited."""
+    resume_at: str | None = None
+    """Where the same checkpoint is in the search's storage, as a URL; None without a storage."""
     notice: str = ""
     """Token under which its session gives notice, see :mod:`paretune.tune.notice`; empty if it never does."""
 
@@ -90,6 +97,7 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path, notice: str =
         has_fake_gpu=bound.fake_gpus > 0,
         resume_from=spec.resume_from,
         prefixes=str(folder / PREFIXES_FOLDER) if bound.plan.share_prefixes else None,
+        memory=bound.plan.resources.memory_bytes,
         notice=notice,
     )
 
@@ -97,3 +105,20 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path, notice: str =
 def label_of(trial: Any) -> str:
     """Return the label of one of Tune's trials."""
     return str(trial.config["label"])
+
+
+def folder_of(trial: Any, session: str) -> str:
+    """Return the name of the folder of one of Tune's trials: its label, ``c012-s0``, then ``c012-s0+2``.
+
+    Tune counts the checkpoints of each of its trials from 0. One that goes on in the same session as
+    another of Tune's trials would overwrite what it resumes from.
+
+    Args:
+        trial: Tune's.
+        session: the name of the session's folder.
+    """
+    label, resume_from = label_of(trial), trial.config["resume_from"]
+    before = None if resume_from is None else Path(resume_from).parent
+    if before is None or before.parent.name != session:
+        return label
+    return f"{label}{AGAIN}{int(before.name.partition(AGAIN)[2] or 1) + 1}"

@@ -5,31 +5,39 @@ The driver imports this module too. Torch, which only workers need, is imported 
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
-import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
-from paretune.record.endings import HANDED_OVER
-from paretune.record.events import WARNINGS
+from paretune.storage.places import Place
 from paretune.tune.assignment import TrialAssignment
 from paretune.tune.notice import board_of
 from paretune.tune.scratch import scratch_folder
-from paretune.tune.warned import Warnings, collected_warnings
-from trainables.contract import Report
+from paretune.tune.worker.memory import (
+    give_back_memory,
+    in_smaller_parts,
+    is_want_of_memory,
+    limit_gpu_memory,
+    limited_memory,
+    told_of,
+)
+from paretune.tune.worker.reporting import Reporter
+from paretune.tune.worker.resuming import Resumption
+from paretune.tune.worker.warned import collected_warnings
 from trainables.tasks import get_task
 
 if TYPE_CHECKING:
-    from trainables.checkpoints import Snapshot
+    from trainables.config import TrainingConfig
+    from trainables.contract import Task
 
-CHECKPOINT_FILE = "checkpoint.pt"
-CHECKPOINT_EVERY_SECONDS = 20.0
-"""At most so much work is lost when a trial is interrupted."""
+log = logging.getLogger(__name__)
 
 
 def prepare_worker() -> None:
@@ -44,91 +52,128 @@ def run_trial(config: dict[str, Any]) -> None:
 
     Args:
         config: a :class:`TrialAssignment` as plain values.
+
+    Raises:
+        MemoryError: the trial needed more memory than it may have, also in smaller parts.
     """
     import torch
-
-    from trainables.loop import Goal, HandedOverError, Host, Start, train
-    from trainables.prefixes import SharedPrefixes
 
     trial = TrialAssignment.of(config)
     torch.set_num_threads(max(1, int(trial.cpu)))
     if trial.on_gpu:
         # The process is reused: what an earlier trial left behind, however it ended, is free by now.
         torch.cuda.empty_cache()
+        limit_gpu_memory(trial.gpu)
     # Whoever started the search has allowed it, or there would be no trial.
     task = get_task(trial.task, allow_code=True)
-    with collected_warnings("trainables", type(task).__module__) as warnings, suppress(HandedOverError):
-        train(
-            task,
-            task.config_class.model_validate(trial.config),
-            device=torch.device("cuda" if trial.on_gpu else "cpu"),
-            report=(reporter := _Reporter(warnings, trial.report_at if trial.keeps_at_rungs else ())),
-            report_at=trial.report_at,
-            goal=Goal(target=trial.target, ends_run=trial.stop_at_target),
-            start=Start(
-                resume=_begun_before(trial.resume_from),
-                prefixes=None if trial.prefixes is None else SharedPrefixes(Path(trial.prefixes)),
-            ),
-            host=Host(
-                # Its neighbours plan with the rest.
-                memory_share=min(1.0, trial.gpu if trial.on_gpu else trial.cpu / (os.cpu_count() or 1)),
-                is_given=board_of(trial.notice).is_given if trial.notice else _never,
-                hand_over=reporter.hand_over,
-            ),
-        )
+    with collected_warnings("trainables", "paretune.tune", type(task).__module__) as warnings:
+        reporter = Reporter(warnings, trial.report_at if trial.keeps_at_rungs else ())
+        _Training(trial, task, reporter).run()
 
 
-class _Reporter:
-    """Passes reports and warnings on to Tune, with a checkpoint now and then and at the end.
+@dataclass(frozen=True)
+class _Training:
+    """The training of one trial, within the memory that it may use."""
 
-    Args:
-        warnings: those of this trial.
-        keep_at: steps at which there is to be a checkpoint besides.
-    """
+    trial: TrialAssignment
+    task: Task
+    reporter: Reporter
 
-    def __init__(self, warnings: Warnings, keep_at: Collection[int] = ()) -> None:
-        self._warnings = warnings
-        self._keep_at = frozenset(keep_at)
-        self._saved_at = time.monotonic()
-
-    def __call__(self, report: Report, snapshot: Callable[[], Snapshot]) -> None:
-        is_good_end = report.ending in ("solved", "finished")
-        is_old = time.monotonic() - self._saved_at > CHECKPOINT_EVERY_SECONDS
-        is_due = report.ending is None and (is_old or report.step in self._keep_at)
-        if not is_good_end and not is_due:
-            tune.report(self._row_of(report))
+    def run(self) -> None:
+        """Train; if memory is not enough, once more with half as many samples at a time."""
+        trial = self.trial
+        config: TrainingConfig = self.task.config_class.model_validate(trial.config)
+        # Its neighbours plan with the rest.
+        share = min(1.0, trial.gpu if trial.on_gpu else trial.cpu / (os.cpu_count() or 1))
+        missing = self._attempt(config, share)
+        if missing is None:
             return
-        self._tell(self._row_of(report), snapshot())
+        smaller = in_smaller_parts(config, share)
+        if smaller is None:
+            raise missing
+        give_back_memory()
+        parts = smaller[0].micro_batch
+        said = "auto, planned with half of the memory" if parts == "auto" else f"{parts:,}"
+        log.warning("the trial %s; it began again in smaller parts: micro_batch is %s", missing, said)
+        missing = self._attempt(*smaller)
+        if missing is not None:
+            raise missing
 
-    def hand_over(self, snapshot: Callable[[], Snapshot]) -> None:
-        """Save a checkpoint and say that the trial ends with it: notice was given."""
-        self._tell({HANDED_OVER: True}, snapshot())
+    def _attempt(self, config: TrainingConfig, share: float) -> MemoryError | None:
+        """Train, and return what to raise if memory was not enough.
 
-    def _tell(self, row: dict[str, Any], snapshot: Snapshot) -> None:
-        from trainables.checkpoints import save
+        That is a new error without a traceback, in which the tensors of the attempt would live on.
+        """
+        trial = self.trial
+        try:
+            with limited_memory(trial.memory):
+                self._train(config, share)
+        except Exception as error:
+            if not is_want_of_memory(error):
+                raise
+            return MemoryError(told_of(error, trial.memory, trial.gpu if trial.on_gpu else None))
+        return None
 
+    def _train(self, config: TrainingConfig, share: float) -> None:
+        """Train from the newest checkpoint that can be used until the trial ends, or has to leave."""
+        import torch
+
+        from trainables.loop import Goal, HandedOverError, Host, Start, train
+        from trainables.prefixes import SharedPrefixes
+        from trainables.terms import UnfitError
+
+        trial, reporter = self.trial, self.reporter
+        with _newest_checkpoint(trial.resume_from, trial.resume_at) as newest:
+            resumption = Resumption(config, newest)
+            while True:
+                resume = resumption.next()
+                try:
+                    train(
+                        self.task,
+                        config,
+                        device=torch.device("cuda" if trial.on_gpu else "cpu"),
+                        report=reporter,
+                        report_at=trial.report_at,
+                        goal=Goal(target=trial.target, ends_run=trial.stop_at_target),
+                        start=Start(
+                            resume=resume,
+                            prefixes=None if trial.prefixes is None else SharedPrefixes(Path(trial.prefixes)),
+                        ),
+                        host=Host(
+                            memory_share=share,
+                            is_given=board_of(trial.notice).is_given if trial.notice else _never,
+                            hand_over=reporter.hand_over,
+                        ),
+                    )
+                except HandedOverError:
+                    return
+                except UnfitError as error:
+                    resumption.refuse(str(error))
+                    continue
+                # What is resumed from its end reports nothing: its last report would stay lost.
+                if resume is None or reporter.last_step is not None:
+                    return
+
+
+@contextmanager
+def _newest_checkpoint(resume_from: str | None, resume_at: str | None) -> Iterator[Path | None]:
+    """Yield the folder of this trial's newest checkpoint, in this session or else an earlier one.
+
+    Raises:
+        StorageError: it is in a storage that cannot be reached.
+    """
+    newest = tune.get_checkpoint()
+    if newest is None and resume_at is not None and not Path(resume_from or "").is_dir():
         with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
-            save(snapshot, Path(folder) / CHECKPOINT_FILE)
-            tune.report(row, checkpoint=tune.Checkpoint.from_directory(folder))
-        self._saved_at = time.monotonic()
-
-    def _row_of(self, report: Report) -> dict[str, Any]:
-        warnings = self._warnings.take()
-        return {**report.as_row(), **({WARNINGS: warnings} if warnings else {})}
+            Place.of(resume_at).download(Path(folder))
+            yield Path(folder)
+        return
+    if newest is None:
+        yield None if resume_from is None else Path(resume_from)
+        return
+    with newest.as_directory() as folder:
+        yield Path(folder)
 
 
 def _never() -> bool:
     return False
-
-
-def _begun_before(resume_from: str | None) -> Snapshot | None:
-    """Return what to resume from: this trial's newest checkpoint, else the one of an earlier session."""
-    from trainables.checkpoints import load
-
-    newest = tune.get_checkpoint()
-    if newest is not None:
-        with newest.as_directory() as folder:
-            return load(Path(folder) / CHECKPOINT_FILE)
-    if resume_from is not None and (Path(resume_from) / CHECKPOINT_FILE).exists():
-        return load(Path(resume_from) / CHECKPOINT_FILE)
-    return None

@@ -10,7 +10,7 @@ from helpers.commands import run_cli
 
 from analysis.lines import read_lines
 from analysis.rows import SearchRows
-from paretune.tune.warned import collected_warnings
+from paretune.tune.worker.warned import collected_warnings
 
 SPACE = """
 name: warned
