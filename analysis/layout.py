@@ -86,6 +86,8 @@ TRIAL_COLUMNS = (
     Column("ended", "time", "when it ended (UTC)"),
     Column("checkpoint", "", "folder of its newest checkpoint, below the search's folder"),
     Column("error", "", "last line of the error, for failed trials"),
+    Column("gpu", "GPUs", "GPUs that it was given, or the share of one; missing if none"),
+    Column("fake_gpus", "GPUs", "GPUs that Ray only counted, if the search had such: it trained on the CPU"),
     Column("engine", "", "what computed its steps, and why"),
     Column("warnings", "", "what its worker warned of, each text once"),
 )
@@ -99,9 +101,7 @@ REPORT_COLUMNS = (
     Column("at", "time", "when the report arrived (UTC)"),
     Column("step", "steps", "optimizer steps taken"),
     Column("ending", "", "in a trial's last report, how it ended by itself"),
-    Column(
-        "verdict", "", "what became of it below a rung's cut: stopped early, paused, or kept by lot"
-    ),
+    Column("verdict", "", "what became of it below a rung's cut: stopped early, paused, or kept by lot"),
     Column("cut_at", "", "the rung at which it came below the cut: a step, or a share"),
     Column("kept_chance", "share", "if it was kept by lot, the chance of that"),
     Column("engine", "", "in the first report of a trial, or after it was resumed, what computes its steps"),

@@ -11,6 +11,7 @@ from analysis.report.space import defaults_quotes, fixed_table, space_table
 from analysis.report.tables import shown
 from analysis.rows import SearchRows
 from analysis.text import duration, plural, rounded_percent
+from analysis.times.sharing import told_fake_gpus
 from analysis.wording import metric_text
 
 _CPU_SECONDS = "cpu_seconds"
@@ -149,6 +150,7 @@ def _machine_facts(rows: SearchRows, sessions: Sequence[dict[str, Any]]) -> list
     gpu = f", {resources.told_gpu}" if resources.gpu else ""
     cores = "1 processor core" if resources.cpu == 1 else f"{resources.cpu:g} processor cores"
     facts.append(("For each trial", cores + gpu))
+    facts += [("GPU", fake)] if (fake := told_fake_gpus(rows)) is not None else []
     if "engine" in rows.trials.columns:
         facts += [("Engine", text) for text in distinct(rows.trials["engine"].dropna().unique())]
     return facts

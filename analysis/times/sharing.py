@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from analysis.rows import SearchRows
 from search_spaces.parts.resources import AUTO
 
@@ -14,10 +18,9 @@ def trials_at_a_time(rows: SearchRows) -> int:
     """Return how many trials shared a device at most; 1 if each had its own, or nothing is known of it.
 
     A trial that got whole GPUs shared none of them; on processors, trials that ran at the same time shared
-    memory and caches.
+    memory and caches, also those whose GPUs were fake.
     """
-    gpu = rows.plan.resources.gpu
-    if gpu != AUTO and gpu >= 1:
+    if not fake_gpus(rows) and _had_whole_gpus(rows):
         return 1
     has_sessions = "session" in rows.trials.columns
     worked = {int(number) for number in rows.trials["session"].dropna()} if has_sessions else set()
@@ -36,3 +39,37 @@ def shared_device(rows: SearchRows) -> str | None:
         return None
     words = {2: "two", 3: "three", 4: "four"}
     return f"{words.get(count, f'{count:,}')} trials at a time: elapsed times include waiting for each other"
+
+
+def fake_gpus(rows: SearchRows) -> int:
+    """Return how many GPUs Ray counted at most that were not there, for trials that trained on processors."""
+    return int(max(_numbers_in(rows, "fake_gpus"), default=0))
+
+
+def told_fake_gpus(rows: SearchRows) -> str | None:
+    """Say that GPUs were fake; None where none was."""
+    if not (count := fake_gpus(rows)):
+        return None
+    return (
+        f"{count} fake {'GPU' if count == 1 else 'GPUs'}: trials were placed by their shares, and trained "
+        "on the processor, so times say nothing of a GPU."
+    )
+
+
+def _had_whole_gpus(rows: SearchRows) -> bool:
+    """Tell whether no trial had to share its GPUs: by its row, or by the plan where rows do not say."""
+    if given := _numbers_in(rows, "gpu"):
+        return len(given) == len(rows.trials) and min(given) >= 1
+    gpu = rows.plan.resources.gpu
+    return gpu != AUTO and gpu >= 1
+
+
+def _numbers_in(rows: SearchRows, column: str) -> list[float]:
+    """Return the numbers that trials have in a column that not all have; what is none is left out."""
+    if column not in rows.trials.columns:
+        return []
+    return [
+        float(value)
+        for value in rows.trials[column]
+        if isinstance(value, int | float | np.number) and math.isfinite(value)
+    ]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from paretune import __version__
+from paretune.mps import is_mps_running, mps_folder
 from paretune.record.provenance import hardware, package_versions
 from trainables.cache import NoCacheError, cache_folder
 from trainables.contract import Diagnosis
@@ -69,7 +70,7 @@ def _gpu(named: list[str]) -> Diagnosis:
 
     if torch.cuda.is_available():
         names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-        return Diagnosis(name="GPU", state=", ".join(names))
+        return Diagnosis(name="GPU", state=f"{', '.join(names)}; {_sharing()}")
     if named:
         return Diagnosis(
             name="GPU",
@@ -77,6 +78,13 @@ def _gpu(named: list[str]) -> Diagnosis:
             advice="install a torch that is built for it: https://pytorch.org/get-started/locally",
         )
     return Diagnosis(name="GPU", state="none; searches use the processor's cores")
+
+
+def _sharing() -> str:
+    """Say how trials that share a GPU do so."""
+    if is_mps_running():
+        return f"trials that share one use CUDA MPS, which runs ({mps_folder()})"
+    return f"trials that share one take turns, as CUDA MPS does not run (looked for in {mps_folder()})"
 
 
 def _ray() -> Diagnosis:

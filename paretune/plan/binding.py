@@ -74,6 +74,12 @@ class BoundPlan:
         record: dict[str, Any] = {} if self.shares is None else {"gpu_auto": self.shares.measured}
         return record | ({"fake_gpus": self.fake_gpus} if self.fake_gpus else {})
 
+    def gpu_columns(self, values: Values) -> dict[str, Any]:
+        """Return what rows say of the GPUs of a configuration's trials."""
+        gpus = self.gpus(values)
+        found: dict[str, Any] = {"gpu": gpus} if gpus else {}
+        return found | ({"fake_gpus": self.fake_gpus} if self.fake_gpus else {})
+
     def gpus(self, values: Values) -> float:
         """Return the GPUs, or the share of one, that a configuration's trials get."""
         if self.shares is None:

@@ -70,6 +70,8 @@ class Overview:
     solved: int | None = None
     """Trials that solved; None without a target."""
     failed: int | None = None
+    fake_gpus: int = 0
+    """GPUs that Ray counted and that were not there; 0 if its trials had none such."""
     best: Best | None = None
     """The smallest size of which a trial solved; without a target, the best value of the first objective."""
     damage: str | None = None
@@ -115,6 +117,7 @@ def overview(path: Path) -> Overview:
         ended=len(ended),
         solved=ended.count(TrialEnding.SOLVED) if plan.target else None,
         failed=failed,
+        fake_gpus=max((_count(trial.get("fake_gpus")) for trial in trials), default=0),
         best=_best(plan, trials),
     )
 
@@ -138,6 +141,10 @@ def _best(plan: Plan, trials: Iterable[Mapping[str, Any]]) -> Best | None:
     if not values:
         return None
     return Best(metric=objective.metric, value=(min if objective.direction == "min" else max)(values))
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _is_number(value: object) -> bool:

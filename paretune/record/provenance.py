@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from paretune import __version__
+from paretune.mps import is_mps_running
 
 _PACKAGES = ("ray", "optuna", "torch", "numpy", "pandas", "pydantic", "tensorboard")
 
@@ -36,7 +37,8 @@ def package_versions() -> dict[str, str | None]:
 
 
 def hardware() -> dict[str, Any]:
-    """Describe the machine: processor, cores, memory, and what ``nvidia-smi`` says of GPUs."""
+    """Describe the machine: processor, cores, memory, what ``nvidia-smi`` says of GPUs, and whether CUDA MPS
+    runs, through which processes share them at the same time."""
     return {
         "host": platform.node(),
         "system": platform.platform(),
@@ -44,6 +46,7 @@ def hardware() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "gpus": _gpus(),
+        "mps": is_mps_running(),
     }
 
 

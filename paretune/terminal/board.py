@@ -83,6 +83,7 @@ class Board(Listener):
         self._clock = clock
         self._begun = clock()
         self.trials = bound.plan.trials
+        self.fake_gpus = bound.fake_gpus
         objectives = bound.plan.objectives
         # The smallest or cheapest is no news as long as it has learned nothing; the best is.
         metrics = bound.metrics

@@ -149,7 +149,8 @@ def headline(board: Board) -> str:
     until = "left" if progress is None else progress.aim
     of = f"{board.ended_count} of {board.trials}"
     return (
-        f"{of if progress is None else f'{board.ended_count} of at most {board.trials}'} trials ended"
+        ("" if not board.fake_gpus else f"fake GPUs: {board.fake_gpus}; ")
+        + f"{of if progress is None else f'{board.ended_count} of at most {board.trials}'} trials ended"
         + (f" ({counts})" if counts else "")
         + waiting
         + f", {duration(board.elapsed)} elapsed"

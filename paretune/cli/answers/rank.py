@@ -40,6 +40,7 @@ def rank(
     from analysis.export import records
     from analysis.ranking import smallest_sentence
     from analysis.rows import PARAMS
+    from analysis.times.sharing import told_fake_gpus
     from paretune.api.findings import rows_of
     from paretune.cli.running import say_if_running
     from paretune.terminal.printing import make_console, print_json
@@ -58,6 +59,8 @@ def rank(
         console.print("There is nothing to rank yet: no trial was started.")
         return OK
     print_configurations(console, rows, shown, first=["rank", "configuration"], costs=rows.cost_objectives)
+    if (fake := told_fake_gpus(rows)) is not None:
+        console.print(fake, style="yellow", soft_wrap=True)
     if len(shown) < len(table):
         console.print(f"... and {len(table) - len(shown)} more")
     if rows.plan.target is not None:

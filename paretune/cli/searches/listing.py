@@ -75,7 +75,7 @@ def _cells(one: Overview) -> list[str]:
         best = f"{one.best.value:,}" if is_size else f"{one.best.metric} {one.best.value:.4g}"
     return [
         one.folder.name,
-        one.state,
+        f"{one.state}, fake GPUs" if one.fake_gpus else one.state,
         "-" if one.ended is None else f"{one.ended:,}/{one.planned:,}",
         "-" if one.solved is None else f"{one.solved:,}",
         best,
