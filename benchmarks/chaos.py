@@ -26,6 +26,7 @@ import os
 import random
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -39,7 +40,7 @@ from typing import Any
 from chaos_check import Verdict, check
 from chaos_kills import KINDS
 from chaos_processes import kernels_of
-from chaos_report import page_of, totals_of
+from chaos_report import by_kind, page_of, totals_of
 from chaos_searches import SPACES, Deck, Drawn, Killed, Killing, as_record, drawn, space_of
 
 from paretune.record.provenance import describe_session
@@ -60,15 +61,19 @@ def main() -> int:
     parser.add_argument("--at-a-time", type=int, default=2, help="trials of a search on this machine")
     parser.add_argument("--rest", type=float, default=0.0, help="seconds before a search is resumed")
     parser.add_argument("--without-reference", action="store_true", help="leave out the unharmed search")
+    parser.add_argument("--before", type=Path, help="JSON of an earlier drill, to be shown beside this one")
     options = parser.parse_args()
     folder = options.folder or short_folder()
     folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     drill = Drill(folder.resolve(), options)
     try:
         drill.run()
     except KeyboardInterrupt:
         print("interrupted", flush=True)
     record = drill.close()
+    if options.before is not None:
+        record["before"] = by_kind(json.loads(options.before.read_text(encoding="utf-8")))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     options.output.with_suffix(".md").write_text(page_of(record), encoding="utf-8")
@@ -79,7 +84,7 @@ def main() -> int:
     )
     if not any(counts) and options.folder is None:
         shutil.rmtree(folder, ignore_errors=True)
-    else:
+    elif any(counts):
         print(f"see {folder}")
     return int(any(counts))
 
@@ -168,7 +173,8 @@ class Drill:
         self._closing = []
         # Off its disk, which is given back.
         kept = self._folder / "k" / name / kind
-        shutil.copytree(search.folder, kept, ignore=shutil.ignore_patterns("ray", "tensorboard", "filler"))
+        if search.folder.exists():
+            shutil.copytree(search.folder, kept, ignore=shutil.ignore_patterns("ray", "tensorboard"))
         killing.remove()
         cache, kernels = self._folder / "alone", kernels_of(self._folder)
         search.folder = kept

@@ -20,6 +20,7 @@ import torch
 
 from analysis.layout import REPORTS_FILE, TRIALS_FILE
 from analysis.store import RowStore
+from paretune.errors import Error
 from paretune.plan.binding import BoundPlan, bind, canonical
 from paretune.plan.rungs import rungs_of
 from trainables.contract import Report
@@ -57,7 +58,7 @@ class Verdict:
 
 
 def check(folder: Path, reference: Path | None, cache: Path, kernels: Path) -> Verdict:
-    """Return what is wrong, missing or double in the rows of a search.
+    """Return what is wrong, missing or double in the rows of a search; rows that cannot be read are wrong.
 
     Args:
         folder: the search's folder.
@@ -67,10 +68,14 @@ def check(folder: Path, reference: Path | None, cache: Path, kernels: Path) -> V
     """
     torch.set_num_threads(1)
     os.environ["PARETUNE_CACHE"] = str(kernels)
-    store = RowStore(folder)
-    bound = bind(store.plan())
-    trials, reports = store.trials(), store.reports_by_trial()
-    found = Verdict(trials=len(trials), reports=sum(map(len, reports.values())))
+    store, found = RowStore(folder), Verdict()
+    try:
+        bound = bind(store.plan())
+        trials, reports = store.trials(), store.reports_by_trial()
+    except Error as error:
+        found.wrong.append(str(error))
+        return found
+    found.trials, found.reports = len(trials), sum(map(len, reports.values()))
     for row in trials.values():
         ending = str(row.get("ending"))
         found.endings[ending] = found.endings.get(ending, 0) + 1

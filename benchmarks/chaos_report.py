@@ -41,6 +41,18 @@ def totals_of(record: dict[str, Any]) -> dict[str, int]:
     }
 
 
+def by_kind(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what kills of each kind cost in a drill, and what drill that was."""
+    kills = [Kill(**kill) for search in record["searches"] for kill in search["kills"]]
+    kinds = {}
+    for kind in KINDS:
+        of = [kill for kill in kills if kill.kind == kind]
+        if of:
+            lost = sorted(steps for kill in of for steps in kill.steps_lost)
+            kinds[kind] = {"kills": len(of), "hung": sum(kill.hung for kill in of), "steps_lost": lost}
+    return {"commit": record["commit"], "began": record["began"], "kinds": kinds}
+
+
 def page_of(record: dict[str, Any]) -> str:
     """Return a drill's report as Markdown."""
     totals = record["totals"]
@@ -80,6 +92,7 @@ def page_of(record: dict[str, Any]) -> str:
             ],
             [_row(kind, of) for kind in KINDS if (of := [kill for kill in kills if kill.kind == kind])],
         ),
+        *(_beside(record["before"], by_kind(record)) if "before" in record else []),
         "",
         "## By search",
         "",
@@ -123,6 +136,30 @@ def _row(kind: str, kills: Sequence[Kill]) -> list[str]:
         f"{lost.count(0)}",
         *([f"{median(lost):,.0f}", f"{max(lost):,}"] if lost else ["-", "-"]),
     ]
+
+
+def _beside(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return a table of what kills cost in an earlier drill, and cost in this one."""
+    rows = []
+    for kind, then in before["kinds"].items():
+        if kind in now["kinds"]:
+            costs = [_cost(then), _cost(now["kinds"][kind])]
+            rows.append([KINDS[kind].words, *(cell for cells in zip(*costs, strict=True) for cell in cells)])
+    names = ("kills", "hung", "trials hit", "steps lost, median", "most")
+    return [
+        "",
+        "## Before and after",
+        "",
+        f"Before: the same drill, shorter, at commit {before['commit'][:7]}.",
+        "",
+        *_table(["kill", *(f"{name}, {when}" for name in names for when in ("before", "after"))], rows),
+    ]
+
+
+def _cost(of: dict[str, Any]) -> list[str]:
+    lost = of["steps_lost"]
+    steps = [f"{median(lost):,.0f}", f"{max(lost):,}"] if lost else ["-", "-"]
+    return [f"{of['kills']}", f"{of['hung']}", f"{len(lost)}", *steps]
 
 
 def _row_of_search(search: dict[str, Any]) -> list[str]:

@@ -212,7 +212,7 @@ class Killing:
         if self._disk is not None:
             self._disk.remove()
 
-    def _run_command(self) -> int | None:
+    def _run_command(self) -> int:
         """Start the search or resume it, kill it as drawn, and return what it ended with."""
         search = self._search
         if self._cluster is not None:
@@ -233,14 +233,15 @@ class Killing:
         scene = Scene(self._folder, command, self._rows, self._cluster, self._disk, self._dice)
         killed = self._live(scene)
         code = command.code
+        assert code is not None
         if "Traceback (most recent call last)" in command.output():
             search.tracebacks.append(f"{log.name}: {command.last_words()}")
-        if code not in (0, None) and not killed:
+        if code != 0 and not killed:
             search.failures.append(f"{log.name}: code {code}: {command.last_words()}")
         return code
 
     def _live(self, scene: Scene) -> bool:
-        """Wait and kill until the command has ended; return whether it was killed."""
+        """Wait and kill until the command has ended; return whether it could not end as it should."""
         killed = False
         begun = self._rows.begun
         since = scene.command.began
@@ -268,6 +269,7 @@ class Killing:
             deliver(scene, kill)
         except NothingThereError:
             return False
+        kill.early &= kill.running == 0
         self._search.kills.append(kill)
         came = "hung" if kill.hung else "went on" if kill.code is None else f"ended with {kill.code}"
         print(
@@ -277,7 +279,7 @@ class Killing:
         )
         if self._cluster is not None and kill.code is None and not self._cluster.is_whole:
             self._cluster.start()  # a node that joins
-        return True
+        return kill.hung or KINDS[kill.kind].ends or KINDS[kill.kind].loses_ray
 
 
 def as_record(search: Killed) -> dict[str, object]:
