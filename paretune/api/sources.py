@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypedDict
 from paretune.plan.binding import BoundPlan
 from paretune.plan.checks import contradictions_in
 from paretune.plan.loading import Source, load_bound, search_overrides
+from paretune.storage.places import Place
 from search_spaces.loader import FormError, SpaceFile, draft_of
 from search_spaces.mistakes import KeyPath, Mistake, SpaceFileError
 from search_spaces.plan import Plan, PlanDraft
@@ -40,6 +41,8 @@ class SearchOptions(TypedDict, total=False):
     """GPUs per trial; with 0.25 four trials share one, and with auto as many as train most together."""
     fake_gpus: int | None
     """GPUs that this machine does not have and Ray counts all the same; trials train on the processor."""
+    storage: str | None
+    """Where checkpoints and a copy of the rows go, for machines that share no folder: a URL, or a path."""
     learn_from: Sequence[str] | None
     """Earlier searches whose configurations the sampler knows from the start, by name or folder."""
 
@@ -50,7 +53,7 @@ class ResourceOptions(TypedDict, total=False):
     >>> import paretune
     >>> one_at_a_time: paretune.ResourceOptions = {"concurrency": 1}
     >>> sorted(paretune.ResourceOptions.__annotations__)
-    ['concurrency', 'cpu', 'fake_gpus', 'gpu']
+    ['concurrency', 'cpu', 'fake_gpus', 'gpu', 'storage']
     """
 
     concurrency: int | None
@@ -61,6 +64,8 @@ class ResourceOptions(TypedDict, total=False):
     """GPUs per trial."""
     fake_gpus: int | None
     """GPUs that Ray counts and this machine does not have."""
+    storage: str | None
+    """The storage that the search has. A search that is not here is fetched from there first."""
 
 
 class Space(Source, Protocol):
@@ -79,12 +84,15 @@ def bound_of(
 
     Raises:
         SpaceFileError: with every mistake and its line.
+        InputError: the storage is none.
         TypeError: an option is not one of :class:`SearchOptions`.
     """
     require_known(given, SearchOptions)
     options = {key: given.get(key) for key in SearchOptions.__annotations__}
     budget, learn_from = options.pop("budget"), options.pop("learn_from")
-    fake_gpus = options.pop("fake_gpus")
+    fake_gpus, storage = options.pop("fake_gpus"), options.pop("storage")
+    if storage is not None:
+        Place.of(str(storage))
     overrides = search_overrides(**options) | {("name",): name}  # type: ignore[arg-type]
     if learn_from:
         overrides[("learn_from",)] = [str(earlier) for earlier in learn_from]  # type: ignore[attr-defined]

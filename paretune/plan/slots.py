@@ -109,7 +109,7 @@ class Room:
     """
 
     def __init__(self, gpus: float) -> None:
-        self._gpus = gpus
+        self.gpus = gpus
         self._shares: dict[str, float] = {}
 
     def has(self, label: str, share: float, running: Collection[str]) -> bool:
@@ -122,7 +122,7 @@ class Room:
         """
         self._shares[label] = share
         others = [self._shares.get(other, 0.0) for other in running if other != label]
-        return not others or sum(others) + share <= self._gpus + 1e-9
+        return not others or sum(others) + share <= self.gpus + 1e-9
 
 
 def size_of(task: Task, config: TrainingConfig) -> float:

@@ -8,8 +8,8 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,21 +59,18 @@ class Storage:
         """The search's folder there."""
 
     @classmethod
-    def open(cls, folder: Path, url: str, says: Callable[[str], None] = lambda words: None) -> Storage:
-        """Open a search's storage, or make it: a folder of the search's name below a URL.
+    def open(cls, folder: Path, says: Callable[[str], None] = lambda words: None) -> Storage | None:
+        """Open the storage that a search has, see :func:`claim`, or make it; None if it has none.
 
         Raises:
             InputError: it holds another search, or another machine works on it.
             StorageError: it cannot be reached or written.
         """
-        place = Place.of(url) / folder.name
         remembered = remembered_in(folder)
-        if remembered is not None and remembered["url"] != url:
-            raise InputError(
-                f"the checkpoints of {folder.name} are in {remembered['url']}; name that with --storage, or "
-                "leave it out"
-            )
-        own = None if remembered is None else str(remembered["id"])
+        if remembered is None:
+            return None
+        url, own = str(remembered["url"]), str(remembered["id"])
+        place = Place.of(url) / folder.name
         owner = owner_of(place)
         if owner is not None and owner["id"] != own:
             raise InputError(
@@ -82,9 +79,8 @@ class Storage:
                 f"paretune resume {folder.name} --storage {url}"
             )
         require_free(owner, place)
-        found = cls(folder, place, own or secrets.token_hex(8), says)
+        found = cls(folder, place, own, says)
         found.sign(is_over=False)
-        remember(folder, url, found._id)
         return found
 
     def sign(self, *, is_over: bool) -> None:
@@ -99,13 +95,17 @@ class Storage:
     # Checkpoints
 
     @property
-    def checkpoints(self) -> Place:
-        """Where Tune keeps checkpoints."""
+    def ray(self) -> Place:
+        """Where Ray keeps checkpoints."""
         return self.place / RAY_FOLDER
 
     def local(self, path: str) -> str:
         """Return the path in the search's folder of a checkpoint of the storage: rows name it by that."""
         return str(self._folder / path.removeprefix(f"{self.place.path}/"))
+
+    def place_of(self, path: str) -> Place:
+        """Return where a checkpoint is in the storage that has this path in the search's folder."""
+        return self.place / str(Path(path).relative_to(self._folder))
 
     def replaced(self, path: str) -> None:
         """Take note that a checkpoint, by its path in the storage, is needed no more once rows are copied."""
@@ -124,8 +124,16 @@ class Storage:
 
     # Rows
 
-    def start(self) -> None:
-        """Copy rows now and then, in a thread of its own, until :meth:`close`."""
+    @contextmanager
+    def copied(self) -> Iterator[None]:
+        """Copy rows now and then while the block runs, and at its end."""
+        self._start()
+        try:
+            yield
+        finally:
+            self.close()
+
+    def _start(self) -> None:
         self._thread = threading.Thread(target=self._keep_copying, name="paretune-storage", daemon=True)
         self._thread.start()
 
@@ -197,6 +205,22 @@ def remembered_in(folder: Path) -> dict[str, Any] | None:
         InputError: what is written down is damaged.
     """
     return _url_and_id(_read(folder / STORAGE_FILE), f"{folder / STORAGE_FILE}", ("url", "id"))
+
+
+def claim(folder: Path, url: str) -> None:
+    """Give a search a storage: below a URL, a folder of the search's name. It is made when it is opened.
+
+    Raises:
+        InputError: it has another one already.
+    """
+    remembered = remembered_in(folder)
+    if remembered is None:
+        remember(folder, url, secrets.token_hex(8))
+    elif remembered["url"] != url:
+        raise InputError(
+            f"the checkpoints of {folder.name} are in {remembered['url']}; name that with --storage, or "
+            "leave it out"
+        )
 
 
 def remember(folder: Path, url: str, search_id: str) -> None:

@@ -280,7 +280,8 @@ class _Run:
             tune_config=tune.TuneConfig(
                 search_alg=parts.searcher,
                 scheduler=parts.scheduler,
-                num_samples=bound.plan.trials,
+                # On a cluster a trial may be begun more than once; the searcher says when it is over.
+                num_samples=-1 if machines else bound.plan.trials,
                 reuse_actors=True,
                 trial_name_creator=label_of,
                 trial_dirname_creator=partial(folder_of, session=f"session-{self.session}"),

@@ -26,29 +26,39 @@ class Losses(Callback):  # type: ignore[misc]
     forgiven here; one that Tune gives up over it comes back through the queue, see :meth:`comes_back`.
 
     Args:
+        checkpoint_of: returns where a trial's newest checkpoint of this session is, by its label.
         is_lost: tells whether an error is that of a worker whose machine is gone; replaced in tests.
     """
 
-    def __init__(self, is_lost: Callable[[BaseException], bool] | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint_of: Callable[[str], str | None],
+        is_lost: Callable[[BaseException], bool] | None = None,
+    ) -> None:
+        self.checkpoint_of = checkpoint_of
         self._is_lost = is_lost or machine_is_lost
         self._trials: Sequence[Any] = ()
         self._lost: Counter[str] = Counter()
-        self._checkpoints: dict[str, str] = {}
-        self._errors = ""
+        self._back: set[str] = set()
 
     @property
     def count(self) -> int:
         """How often a trial lost its machine in this session."""
         return self._lost.total()
 
-    def checkpoint_of(self, label: str) -> str | None:
-        """Return where a trial's newest checkpoint of this session is; None if it has none."""
-        return self._checkpoints.get(label)
-
     def comes_back(self, trial_id: str, label: str) -> bool:
         """Tell whether a trial that Tune is about to give up only lost its machine: it goes on elsewhere."""
         trial = next((trial for trial in self._trials if trial.trial_id == trial_id), None)
-        return trial is not None and self._notice(trial, label)
+        if trial is None or not self._notice(trial, label):
+            return False
+        self._back.add(label)
+        return True
+
+    def brought_back(self, label: str) -> bool:
+        """Tell, once, whether a trial that Tune has given up comes back."""
+        is_back = label in self._back
+        self._back.discard(label)
+        return is_back
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Take note of Tune's trials: also of those that fail before they could start."""
@@ -58,9 +68,7 @@ class Losses(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Any], trial: Any, checkpoint: Any, **info: Any
     ) -> None:
         """Take note that a trial has got further: what it lost before does not speak against it."""
-        label = label_of(trial)
-        self._checkpoints[label] = str(checkpoint.path)
-        del self._lost[label]
+        del self._lost[label_of(trial)]
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune starts a trial again: if it lost its machine, that was no failure of its own.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from helpers.s3 import s3_server
 
 from paretune.errors import InputError
-from paretune.storage.copying import OWNER_FILE, Storage, remembered_in
+from paretune.storage.copying import OWNER_FILE, Storage, claim, remembered_in
 from paretune.storage.fetching import fetch
 from paretune.storage.places import Place, StorageError
 
@@ -37,6 +37,13 @@ def folder(tmp_path: Path) -> Path:
     (folder / "reports.jsonl").write_text('{"step": 1}\n')
     (folder / ".lock").touch()
     return folder
+
+
+def opened(folder: Path, url: str, says: Callable[[str], None] = print) -> Storage:
+    claim(folder, url)
+    storage = Storage.open(folder, says)
+    assert storage is not None
+    return storage
 
 
 def checkpoint_in(folder: Path, number: int, content: bytes = b"weights") -> Path:
@@ -92,13 +99,20 @@ def test_a_storage_that_cannot_be_written_says_why(tmp_path: Path) -> None:
             nowhere.write("a", b"")
 
 
+def test_a_search_without_a_storage_has_none(folder: Path) -> None:
+    assert Storage.open(folder) is None
+    (folder / "storage.json").write_text("{")
+    with pytest.raises(InputError, match=r"storage\.json is damaged"):
+        Storage.open(folder)
+
+
 def test_rows_are_copied_and_a_replaced_checkpoint_outlives_the_rows_that_name_it(
     url: str, folder: Path
 ) -> None:
-    storage = Storage.open(folder, url)
+    storage = opened(folder, url)
     for number in (0, 1):
         (storage.place / f"ray/session-1/c000-s0/checkpoint_{number:06d}").write("checkpoint.pt", b"weights")
-    old, new = (f"{storage.checkpoints.path}/session-1/c000-s0/checkpoint_{n:06d}" for n in (0, 1))
+    old, new = (f"{storage.ray.path}/session-1/c000-s0/checkpoint_{n:06d}" for n in (0, 1))
     assert storage.local(new) == str(folder / "ray/session-1/c000-s0/checkpoint_000001")
     storage.copy()
     assert storage.place.read("trials.jsonl") == b'{"trial": "c000-s0"}\n'
@@ -119,7 +133,7 @@ def test_rows_are_copied_and_a_replaced_checkpoint_outlives_the_rows_that_name_i
 def test_a_copy_that_is_cut_off_has_no_trial_ahead_of_its_reports(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = Storage.open(folder, url)
+    storage = opened(folder, url)
     storage.copy()
     for name in ("trials.jsonl", "reports.jsonl"):
         with (folder / name).open("a") as file:
@@ -143,7 +157,7 @@ def test_a_copy_that_is_cut_off_has_no_trial_ahead_of_its_reports(
 
 
 def test_a_search_is_fetched_where_it_is_not(url: str, folder: Path, tmp_path: Path) -> None:
-    storage = Storage.open(folder, url)
+    storage = opened(folder, url)
     storage.upload([str(checkpoint_in(folder, 0)), str(folder / "ray" / "gone")])
     storage.close()
     shutil.rmtree(folder)
@@ -154,7 +168,7 @@ def test_a_search_is_fetched_where_it_is_not(url: str, folder: Path, tmp_path: P
         "storage.json",
         "trials.jsonl",
     ]
-    again = Storage.open(found, url)
+    again = opened(found, url)
     there = again.place / "ray/session-1/c000-s0/checkpoint_000000"
     there.download(tmp_path / "weights")
     assert (tmp_path / "weights" / "checkpoint.pt").read_bytes() == b"weights"
@@ -166,38 +180,38 @@ def test_a_search_is_fetched_where_it_is_not(url: str, folder: Path, tmp_path: P
 
 
 def test_two_searches_of_a_name_do_not_mix(url: str, folder: Path, tmp_path: Path) -> None:
-    Storage.open(folder, url).close()
+    opened(folder, url).close()
     other = tmp_path / "other" / "adders"
     shutil.copytree(folder, other)
     (other / "storage.json").unlink()
     with pytest.raises(InputError, match=r"holds another search of this name; begin this one with another"):
-        Storage.open(other, url)
+        opened(other, url)
     with pytest.raises(
         InputError, match=r"the checkpoints of adders are in .*; name that with --storage, or"
     ):
-        Storage.open(folder, str(tmp_path / "somewhere-else"))
+        claim(folder, str(tmp_path / "somewhere-else"))
     assert remembered_in(folder)["url"] == url
 
 
 def test_a_search_that_another_machine_works_on_is_left_alone(url: str, folder: Path, tmp_path: Path) -> None:
-    storage = Storage.open(folder, url)
+    storage = opened(folder, url)
     storage.copy()
     signed = json.loads(storage.place.read(OWNER_FILE))
     storage.place.write(OWNER_FILE, json.dumps({**signed, "host": "far-away"}).encode())
     with pytest.raises(InputError, match=r"far-away works on the search in .*adders.*try again in \d+ s"):
-        Storage.open(folder, url)
+        opened(folder, url)
     with pytest.raises(InputError, match="far-away works on the search"):
         fetch(url, "adders", tmp_path / "elsewhere")
     storage.place.write(OWNER_FILE, json.dumps({**signed, "host": "far-away", "over": True}).encode())
     assert fetch(url, "adders", tmp_path / "elsewhere").is_dir()
     storage.place.write(OWNER_FILE, b"{}")
     with pytest.raises(InputError, match=r"owner\.json in .* is damaged"):
-        Storage.open(folder, url)
+        opened(folder, url)
 
 
 def test_rows_that_cannot_be_copied_are_told_of_once_and_end_nothing(tmp_path: Path, folder: Path) -> None:
     said: list[str] = []
-    storage = Storage.open(folder, str(tmp_path / "shared"), said.append)
+    storage = opened(folder, str(tmp_path / "shared"), said.append)
     shutil.rmtree(tmp_path / "shared")
     (tmp_path / "shared").write_text("no folder any more")
     storage.close()
