@@ -82,7 +82,7 @@ def test_a_checkpoint_comes_back_as_it_was_saved(snapshot: dict[str, Any], path:
     content = load(path)
     assert set(content) == {
         "format", "version", "task", "config", "step", "model", "optimizer", "progress", "metrics",
-        "notes",
+        "notes", "gauges",
     }  # fmt: skip
     assert same(dict(content), snapshot)
     assert (content["format"], content["version"], content["task"]) == (FORMAT, VERSION, "addition")
