@@ -6,6 +6,7 @@ Written with TensorBoard's own writer: torch's would cost the driver two seconds
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pydantic import JsonValue
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2, summary_v2
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer.event_file_writer import EventFileWriter, _AsyncWriterThread
 
 from paretune.plan.binding import BoundPlan
 from paretune.record.endings import TrialEnding
@@ -34,6 +35,7 @@ class TensorBoardLog(Listener):
         self._plan = bound.plan
         self._tags = tags_of(bound)
         self._writers: dict[str, EventFileWriter] = {}
+        _say_write_errors_once()
         self._describe_experiment(bound)
 
     def started(self, trial: TrialSpec) -> None:
@@ -80,6 +82,20 @@ class TensorBoardLog(Listener):
     @staticmethod
     def _add(writer: EventFileWriter, content: Summary, step: int) -> None:
         writer.add_event(Event(wall_time=time.time(), step=step, summary=content))
+
+
+def _say_write_errors_once() -> None:
+    """Let no writer thread print an error of the system, as of a full disk: its next call raises it."""
+    before = threading.excepthook
+    if getattr(before, "hushes_writers", False):
+        return
+
+    def hook(said: threading.ExceptHookArgs) -> None:
+        if not (isinstance(said.thread, _AsyncWriterThread) and isinstance(said.exc_value, OSError)):
+            before(said)
+
+    hook.hushes_writers = True  # type: ignore[attr-defined]
+    threading.excepthook = hook
 
 
 def tags_of(bound: BoundPlan) -> dict[str, str]:
