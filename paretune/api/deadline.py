@@ -11,6 +11,7 @@ import psutil
 
 from analysis.text import duration
 from paretune.errors import InputError
+from paretune.packing.settling import settle
 from paretune.plan.binding import BoundPlan, bind
 from paretune.record.recorder import TO_BE_DONE
 from paretune.timing.deadline import Deadline
@@ -132,9 +133,9 @@ def estimate_bound(bound: BoundPlan) -> TimeEstimate:
     """Return what :func:`estimate` does, of a plan with its task.
 
     Raises:
-        InputError: nothing could be measured.
+        InputError: nothing could be measured, or there is no GPU for trials that are to get one.
     """
-    clock = clocked(bound)
+    clock = clocked(settle(bound).bound)
     if not clock.times.is_known:
         raise InputError(_not_measured(clock.measurement.errors))
     return estimate_of(clock)

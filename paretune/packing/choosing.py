@@ -91,8 +91,8 @@ def _relative(ordered: Sequence[Profile], number: int) -> float:
 
 def _by_size(ordered: Sequence[Profile], wanted: Sequence[int], device: Device) -> Shares:
     """Return shares by size: as many at a time as is best for the nearest size, and as fit."""
-    # A larger one never gets a smaller share: where it was measured so, it is noise, or saves memory badly.
-    numbers = [min(wanted[: place + 1]) for place in range(len(wanted))]
+    # As many as of a larger one can share it in any case: where fewer were best, more cost next to nothing.
+    numbers = [max(wanted[place:]) for place in range(len(wanted))]
     sizes = [one.size for one in ordered]
     borders = [math.sqrt(a * b) for a, b in pairwise(sizes)] + [_ENDLESS]
     steps: list[tuple[float, int]] = []
