@@ -40,6 +40,7 @@ from analysis.lines import (
     write_whole,
 )
 from analysis.names import shown_name
+from analysis.shapes import wrong_metric, wrong_report
 from analysis.validity import what_is_wrong
 from search_spaces.plan import Plan
 from search_spaces.wording import finding
@@ -96,9 +97,11 @@ class RowStore:
         """Return every metric as the fields of its description."""
         content = self._content(METRICS_FILE)
         # Before there were versions, the file was the list.
-        listed = content if isinstance(content, list) else content.get("metrics")
-        if not isinstance(listed, list) or not all(isinstance(m, dict) and "name" in m for m in listed):
+        listed = content.get("metrics") if isinstance(content, dict) else content
+        if not listed or not isinstance(listed, list):
             raise self._damaged(METRICS_FILE, "does not list metrics")
+        if wrong := next(filter(None, map(wrong_metric, listed)), None):
+            raise self._damaged(METRICS_FILE, f"has {wrong}")
         return listed
 
     def write_metrics(self, metrics: Sequence[dict[str, Any]]) -> None:
@@ -212,11 +215,9 @@ class RowStore:
 
     def retrain_report(self, name: str) -> dict[str, Any]:
         """Return one of the reports of ``paretune retrain``, by its name below the folder."""
-        content = self._content(name)
-        if not isinstance(content, dict) or not {"configuration", "params", "config", "seeds"} <= set(
-            content
-        ):
-            raise self._damaged(name, "is not a report of retraining")
+        content: dict[str, Any] = self._content(name)
+        if (wrong := wrong_report(content)) is not None:
+            raise self._damaged(name, f"is not a report of retraining: {wrong}")
         return content
 
     def append_trial(self, row: Mapping[str, Any]) -> None:

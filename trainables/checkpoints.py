@@ -93,9 +93,10 @@ def save(snapshot: Snapshot, path: Path) -> None:
         with replacing(path) as file:
             torch.save(dict(snapshot), file)
     except RuntimeError as error:
-        # After a write that failed, torch.save raises that its archive could not be ended.
-        if isinstance(error.__context__, OSError):
-            raise error.__context__ from None
+        # After a write that failed, or Ctrl-C, torch.save raises that its archive could not be ended.
+        reason = error.__context__
+        if isinstance(reason, OSError | KeyboardInterrupt):
+            raise reason from None
         raise
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,6 @@ from analysis.layout import RETRAIN_FOLDER
 from analysis.names import inside
 from analysis.ranking import ranking
 from analysis.rows import SearchRows
-
-REPORT_DATA = "report.json"
 
 
 def best_checkpoint(rows: SearchRows) -> Path | None:
@@ -24,19 +21,19 @@ def best_checkpoint(rows: SearchRows) -> Path | None:
     place = dict(zip(ranked["configuration"].tolist(), ranked["rank"].tolist(), strict=True))
     known = [
         (place[report["configuration"]], _badness(rows, seed["validation"]), checkpoint)
-        for report in _reports(rows.folder)
+        for report in _reports(rows)
         for seed in report["seeds"]
-        if seed["seed"] == report["best_seed"] and report["configuration"] in place
+        if seed["validation"] and seed["seed"] == report.get("best_seed") and report["configuration"] in place
         if (checkpoint := _found(rows.folder, seed["checkpoint"])) is not None
     ]
     return min(known, default=(0, (), None))[2]
 
 
-def _reports(folder: Path) -> list[dict[str, Any]]:
+def _reports(rows: SearchRows) -> list[dict[str, Any]]:
     found = []
-    for path in sorted((folder / RETRAIN_FOLDER).glob(f"*/{REPORT_DATA}")):
+    for name in sorted(rows.store.retrain_reports):
         try:
-            found.append({**json.loads(path.read_text()), "folder": path.parent})
+            found.append(rows.store.retrain_report(name))
         except (OSError, ValueError):
             continue
     return found

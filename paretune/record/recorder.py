@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import KEPT, PAUSED, REPORTS_FILE, SEARCHES
-from analysis.names import inside
+from analysis.layout import KEPT, PAUSED, REPORTS_FILE, SEARCHES, TRIALS_FILE, DamagedError
+from analysis.names import inside, shown_name
 from analysis.outcomes import KEPT_CHANCE
 from analysis.store import RowStore
+from analysis.validity import what_is_wrong
 from paretune.record.endings import TrialEnding
 from paretune.record.events import WARNINGS, Listener, Row
 from paretune.sampling.history import PastTrial, Standing, TrialSpec
 from paretune.sampling.queue import outcome_of
+from search_spaces.plan import Values
 
 TO_BE_DONE = frozenset({None, TrialEnding.INTERRUPTED, TrialEnding.FAILED})
 """Endings with which a trial is done, or done again, when a search is resumed."""
@@ -40,11 +43,18 @@ class Recorder(Listener):
     Args:
         store: where rows go.
         session: the number of the session.
+        given: returns what a configuration's trials are given of a GPU, as columns of their rows.
     """
 
-    def __init__(self, store: RowStore, session: int) -> None:
+    def __init__(
+        self,
+        store: RowStore,
+        session: int,
+        given: Callable[[Values], Mapping[str, Any]] = lambda values: {},
+    ) -> None:
         self._store = store
         self._session = session
+        self._given = given
         self._rows: dict[str, dict[str, Any]] = {}
         self._steps = _steps_of_unfinished(store)
         """The steps that trials have reported, in earlier sessions too, by label."""
@@ -67,6 +77,7 @@ class Recorder(Listener):
             "ending": None,
             "session": self._session,
             "checkpoint": self._relative(trial.resume_from),
+            **self._given(trial.values),
         }
         self._append(self._rows[trial.label])
 
@@ -159,6 +170,9 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
     rows = store.trials().values()
     reports = store.reports_by_trial() if any(row.get("paused") for row in rows) else {}
     for row in rows:
+        if (wrong := what_is_wrong(TRIALS_FILE, row, to_resume=True)) is not None:
+            name = shown_name(store.folder)
+            raise DamagedError(f"{row['trial']}: {wrong}; `paretune repair {name}` sets its row aside")
         named = row.get("checkpoint")
         # One that lies elsewhere is not this search's; the trial starts over.
         checkpoint = None if named is None else inside(store.folder, named)
