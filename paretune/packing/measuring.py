@@ -61,7 +61,8 @@ class Pool:
         self._bound = bound
         self._device = device
         self._seconds = seconds
-        self._processes: list[subprocess.Popen[str]] = []
+        self.processes: list[subprocess.Popen[str]] = []
+        """Those that were started, in this order."""
         self._used: list[int] = []
         self.context: int | None = 0 if device.kind == "cpu" else None
         """Bytes of the device that a process needs before it has a tensor; None if not measured."""
@@ -80,7 +81,7 @@ class Pool:
         """
         # Of a GPU's first context the size is seen when the second comes.
         self._start(at_a_time if self._device.kind == "cpu" else max(at_a_time, 2))
-        processes = self._processes[:at_a_time]
+        processes = self.processes[:at_a_time]
         order = {"config": costly.config, "share": 1 / at_a_time, "seconds": self._seconds}
         with self._patience(_PATIENCE_SECONDS):
             warm = self._told(processes, order)
@@ -104,8 +105,8 @@ class Pool:
             PackError: one does not start.
         """
         plan = self._bound.plan
-        more = [start_process("paretune.packing.probe") for _ in range(count - len(self._processes))]
-        self._processes += more
+        more = [start_process("paretune.packing.probe") for _ in range(count - len(self.processes))]
+        self.processes += more
         for process in more:
             with self._patience(_READY_SECONDS):
                 answer = answered(
@@ -151,15 +152,15 @@ class Pool:
             timer.cancel()
 
     def _kill(self) -> None:
-        for process in self._processes:
+        for process in self.processes:
             process.kill()
 
     def _end(self) -> None:
         self._kill()
-        for process in self._processes:
+        for process in self.processes:
             process.wait()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     with suppress(OSError):  # of a process that is gone the pipe is broken
                         stream.close()
-        self._processes, self._used = [], []
+        self.processes, self._used = [], []
