@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +28,7 @@ from paretune.sampling.queue import TrialQueue
 from paretune.terminal.board import Board
 from paretune.tune.assignment import TrialAssignment, assignment_of
 from paretune.tune.callback import Monitor
-from paretune.tune.run import concurrency_of
+from paretune.tune.run import concurrency_of, next_session
 
 
 def test_name_that_is_taken_gets_a_number_and_nothing_is_overwritten(tmp_path: Path):
@@ -262,3 +265,45 @@ def test_assignment_is_plain_and_complete():
     assert not assignment.keeps_at_rungs
     without = replace(assignment, target=None, report_at=())
     assert TrialAssignment.of(without.as_config()) == without
+
+
+def test_number_of_a_session_is_never_used_again(tmp_path: Path):
+    """Whatever is lost of the three places that know it: provenance, rows, and folders of Ray's files."""
+    (tmp_path / "ray" / "session-2").mkdir(parents=True)
+    (tmp_path / "ray" / "session-old").mkdir()
+    rows = [{"session": 4}, {"session": None}, {}]
+    assert next_session(tmp_path, [{"session": 1}]) == 3
+    assert next_session(tmp_path, [], rows) == 5
+    assert next_session(tmp_path, [{"session": 7}, {}], rows) == 8
+    assert next_session(tmp_path / "new", []) == 1
+
+
+def test_rows_are_flushed_now_and_then_and_not_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    flushed: list[str] = []
+    fsync = os.fsync
+
+    def counted(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    store = RowStore(tmp_path)
+    recorder = Recorder(store, session=1)
+    spec = TrialQueue(bound()).next()
+    recorder.announced(spec)
+    assert flushed == [tmp_path.name], "that there is a new file is on the disk at once"
+    began, step = time.monotonic(), 0
+    while time.monotonic() - began < 1.2:
+        step += 1
+        recorder.reported(spec, {"step": step})
+        recorder.tick()
+        time.sleep(0.002)
+    assert step > 50
+    counts = Counter(flushed)
+    assert counts["trials.jsonl"] == 1, "nothing was written to it since"
+    assert 1 <= counts["reports.jsonl"] <= 3
+    recorder.reported(spec, {"step": step + 1})
+    store.write_sessions([])
+    assert Counter(flushed)["reports.jsonl"] == counts["reports.jsonl"] + 1, "at the end, everything is"
+    store.append_confirmation({"configuration": 0, "seed": 1})
+    assert flushed[-1] == "confirmations.jsonl", "one of these took a training"
