@@ -108,6 +108,13 @@ def _join(options: dict[str, Any]) -> None:
 
     address = options["address"]
     host, colon, port = address.rpartition(":")
+    if address.startswith("ray://"):
+        # Tune would run on the head, where rows and the terminal of this process are not.
+        raise ClusterError(
+            f"--address {address} is that of Ray's client, over which a search cannot run: let this machine "
+            "join the cluster with `ray start --num-cpus=0 --address=HEAD:6379` and give --address "
+            "HEAD:6379, or search on the head with --address auto"
+        )
     try:
         if colon and port.isdecimal() and "://" not in address:
             # Ray itself would try for two minutes, and print warnings of its own meanwhile.

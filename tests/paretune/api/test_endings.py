@@ -197,13 +197,22 @@ def test_a_full_disk_names_the_command_that_resumes(tmp_path: Path):
     assert "Resume it with: paretune resume quickstart" in err
 
 
-def test_a_cluster_that_does_not_answer_is_an_error_that_says_what_to_do(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("127.0.0.1:1", r"no Ray cluster at --address 127\.0\.0\.1:1; start one"),
+        ("ray://127.0.0.1:10001", r"is that of Ray's client, .*: let this machine join the cluster"),
+    ],
+)
+def test_a_cluster_that_does_not_answer_is_an_error_that_says_what_to_do(
+    address: str, says: str, tmp_path: Path
+):
     newcomers_folder(tmp_path)
-    with pytest.raises(paretune.ClusterError, match=r"no Ray cluster at --address 127\.0\.0\.1:1; start one"):
+    with pytest.raises(paretune.ClusterError, match=says):
         paretune.search(
             tmp_path / "search_spaces" / "quickstart.yaml",
             results=tmp_path / "results",
-            address="127.0.0.1:1",
+            address=address,
             progress=False,
         )
     assert list((tmp_path / "results").iterdir()) == []
