@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -174,7 +173,7 @@ def resume(
     folder = RunFolder.open(Path(results), str(search))
     if storage is not None:
         claim(folder.path, storage)
-    _require_free(folder)
+    folder.require_resumable()
     _repair(folder, console, allow_task_code=allow_task_code)
     plan = folder.plan
     if trials is not None and trials < plan.trials:
@@ -315,22 +314,6 @@ class _Run:
         display = (LiveDisplay if self.console.is_terminal else LineDisplay)(board, self.bound, self.console)
         with display as shown:
             yield [board, shown]
-
-
-def _require_free(folder: RunFolder) -> None:
-    """Check that a search can be resumed: nobody else is in its folder, and it can be written.
-
-    Raises:
-        InputError: one of the two does not hold.
-    """
-    if not os.access(folder.path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise InputError(
-            f"{folder.path} is read-only, so its search cannot be resumed; copy the folder to a place "
-            "that you may write, and resume the copy"
-        )
-    # For a moment only; the session takes the lock for itself. Refused here, nobody waits for Ray.
-    with folder.locked():
-        pass
 
 
 def _repair(folder: RunFolder, console: Console, *, allow_task_code: bool) -> None:

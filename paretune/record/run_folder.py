@@ -120,6 +120,21 @@ class RunFolder:
                 f"{self.name} is in use by another process, a search or a confirmation; wait for it"
             ) from None
 
+    def require_resumable(self) -> None:
+        """Check that a search can be resumed: nobody else is in its folder, and it can be written.
+
+        Raises:
+            InputError: one of the two does not hold.
+        """
+        if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise InputError(
+                f"{self.path} is read-only, so its search cannot be resumed; copy the folder to a place "
+                "that you may write, and resume the copy"
+            )
+        # For a moment only; the session takes the lock for itself. Refused here, nobody waits for Ray.
+        with self.locked():
+            pass
+
     @property
     def has_rows(self) -> bool:
         """Whether at least one trial was started."""
