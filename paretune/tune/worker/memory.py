@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 CONTEXT_BYTES = 600 * 2**20
 """What a process takes of a GPU besides its tensors: CUDA's context and the kernels of its libraries."""
+
+_TRIED = re.compile(r"tried to allocate ((\d+) bytes|[\d.]+ [KMGT]iB)", re.IGNORECASE)
+"""What torch says, of a GPU and of the processor."""
 
 
 @contextmanager
@@ -112,18 +116,18 @@ def told_of(error: BaseException, memory: int | None, gpu: float | None) -> str:
         gpu: its share of a GPU, if it trains on one.
     """
     said = " ".join(str(error).split()) or "Python could not allocate memory"
+    if (tried := _TRIED.search(said)) is not None:
+        said = f"tried to allocate {in_words(int(tried[2])) if tried[2] else tried[1]} more"
     if gpu is not None:
-        return f"needed more than its {gpu:g} GPU: {said}"
-    return (
-        f"needed more memory than there was: {said}"
-        if memory is None
-        else (f"needed more than its {in_words(memory)} of memory: {said}")
-    )
+        return f"needed more than the memory of its {gpu:g} GPU: {said}"
+    if memory is None:
+        return f"needed more memory than there was: {said}"
+    return f"needed more than its {in_words(memory)} of memory: {said}"
 
 
 def in_words(size: int) -> str:
     """Return a size in the largest unit of which it has at least one: ``2 GiB``, ``512 MiB``."""
-    for power, unit in ((3, "GiB"), (2, "MiB")):
+    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB")):
         if size >= 1024**power:
             return f"{size / 1024**power:.3g} {unit}"
     return f"{size / 1024:.3g} KiB"
