@@ -83,7 +83,7 @@ LONGEST = (
     *("test_search.py", "test_examples.py", "test_endings.py", "test_native_gradients.py", "test_answers.py"),
     *("test_search_costs.py", "test_native_sanitized.py", "test_confirm.py", "test_task.py"),
     *("test_scripts_run.py", "test_retraining.py", "test_cluster.py", "test_machine.py", "test_warnings.py"),
-    "test_pausing.py",
+    *("test_pausing.py", "test_lost_nodes.py", "test_slurm.py"),
 )
 """Files that take longest, as measured: they begin first, so that none is waited for alone at the end."""
 

@@ -52,19 +52,6 @@ def search_on(cluster: Cluster, folder: Path) -> subprocess.CompletedProcess[str
     )
 
 
-def test_search_uses_all_nodes_of_a_cluster(tmp_path: Path) -> None:
-    with cluster_of_two() as cluster:
-        done = search_on(cluster, tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    folder = tmp_path / "results" / "two-nodes"
-    (session,) = json.loads((folder / "provenance.json").read_text())["sessions"]
-    assert [node["CPU"] for node in session["nodes"]] == [1, 1]
-    assert session["concurrency"] == 2
-    trials = SearchRows(folder).trials
-    assert list(trials["ending"]) == ["finished"] * 4
-    assert len({str(values) for values in trials["values"]}) == 4, "no configuration is tried twice"
-
-
 def test_search_goes_on_with_the_workers_there_are(tmp_path: Path) -> None:
     """One of the cluster's two cores is somebody else's, so the second worker never starts."""
     with cluster_of_two() as cluster:
