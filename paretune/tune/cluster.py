@@ -26,7 +26,7 @@ _OBJECT_STORE_BYTES = 128 * 2**20
 _ANSWERS_WITHIN_S = 10.0
 """So long the head of a cluster may take to answer."""
 
-_STOPS_WITHIN_S = 20.0
+_STOPS_WITHIN_S = 12.0
 """So long Ray may take to stop; without its head, it takes five."""
 
 _ENVIRONMENT = {

@@ -5,16 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 import ray
+from ray.core.generated.gcs_pb2 import GcsNodeInfo
 
 _ASKS_EVERY_S = 3.0
 """So often the head of a cluster is asked which nodes live."""
 
-_SILENT_FOR_S = 30.0
+_SILENT_FOR_S = 20.0
 """So long a head may be silent, or no node able to run a trial, before the cluster counts as lost. Ray itself
-ends the process, with text of its own, after 60 s without a head."""
+ends the process, with text of its own, after 60 s without a head: by then all has to be over."""
+
+_ANSWERS_WITHIN_S = 5.0
+"""So long one call to the head may take."""
+
+_ALIVE = GcsNodeInfo.ALIVE
 
 _PROCESSES = {"gcs_server": "the head process (gcs_server)", "raylet": "the node's process (raylet)"}
 """What a cluster cannot do without, by Ray's names of the processes."""
@@ -87,22 +94,21 @@ class ClusterWatch:
 
     def _ask(self) -> None:
         while not self._is_over:
-            try:
-                nodes = ray.nodes()
-            except Exception:  # Ray raises various; what matters is that nobody answers
-                nodes = None
-            if nodes is not None:
-                self._note(nodes)
+            # Ray raises various; what matters is that nobody answers. `ray.nodes()` would not return.
+            with suppress(Exception):
+                client = ray._private.worker.global_worker.gcs_client
+                self._note(client.get_all_node_info(timeout=_ANSWERS_WITHIN_S))
             until = time.monotonic() + _ASKS_EVERY_S
             while not self._is_over and time.monotonic() < until:
                 time.sleep(0.1)
 
-    def _note(self, nodes: list[dict[str, Any]]) -> None:
+    def _note(self, nodes: Mapping[Any, Any]) -> None:
+        """Take note of the nodes that the head knows, as Ray describes them, by id."""
         self._answered_at = time.monotonic()
-        alive = [node for node in nodes if node["Alive"]]
-        if any(_carries(node["Resources"], self._needs) for node in alive):
+        alive = {node_id.hex(): node for node_id, node in nodes.items() if node.state == _ALIVE}
+        if any(_carries(node.resources_total, self._needs) for node in alive.values()):
             self._able_at = self._answered_at
-        self._own_is_dead = self._own not in {node["NodeID"] for node in alive}
+        self._own_is_dead = self._own not in alive
 
 
 def watch_of(address: str, needs: Mapping[str, float]) -> Watch:
