@@ -40,15 +40,31 @@ def key_of(bound: BoundPlan, device: Device) -> str:
 
 
 def as_record(
-    key: str, choice: Choice, profiles: Iterable[Profile], device: Device, at: str
+    key: str,
+    choice: Choice,
+    profiles: Iterable[Profile],
+    device: Device,
+    *,
+    at: str,
+    context: int | None = None,
 ) -> dict[str, Any]:
-    """Return all there is to know of a choice as plain values."""
+    """Return all there is to know of a choice as plain values.
+
+    Args:
+        key: what it is kept by.
+        choice: the choice.
+        profiles: what was measured.
+        device: of what.
+        at: when.
+        context: bytes of the device that a process takes besides its tensors; None if not measured.
+    """
     return {
         "key": key,
         "at": at,
         "device": device.name,
         "shared_by": device.by,
         "memory": device.memory,
+        "context": context,
         "shares": choice.shares.as_record(),
         "reason": choice.reason,
         "measured": [record_of(profile) for profile in profiles],

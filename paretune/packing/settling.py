@@ -178,14 +178,17 @@ def _measured(bound: BoundPlan, device: Device, key: str, measure: Measures | No
         InputError: not even one configuration can train.
     """
     profiles: list[Profile]
+    context: int | None = None
     try:
         if measure is not None:
             choice, profiles = decide(bound, device, measure)
         else:
             with Pool(bound, device) as pool:
                 choice, profiles = decide(bound, device, pool)
+                context = pool.context or None
     except PackError as error:
         raise InputError(
             f"gpu: auto could not be measured: {error}; state a share, such as --gpu 0.25"
         ) from error
-    return kept.as_record(key, choice, profiles, device, datetime.now(UTC).isoformat(timespec="seconds"))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return kept.as_record(key, choice, profiles, device, at=now, context=context)

@@ -74,6 +74,12 @@ class BoundPlan:
         record: dict[str, Any] = {} if self.shares is None else {"gpu_auto": self.shares.measured}
         return record | ({"fake_gpus": self.fake_gpus} if self.fake_gpus else {})
 
+    @property
+    def gpu_context(self) -> int | None:
+        """Bytes that a process takes of a GPU besides its tensors, where that was measured."""
+        measured = None if self.shares is None else self.shares.measured
+        return None if measured is None else measured.get("context")
+
     def gpu_columns(self, values: Values) -> dict[str, Any]:
         """Return what rows say of the GPUs of a configuration's trials."""
         gpus = self.gpus(values)

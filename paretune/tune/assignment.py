@@ -39,6 +39,8 @@ class TrialAssignment:
     """Cores that are this trial's, or a share of one."""
     gpu: float
     """GPUs that are this trial's, or a share of one."""
+    gpu_context: int | None = None
+    """Bytes that a process takes of a GPU besides its tensors, where that was measured."""
     has_fake_gpu: bool = False
     """Whether Ray only counts them, and the trial trains on the processor."""
     resume_from: str | None
@@ -94,6 +96,7 @@ def assignment_of(bound: BoundPlan, spec: TrialSpec, folder: Path, notice: str =
         keeps_at_rungs=rule is not None and rule.below_cut == "pause",
         cpu=bound.plan.resources.cpu,
         gpu=bound.gpus(spec.values),
+        gpu_context=bound.gpu_context,
         has_fake_gpu=bound.fake_gpus > 0,
         resume_from=spec.resume_from,
         prefixes=str(folder / PREFIXES_FOLDER) if bound.plan.share_prefixes else None,

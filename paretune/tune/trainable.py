@@ -21,6 +21,7 @@ from paretune.tune.assignment import TrialAssignment
 from paretune.tune.notice import board_of
 from paretune.tune.scratch import scratch_folder
 from paretune.tune.worker.memory import (
+    CONTEXT_BYTES,
     give_back_memory,
     in_smaller_parts,
     is_want_of_memory,
@@ -63,7 +64,7 @@ def run_trial(config: dict[str, Any]) -> None:
     if trial.on_gpu:
         # The process is reused: what an earlier trial left behind, however it ended, is free by now.
         torch.cuda.empty_cache()
-        limit_gpu_memory(trial.gpu)
+        limit_gpu_memory(trial.gpu, trial.gpu_context or CONTEXT_BYTES)
     # Whoever started the search has allowed it, or there would be no trial.
     task = get_task(trial.task, allow_code=True)
     with collected_warnings("trainables", "paretune.tune", type(task).__module__) as warnings:

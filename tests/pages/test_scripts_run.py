@@ -68,6 +68,11 @@ def of_gpt2_step(folder: Path) -> list[str]:
     return ["--threads", "1", "--rounds", "1", "--steps", "1", "--variants", "plain", "winner"]
 
 
+def of_gpu_packing(folder: Path) -> list[str]:
+    (folder / "tiny.yaml").write_text(TINY)
+    return ["--space", str(folder / "tiny.yaml"), "--fake", "1", "--most", "1", "--seconds", "0.05"]
+
+
 def of_learning(folder: Path) -> list[str]:
     return ["--searches", "1", "--configurations", "4", "--learned", "3"]
 
@@ -148,6 +153,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/deadline.py": (of_deadline, "not even one configuration"),
     "benchmarks/gpt2_gpu.py": (of_gpt2_gpu, "| sdpa |"),
     "benchmarks/gpt2_step.py": (of_gpt2_step, "winner"),
+    "benchmarks/gpu_packing.py": (of_gpu_packing, "chosen: each trial has a GPU of its own"),
     "benchmarks/learned_stopping.py": (
         of_learned_stopping,
         "| learned: rank of loss, size, by folds inside |",
