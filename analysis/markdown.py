@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from analysis.text import visible
+
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
 _PLAIN_NAME = re.compile(r"(?<=\w)\\_(?=\w)")
 _BAR = re.compile(r"(?<!\\)\|")
@@ -21,7 +23,7 @@ def coded_text(text: str) -> str:
     parts = " ".join(text.split()).split("`")
     if len(parts) % 2 == 0:
         return plain_text(text)
-    return "".join(f"`{part}`" if index % 2 else _escaped(part) for index, part in enumerate(parts))
+    return "".join(f"`{visible(part)}`" if index % 2 else _escaped(part) for index, part in enumerate(parts))
 
 
 def table_lines(
@@ -51,6 +53,10 @@ def _row(cells: Sequence[str], written: Callable[[str], str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    escaped = _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;")).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    escaped = (
+        _SPECIAL.sub(r"\\\1", visible(text).replace("&", "&amp;"))
+        .replace("\\<", "&lt;")
+        .replace("\\>", "&gt;")
+    )
     # Within words, an underscore means nothing, and names are easier to read without.
     return _PLAIN_NAME.sub("_", escaped)

@@ -49,7 +49,7 @@ def _wrong(content: Any, checks: Mapping[str, Check]) -> str | None:
     if not isinstance(content, dict):
         return f"instead of a mapping there is {_shown(content)}"
     for key, is_valid in checks.items():
-        if key not in content and not is_valid(None):
+        if key not in content and (key in _STATED or not is_valid(None)):
             return f"{key!r} is missing"
         if not is_valid(content.get(key)):
             return f"{key!r} is {_shown(content[key])}"
@@ -154,6 +154,9 @@ _TEST: Mapping[str, Check] = {
     "drawn_from": _text,
     "tables": _tables,
 }
+
+_STATED = frozenset({"best_step", "validation", "checkpoint", "test", "low", "high"})
+"""What is stated even where it is null."""
 
 
 def _shown(value: Any) -> str:

@@ -12,6 +12,17 @@ _NUMBER = re.compile(
     r"( of \d[\d,]*| %| s| min( \d\d s)?| h( \d\d min)?)?"  # 2 of 3  20 %  3 min 20 s
 )
 
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal or turn the order of letters around, and halves that nothing can write."""
+
+
+def visible(text: str) -> str:
+    """Write characters that a terminal would obey, not show, as Python does: an escape becomes ``\\x1b``.
+
+    Ends of lines and tabs stay.
+    """
+    return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
+
 
 def duration(seconds: float) -> str:
     """Write a time span: ``0.4 s``, ``45 s``, ``3 min 20 s``, ``2 h 05 min``."""

@@ -15,6 +15,7 @@ import numpy as np
 from analysis.pictures.marks import Axis, Band, Line, Mark, Note, Numbers, Picture, Points, Rule
 from analysis.pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Look, look_of
 from analysis.pictures.thinning import thin_dots
+from analysis.text import visible
 
 MOST_DOTS = 2000
 """Dots in one picture; a browser draws each as a node of its own."""
@@ -321,7 +322,7 @@ def _plain(values: Numbers) -> list[float | None]:
 
 def _safe(text: str) -> str:
     """Return a text that plotly, which reads some HTML in it, shows letter by letter."""
-    return html.escape(text, quote=False).replace("\n", "<br>")
+    return html.escape(visible(text), quote=False).replace("\n", "<br>")
 
 
 _LIGHTER = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.pictures.page import COLOURS_IN_THE_DARK, PageFigure, page_figure
 from analysis.report.sections import Content
+from analysis.text import visible
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -27,6 +28,7 @@ def page(content: Content) -> str:
         loader=FileSystemLoader(_HERE),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -43,13 +45,18 @@ def page(content: Content) -> str:
     return text
 
 
+def _shown(value: Any) -> Any:
+    """Show a text letter by letter, also letters that turn the order of others around; what is set, stays."""
+    return visible(value) if type(value) is str else value
+
+
 def _coded(text: str) -> Markup:
     """Set what stands between backticks as code; everything is escaped."""
     from markupsafe import Markup
 
-    parts = text.split("`")
+    parts = visible(text).split("`")
     if len(parts) % 2 == 0:
-        return Markup("{}").format(text)
+        return Markup("{}").format(visible(text))
     set_as = ("{}", "<code>{}</code>")
     return Markup("").join(Markup(set_as[index % 2]).format(part) for index, part in enumerate(parts))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from analysis.markdown import coded_text, plain_text, table_lines
 from analysis.report.sections import Content, Section
 from analysis.report.tables import Header, Shown
+from analysis.text import visible
 
 
 def markdown(content: Content) -> str:
@@ -37,7 +38,7 @@ def _section(section: Section) -> Iterator[str]:
     for quote in section.quotes:
         yield f"{plain_text(quote.summary)}:"
         yield ""
-        yield from (f"    {line}".rstrip() for line in quote.text.splitlines())
+        yield from (f"    {line}".rstrip() for line in visible(quote.text).splitlines())
         yield ""
 
 

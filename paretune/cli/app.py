@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from analysis.text import visible
 from paretune import __version__, leaving
 from paretune.cli.commands import OPTIONS, Commands
 from paretune.cli.exits import CUT_OFF, INTERRUPTED, OK, OUR_FAILURE, WRONG_INPUT
@@ -181,7 +182,7 @@ def _interrupted(stopped: KeyboardInterrupt) -> int:
 
 
 def _failed(error: Exception, text: str, code: int) -> int:
-    typer.echo(text, err=True)
+    typer.echo(visible(text), err=True)
     _print_as_json(error, _of_the_system(error) if isinstance(error, OSError) else str(error))
     return code
 

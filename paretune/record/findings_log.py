@@ -22,6 +22,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from analysis.layout import TENSORBOARD_FOLDER, TRIALS_FILE
 from analysis.markdown import coded_text
+from analysis.text import visible
 from paretune.record.run_folder import RunFolder
 from paretune.record.tensorboard_view import CARD, FINDINGS_RUN, FINDINGS_TEXT, PICTURE
 
@@ -132,7 +133,7 @@ def main() -> None:
         except Exception as error:  # the curves are there without them, and the next rows may be better
             if str(error) != said:
                 said = str(error)
-                print(f"The findings cannot be shown yet: {said}", file=sys.stderr, flush=True)
+                print(f"The findings cannot be shown yet: {visible(said)}", file=sys.stderr, flush=True)
         took = time.monotonic() - began
         if select.select([sys.stdin], [], [], max(_INTERVAL, took / _MOST_SHARE))[0]:
             break

@@ -18,6 +18,7 @@ from analysis.layout import SPACE_FILE, DamagedError
 from analysis.lines import write_whole
 from analysis.outcomes import with_outcomes
 from analysis.rows import SearchRows
+from analysis.shapes import wrong_metric
 from paretune.errors import InputError
 from paretune.stopping.replay.curves import CurvesError
 from search_spaces.plan import Plan
@@ -34,6 +35,9 @@ SEARCHES_FILE = "searches.json"
 
 VERSION = 1
 """Raised whenever a program that does not know the change would misread the files."""
+
+MOST_CELLS, MOST_BYTES = 20_000_000, 200_000_000
+"""What a file of a library may hold, unpacked: a hundred times as much as the one that is committed."""
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -72,36 +76,60 @@ def read_library(folder: Path) -> list[SearchRows]:
         DamagedError: a file is missing, or cannot be read.
     """
     try:
-        trials, reports = (pd.read_parquet(folder / name) for name in (TRIALS_FILE, REPORTS_FILE))
+        trials, reports = _frames(folder)
         content = json.loads((folder / SEARCHES_FILE).read_text(encoding="utf-8"))
         described = content["searches"]
-        version = int(content["version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DamagedError(
-            f"{folder}: the library of learning curves cannot be read: {error}; restore it from the "
-            "repository"
-        ) from None
-    if version > VERSION:
-        raise DamagedError(
-            f"{folder}: was written by a newer paretune (format {version}; this one reads up to {VERSION}); "
-            "update paretune to read it"
-        )
-    by_search = dict(iter(reports.groupby("search", observed=True)))
-    found = []
-    for name, own in trials.groupby("search", observed=True, sort=False):
-        search = described[str(name)]
-        rows = own.drop(columns="search").dropna(axis=1, how="all").reset_index(drop=True)
-        rows["values"] = [json.loads(text) for text in rows["values"]]
-        found.append(
-            SearchRows.of_frames(
-                Plan.model_validate_json(json.dumps(search["plan"])),
-                search["metrics"],
-                rows,
-                by_search[name].drop(columns="search").dropna(axis=1, how="all").reset_index(drop=True),
-                search["defaults"],
+        if (version := int(content["version"])) > VERSION:
+            raise DamagedError(
+                f"{folder}: was written by a newer paretune (format {version}; this one reads up to "
+                f"{VERSION}); update paretune to read it"
             )
-        )
-    return found
+        by_search = dict(iter(reports.groupby("search", observed=True)))
+        return [
+            _read(described[str(name)], own, by_search[name])
+            for name, own in trials.groupby("search", observed=True, sort=False)
+        ]
+    except DamagedError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        why = str(error).partition("\n")[0]
+        raise DamagedError(
+            f"{folder}: the library of learning curves cannot be read: {why}; restore it from the repository"
+        ) from None
+
+
+def _frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return trials and reports; how much they unpack to is looked at first.
+
+    Raises:
+        OSError, ValueError: a file is missing or damaged, or would take too much memory.
+    """
+    import pyarrow.parquet as pq
+
+    for name in (TRIALS_FILE, REPORTS_FILE):
+        stated = pq.read_metadata(folder / name)
+        if stated.num_rows * max(stated.num_columns, 1) > MOST_CELLS:
+            raise ValueError(f"{name} states {stated.num_rows:,} rows")
+        sizes = (stated.row_group(number).total_byte_size for number in range(stated.num_row_groups))
+        if sum(sizes) > MOST_BYTES:
+            raise ValueError(f"{name} states more than {MOST_BYTES:,} bytes")
+    trials, reports = (pd.read_parquet(folder / name) for name in (TRIALS_FILE, REPORTS_FILE))
+    return trials, reports
+
+
+def _read(search: dict[str, Any], own: pd.DataFrame, reports: pd.DataFrame) -> SearchRows:
+    rows = own.drop(columns="search").dropna(axis=1, how="all").reset_index(drop=True)
+    rows["values"] = [json.loads(text) for text in rows["values"]]
+    wrong = next(filter(None, map(wrong_metric, search["metrics"])), None)
+    if wrong or not isinstance(search["defaults"], dict):
+        raise ValueError(f"it has {wrong or 'no defaults'}")
+    return SearchRows.of_frames(
+        Plan.model_validate_json(json.dumps(search["plan"])),
+        search["metrics"],
+        rows,
+        reports.drop(columns="search").dropna(axis=1, how="all").reset_index(drop=True),
+        search["defaults"],
+    )
 
 
 def write_library(folder: Path, searches: Sequence[SearchRows]) -> None:

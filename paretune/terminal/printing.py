@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 
-from analysis.text import cell_text, is_numeric
+from analysis.text import cell_text, is_numeric, visible
 from paretune.terminal.columns import aligned, width_of
 
 _WIDTH_OF_FILES = 1000
 """Wide enough that nothing is folded in a file or a pipe."""
 
 
+class _Console(Console):
+    """Shows the letters of a text and obeys none: rows, plans and errors hold texts of other people."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render, with control characters in texts made visible; Rich lets those through that colour."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+
 def make_console(*, to_stderr: bool = False) -> Console:
     """Return a console; colour and live tables only on a terminal, wide lines in files and pipes."""
     stream = sys.stderr if to_stderr else sys.stdout
-    return Console(
+    return _Console(
         file=stream, width=None if stream.isatty() else _WIDTH_OF_FILES, highlight=False, markup=False
     )
 
@@ -46,7 +56,8 @@ def print_rows(
     if title:
         # Rich would fold a table's own title to the width of its columns.
         console.print(title, style="italic")
-    cells = [[cell_text(value) for value in row] for row in rows]
+    # A row is a line, whatever is in it.
+    cells = [[cell_text(value).replace("\n", " ") for value in row] for row in rows]
     if not console.is_terminal:
         console.print(
             "\n".join([line for lines in aligned(columns, cells) for line in lines]), soft_wrap=True

@@ -12,7 +12,8 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from tokenize import TokenError
+from typing import Any, BinaryIO, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,18 +116,22 @@ class Dataset:
         """
         path = self.folder / TOKEN_BYTES_FILE
         try:
-            lengths = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            with path.open("rb") as file:
+                shape, kind = _array_header(file)
+                # What the header states is compared before memory is taken for it.
+                raw = file.read(self.vocabulary * kind.itemsize + 1)
+        except (OSError, ValueError, EOFError, SyntaxError, TypeError, TokenError, RecursionError) as error:
             raise DataError(f"{path}: cannot be read: {error}; build the data set again") from error
-        if not isinstance(lengths, np.ndarray) or lengths.dtype.kind != "u":
+        if kind.kind != "u":
             raise DataError(f"{path}: expected unsigned integers; build the data set again")
-        if lengths.shape != (self.vocabulary,):
+        if shape != (self.vocabulary,):
             raise DataError(
-                f"{path}: has the shape {lengths.shape}, expected {(self.vocabulary,)}, a number for each "
+                f"{path}: has the shape {shape}, expected {(self.vocabulary,)}, a number for each "
                 "token; build the data set again"
             )
-        lengths.setflags(write=False)
-        return lengths
+        if len(raw) != self.vocabulary * kind.itemsize:
+            raise DataError(f"{path}: is cut short, or too long; build the data set again")
+        return np.frombuffer(raw, dtype=kind)
 
     def contents(self, split: Split) -> Contents:
         """Return the description of a split in ``dataset.json``."""
@@ -245,6 +250,19 @@ def open_dataset(folder: Path) -> Dataset:
             f"{description.vocabulary:,}; build the data set again"
         )
     return Dataset(folder, description)
+
+
+def _array_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read the header of an array in numpy's format, of its first version as it is written here.
+
+    Raises:
+        ValueError, SyntaxError, TypeError, TokenError: it is no such header.
+    """
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"version {version} of the format")
+    shape, _, kind = np.lib.format.read_array_header_1_0(file)
+    return shape, kind
 
 
 def write_description(folder: Path, description: Description, lengths: NDArray[np.uint8]) -> None:

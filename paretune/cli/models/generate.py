@@ -51,6 +51,7 @@ def generate(
       paretune generate gpt2-laptop --prompt "def main("
       paretune generate checkpoint.pt --prompt "ROMEO:" --tokens 500 --temperature 0.8 --top-k 40
     """
+    from analysis.text import visible
     from paretune.confirm.finding import find_checkpoint
     from paretune.devices import pick_device
     from paretune.terminal.printing import print_json
@@ -66,9 +67,11 @@ def generate(
         text = "".join(pieces)
         print_json({"checkpoint": str(path), "prompt": draws.prompt, "text": text, "seed": draws.seed})
         return OK
+    # A model of someone else can say anything, also what a terminal would obey.
+    shown = visible if sys.stdout.isatty() else str
     sys.stdout.write(draws.prompt)
     for piece in pieces:
-        sys.stdout.write(piece)
+        sys.stdout.write(shown(piece))
         sys.stdout.flush()
     sys.stdout.write("\n")
     return OK

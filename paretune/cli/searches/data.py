@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from analysis.text import visible
 from paretune.cli.exits import OK
 from paretune.cli.options import AsJson
 from trainables.text.errors import DataError, MissingDataError
@@ -212,7 +213,8 @@ def _print_contents(dataset: Dataset) -> None:
 
     described = dataset.description
     kind = described.tokenizer["kind"]
-    typer.echo(f"{dataset.folder}: {described.source}; tokenizer {kind}, vocabulary {dataset.vocabulary:,}")
+    said = f"{dataset.folder}: {described.source}; tokenizer {kind}, vocabulary {dataset.vocabulary:,}"
+    typer.echo(visible(said))
     for split in SPLITS:
         held = dataset.contents(split)
         typer.echo(
