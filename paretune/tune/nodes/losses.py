@@ -15,6 +15,9 @@ from paretune.tune.assignment import label_of
 MOST_LOSSES = 3
 """So many machines a trial may lose without a checkpoint between: perhaps it is what brings them down."""
 
+_NODE_DIED = "because its node has died"
+"""What Ray says of a worker, beside much else, once it knows."""
+
 _ANSWERS_WITHIN_S = 2.0
 """So long a machine may take to answer whether it is there."""
 
@@ -96,7 +99,8 @@ def machine_is_lost(error: BaseException) -> bool:
     """
     if not isinstance(error, RayActorError):
         return False
-    if error.preempted:
+    # Of a worker that was still starting there, the cluster does not know on which machine it was.
+    if error.preempted or _NODE_DIED in str(error):
         return True
     from ray._private import state
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from helpers.plans import bound
+from ray.core.generated.common_pb2 import ActorDiedErrorContext
+from ray.exceptions import ActorDiedError
 
 from analysis.store import RowStore
 from paretune.record.recorder import Recorder
@@ -196,6 +198,12 @@ def test_a_machine_that_is_not_there_does_not_answer() -> None:
         assert answers("127.0.0.1", port)
     assert not answers("127.0.0.1", port)
     assert not machine_is_lost(RuntimeError("an error of the trial"))
+
+
+def test_a_worker_whose_machine_died_while_it_was_starting_lost_its_machine() -> None:
+    said = "The actor died because its node has died. Node Id: a577\n\tthe actor's node was terminated"
+    context = ActorDiedErrorContext(actor_id=bytes(16), error_message=said, never_started=True)
+    assert machine_is_lost(ActorDiedError(context))
 
 
 # The queue and the rows
