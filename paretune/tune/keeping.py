@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
 _MOST = 2
 
@@ -23,7 +24,9 @@ class Keeping:
         """
         paths = self._paths[label]
         if not paths and before is not None:
-            paths.append(before)
+            # What that session kept besides is older than both.
+            others = sorted(Path(before).parent.glob("checkpoint_*"))
+            paths += [*(str(other) for other in others if other != Path(before)), before]
         if path in paths:
             paths.remove(path)
         paths.append(path)

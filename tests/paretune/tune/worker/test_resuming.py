@@ -13,7 +13,6 @@ import pytest
 import torch
 from helpers.training import adder, trained_adder
 
-from paretune.tune.keeping import Keeping
 from paretune.tune.worker.resuming import CHECKPOINT_FILE, Resumption
 from trainables.checkpoints import load, save
 from trainables.contract import CheckpointError
@@ -183,25 +182,3 @@ def test_one_that_may_not_be_read_is_an_error_and_stays(saved: Path, tmp_path: P
     with pytest.raises(CheckpointError, match="permission denied"):
         Resumption(adder(), only).next()
     assert (only / CHECKPOINT_FILE).exists()
-
-
-# Which are kept
-
-
-def test_of_a_trial_that_runs_the_newest_two_are_kept_and_of_one_that_has_ended_the_last() -> None:
-    keeping = Keeping()
-    assert keeping.add("a", "1", "0") == []
-    assert keeping.add("a", "2", "0") == ["0"], "of an earlier session"
-    assert keeping.add("b", "1") == []
-    assert keeping.add("a", "3", "0") == ["1"]
-    assert keeping.over("a") == ["2"]
-    assert keeping.over("b") == []
-    assert keeping.over("c") == []
-
-
-def test_a_checkpoint_that_is_written_again_is_not_removed() -> None:
-    keeping = Keeping()
-    keeping.add("a", "1")
-    keeping.add("a", "2")
-    assert keeping.add("a", "1") == []
-    assert keeping.add("a", "3") == ["2"]
