@@ -272,7 +272,8 @@ class _Run:
         except OSError as error:
             self._remove_if_new()
             if isinstance(error, RayLostError) and self.folder.path.exists():
-                error.add_note(f"All rows are kept. Resume with: paretune resume {self.folder.shown}")
+                where = "" if self.address == "local" else f" --address {self.address}"
+                error.add_note(f"All rows are kept. Resume with: paretune resume {self.folder.shown}{where}")
             elif not isinstance(error, ClusterError) and self.folder.path.exists():
                 error.add_note(
                     f"What is known so far is in {self.folder.path}. "

@@ -47,6 +47,9 @@ _ENVIRONMENT = {
     "RAY_prestart_worker_first_driver": "0",
 }
 
+_BEARS_SILENCE = {"RAY_gcs_rpc_server_reconnect_timeout_s": "86400"}
+"""So long this process bears a head that is gone: the search ends much sooner, a notebook does not."""
+
 _PREPARE_WORKER = "paretune.tune.trainable.prepare_worker"
 """What each worker calls while it starts, see there."""
 
@@ -63,6 +66,9 @@ def ray_session(address: str, *, fake_gpus: int = 0) -> Iterator[list[dict[str, 
         ClusterError: there is no cluster at ``address``.
     """
     os.environ.update(_ENVIRONMENT)
+    if address != "local":
+        # Ray would end this process, whoever it belongs to, after a minute without a head.
+        os.environ.update(_BEARS_SILENCE)
     let_waiting_threads_sleep()
     import ray
 

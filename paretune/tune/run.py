@@ -306,9 +306,11 @@ class _Run:
         finally:
             with uninterrupted():
                 watch.close()
-                if conductor.course.hangs:
+                lost = conductor.course.lost is not None
+                # Where a head that others started is gone, Ray would wait for it.
+                if conductor.course.hangs or (lost and self.address != "local"):
                     abandon_ray()
-                elif conductor.course.given_notice and conductor.course.lost is None:
+                elif conductor.course.given_notice and not lost:
                     notice.withdraw()
                 is_complete = parts.close()
         if parts.monitor.failure is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,10 @@ def check_machines(bound: BoundPlan, folder: Path, storage: str | None, say: Cal
     wanted = Wanted(task=bound.plan.task, needs=needs_of(bound), folder=folder, storage=storage)
     for warning in check_nodes(wanted):
         say(f"Not all machines are alike: {warning}.")
+
+
+_ANSWERS_WITHIN_S = 3.0
+"""So long the head may take to hear how many machines are wanted at the end."""
 
 
 class Machines:
@@ -65,7 +70,10 @@ class Machines:
             yield
         finally:
             self._watch.stop()
-            self._ask_for(0)
+            # A head that is gone never answers.
+            asking = threading.Thread(target=self._ask_for, args=(0,), name="paretune-ask", daemon=True)
+            asking.start()
+            asking.join(_ANSWERS_WITHIN_S)
 
     def _have_room(self, machines: Sequence[Mapping[str, float]]) -> None:
         """Let as many trials run as the machines carry; at least one, which waits for a machine."""

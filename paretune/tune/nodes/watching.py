@@ -94,7 +94,7 @@ class NodeWatch(Callback):  # type: ignore[misc]
         """Look no more."""
         self._is_over.set()
         if self._thread is not None:
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=1)
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Tune's loop goes round: tell what has changed since the last time."""
