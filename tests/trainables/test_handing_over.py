@@ -17,6 +17,7 @@ from trainables.contract import Ending, Report, Target, Task
 from trainables.loop import Goal, HandedOverError, Host, Start, train
 from trainables.prefixes import SharedPrefixes
 from trainables.tasks import TASKS
+from trainables.terms import UnfitError
 
 COOLING = {"schedule": "constant_linear", "warmup": 0.0, "cooldown": 0.4}
 FINISH = {"finish_above": 0.0, "finish_steps": 5, "finish_batch": 64}
@@ -188,3 +189,13 @@ def test_without_notice_nothing_is_handed_over(tmp_path: Path) -> None:
     interrupted = Sessions(ScriptedTask(), TrainingConfig(steps=20, eval_every=10), tmp_path)
     assert interrupted.run(lambda: 21) == "solved"
     assert interrupted.handed_over_at == []
+
+
+@pytest.mark.parametrize("part", ["model", "optimizer", "gauges"])
+def test_a_checkpoint_that_does_not_fit_is_refused(part: str, tmp_path: Path) -> None:
+    good, other = (Sessions(TASKS["addition"], adder(d_model=size), tmp_path) for size in (8, 4))
+    for sessions in (good, other):
+        sessions.run(lambda: 10**9)
+    wrong = {**good.last, part: {"losses": {}} if part == "gauges" else other.last[part]}
+    with pytest.raises(UnfitError, match="does not fit"):
+        train(good.task, good.config, device=CPU, report=lambda row, _: None, start=Start(resume=wrong))
