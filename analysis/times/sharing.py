@@ -38,7 +38,18 @@ def shared_device(rows: SearchRows) -> str | None:
     if count == 1:
         return None
     words = {2: "two", 3: "three", 4: "four"}
-    return f"{words.get(count, f'{count:,}')} trials at a time: elapsed times include waiting for each other"
+    at_a_time = f"{words.get(count, f'{count:,}')} trials at a time"
+    return f"{at_a_time}{_told_way(rows)}: elapsed times include waiting for each other"
+
+
+def _told_way(rows: SearchRows) -> str:
+    """Say how trials shared GPUs; nothing where they had none."""
+    if fake_gpus(rows):
+        return " on the processor, with fake GPUs"
+    if not any(0 < share < 1 for share in _numbers_in(rows, "gpu")):
+        return ""
+    ways = {bool((session.get("hardware") or {}).get("mps")) for session in rows.store.sessions()}
+    return " on shared GPUs, side by side (CUDA MPS)" if ways == {True} else " on shared GPUs, taking turns"
 
 
 def fake_gpus(rows: SearchRows) -> int:

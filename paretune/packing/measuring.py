@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
+from paretune.errors import Error
 from paretune.packing.profiles import Device, Pack
 from paretune.plan.binding import BoundPlan
 from paretune.timing.costs import Costly
@@ -23,7 +24,7 @@ _READY_SECONDS, _PATIENCE_SECONDS = 120.0, 180.0
 """So long a process may take to start, and all of them to compile and to train."""
 
 
-class PackError(Exception):
+class PackError(Error):
     """So many trials could not train beside each other.
 
     Args:

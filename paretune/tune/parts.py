@@ -91,6 +91,8 @@ class Parts:
         )
         if bound.gpus_differ:
             self.searcher.has_room = self._has_room
+            if turns is not None:
+                turns.has_room = self._has_room
 
     def on_machines(self, losses: Losses) -> None:
         """Take note that trials run on machines that may be lost, and come back then."""

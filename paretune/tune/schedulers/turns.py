@@ -41,6 +41,8 @@ class Turns:
         self._tell = tell
         self.found_nothing = False
         """Whether there was nothing new to begin when that was last asked for."""
+        self.has_room: Callable[[TrialSpec], bool] | None = None
+        """Tells whether a trial has room now, where trials need different shares of a GPU."""
 
     @property
     def nothing_new(self) -> bool:
@@ -54,9 +56,9 @@ class Turns:
         label = self._stopper.promoted()
         self._tell()
         if label is not None:
-            return label if self._is_in_time(label) else None
+            return label if self._can_go_on(label) else None
         label = self._stopper.best_paused() if self.nothing_new else None
-        if label is None or not self._is_in_time(label):
+        if label is None or not self._can_go_on(label):
             return None
         return label if self._deadline is not None or self._others_run() else None
 
@@ -67,7 +69,10 @@ class Turns:
         self._tell()
         return spec
 
-    def _is_in_time(self, label: str) -> bool:
+    def _can_go_on(self, label: str) -> bool:
+        """Tell whether a paused trial can go on now: it has room, and would end in time."""
+        if self.has_room is not None and not self.has_room(self._queue.paused[label]):
+            return False
         return self._deadline is None or self._deadline.may_begin(self._queue.paused[label])
 
     def _others_run(self) -> bool:
