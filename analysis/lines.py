@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,28 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [row for _, row in numbered_rows(path)]
 
 
-def numbered_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+_HEAD = b'{"trial": "'
+"""How rows of trials and reports begin."""
+
+
+def numbered_rows(path: Path, labels: Collection[str] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield what :func:`read_lines` returns, row by row, each with the number of its line, counted from 1.
+
+    Args:
+        path: the file.
+        labels: the trials whose rows are wanted; None for all. Of others, some may come too.
 
     Raises:
         DamagedError: as there.
     """
+    wanted = None if labels is None else {label.encode() for label in labels}
     broken: tuple[int, bytes] | None = None
     for number, line in numbered_lines(path):
+        if wanted is not None and line.startswith(_HEAD):
+            # A tenth of the time that it takes to parse the line.
+            label = line[len(_HEAD) : line.find(b'"', len(_HEAD))]
+            if label not in wanted and b"\\" not in label:
+                continue
         if broken is not None:
             raise damaged_line(path, broken[0], no_row(broken[1]))
         row = row_of(line)

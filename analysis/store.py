@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,12 +188,17 @@ class RowStore:
         frame = frame.drop_duplicates(["trial", "step"], keep="last")
         return frame.sort_values(["trial", "step"], ignore_index=True)
 
-    def reports_by_trial(self) -> dict[str, list[Row]]:
-        """Return every trial's reports in the order of their steps; the same as :meth:`reports`, as rows."""
+    def reports_by_trial(self, labels: Collection[str] | None = None) -> dict[str, list[Row]]:
+        """Return trials' reports in the order of their steps; the same as :meth:`reports`, as rows.
+
+        Args:
+            labels: the trials; all of them if None. Lines of others are passed over without a look.
+        """
         self.sessions()
         by_step: dict[str, dict[int, Row]] = {}
-        for row in self._rows(REPORTS_FILE):
-            by_step.setdefault(row["trial"], {})[row["step"]] = row
+        for row in self._rows(REPORTS_FILE, labels):
+            if labels is None or row["trial"] in labels:
+                by_step.setdefault(row["trial"], {})[row["step"]] = row
         return {label: [rows[step] for step in sorted(rows)] for label, rows in by_step.items()}
 
     def confirmations(self) -> list[Row]:
@@ -244,9 +249,9 @@ class RowStore:
         for name in (TRIALS_FILE, REPORTS_FILE, CONFIRMATIONS_FILE):
             mend_last_line(self.folder / name)
 
-    def _rows(self, name: str) -> Iterator[Row]:
+    def _rows(self, name: str, labels: Collection[str] | None = None) -> Iterator[Row]:
         path = self.folder / name
-        for number, row in numbered_rows(path):
+        for number, row in numbered_rows(path, labels):
             what = what_is_wrong(name, row)
             if what is not None:
                 raise damaged_line(path, number, what)

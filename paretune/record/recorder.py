@@ -168,7 +168,8 @@ def read_past(store: RowStore, metrics: set[str]) -> list[PastTrial]:
     """
     past = []
     rows = store.trials().values()
-    reports = store.reports_by_trial() if any(row.get("paused") for row in rows) else {}
+    waiting = {row["trial"] for row in rows if row.get("paused")}
+    reports = store.reports_by_trial(waiting) if waiting else {}
     for row in rows:
         if (wrong := what_is_wrong(TRIALS_FILE, row, to_resume=True)) is not None:
             name = shown_name(store.folder)
@@ -204,10 +205,11 @@ def settle_past(store: RowStore) -> None:
         DamagedError: a row cannot be read.
         OSError: a row cannot be written.
     """
-    reports = store.reports_by_trial()
-    for label, row in store.trials().items():
+    rows = {label: row for label, row in store.trials().items() if row.get("ending") in TO_BE_DONE}
+    reports = store.reports_by_trial(rows.keys())
+    for label, row in rows.items():
         said = reports.get(label, [])
-        if row.get("ending") not in TO_BE_DONE or not said:
+        if not said:
             continue
         last = next((report for report in reversed(said) if report.get("ending")), None)
         judged = said[-1]
@@ -246,7 +248,7 @@ def _steps_of_unfinished(store: RowStore) -> dict[str, set[float]]:
     unfinished = {label for label, row in store.trials().items() if row.get("ending") in TO_BE_DONE}
     if not unfinished:
         return {}
-    reports = store.reports_by_trial()
+    reports = store.reports_by_trial(unfinished)
     return {label: {report["step"] for report in reports.get(label, ())} for label in unfinished}
 
 

@@ -256,3 +256,17 @@ def test_search_without_provenance_or_defaults_reads_as_an_old_one(tmp_path: Pat
     assert store.sessions() == []
     assert store.defaults() == {}
     assert store.trials()
+
+
+def test_reports_of_some_trials_are_those_among_all(tmp_path: Path) -> None:
+    store = RowStore(tmp_path)
+    for step in (2, 1):
+        for label in ("a", "c012-s0", "ab"):
+            store.append_report({"trial": label, "step": step})
+    with (tmp_path / "reports.jsonl").open("a") as file:
+        file.write(
+            json.dumps({"step": 3, "trial": "a"}) + "\n" + json.dumps({"step": 3, "trial": "ab"}) + "\n"
+        )
+    whole = store.reports_by_trial()
+    for labels in (set(), {"a"}, {"c012-s0", "a"}, {"ab", "none"}):
+        assert store.reports_by_trial(labels) == {k: v for k, v in whole.items() if k in labels}

@@ -59,7 +59,11 @@ def repair(search: str | Path, *, results: str | Path = "results", allow_task_co
     """
     folder = RunFolder.open(Path(results), str(search))
     with folder.locked():
-        return repaired(folder, allow_task_code=allow_task_code)
+        done = repaired(folder, allow_task_code=allow_task_code)
+        store = folder.store
+        settle_past(store)
+        store.sync()
+        return done
 
 
 def repaired(folder: RunFolder, *, allow_task_code: bool = False) -> Repair:
@@ -77,8 +81,6 @@ def repaired(folder: RunFolder, *, allow_task_code: bool = False) -> Repair:
         told += repair_rows(store, sessions)
         told += repair_plan(store, sessions)
         repair_rest(store, told, allow_task_code=allow_task_code)
-        settle_past(store)
-        store.sync()
     except Error as error:
         if not told:
             raise
