@@ -18,7 +18,7 @@ def mps_folder() -> Path:
 def is_mps_running() -> bool:
     """Tell whether the service's control daemon runs here; programs then use it by themselves."""
     folder = mps_folder()
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, OverflowError):
         pid = int((folder / _PID_FILE).read_text())
         if pid > 0 and (folder / "control").exists():
             try:

@@ -5,6 +5,7 @@ Started by :mod:`paretune.packing.measuring`, it reads lines of JSON and answers
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import threading
@@ -136,6 +137,8 @@ class _PeakMemory:
         if self._device.type == "cuda":
             import torch
 
+            # What an earlier configuration left behind is none of this one's.
+            gc.collect()
             torch.cuda.empty_cache()
         self._looking.start()
         return self
