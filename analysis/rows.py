@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pandas.api.types import is_integer_dtype
+from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
-from analysis.layout import REPORT_COLUMNS, TRIAL_COLUMNS
+from analysis.layout import REPORT_COLUMNS, REPORTS_FILE, TRIAL_COLUMNS, TRIALS_FILE, DamagedError
 from analysis.store import RowStore
 from search_spaces.plan import Plan
 
@@ -121,6 +121,7 @@ class SearchRows:
         frame = _trials(self.store)
         if frame.empty:
             return pd.DataFrame(columns=[column.name for column in TRIAL_COLUMNS])
+        self._require_numbers(frame, TRIALS_FILE)
         # A trial without an ending is one whose search was killed, or still runs.
         return frame.sort_values(["configuration", "seed_index"], ignore_index=True)
 
@@ -131,7 +132,35 @@ class SearchRows:
             whole = self._whole.reports
             return whole[whole["configuration"].isin(self._kept)].reset_index(drop=True)
         frame = self.store.reports()
+        self._require_numbers(frame, REPORTS_FILE)
         return pd.DataFrame(columns=[column.name for column in REPORT_COLUMNS]) if frame.empty else frame
+
+    def _require_numbers(self, frame: pd.DataFrame, name: str) -> None:
+        """Check that metrics are numbers: whoever edits rows, or makes some up, may have put anything there.
+
+        Raises:
+            DamagedError: one is something else.
+        """
+        for metric in self.metrics.keys() & set(frame.columns):
+            column = frame[metric]
+            if is_numeric_dtype(column):
+                continue
+            for label, value in zip(frame["trial"].tolist(), column.tolist(), strict=True):
+                is_number = isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63)
+                if not is_number and not _is_missing(value):
+                    raise DamagedError(
+                        f"{self.folder / name}: {metric!r} of {label} is {_shown(value)}, no number; "
+                        "correct it, or remove that row"
+                    )
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _trials(store: RowStore) -> pd.DataFrame:

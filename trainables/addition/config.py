@@ -69,7 +69,10 @@ class AdditionConfig(TransformerShape, TrainingConfig):
         True, description="Format delimited: a PAD token in the vocabulary, which never occurs, as published."
     )
     position_rows: int | None = Field(
-        None, ge=1, description="Rows of a learned table of positions; by default as in the format's origin."
+        None,
+        ge=1,
+        le=1024,
+        description="Rows of a learned table of positions; by default as in the format's origin.",
     )
     curriculum: Annotated[tuple[Phase, ...], Field(strict=False)] = Field(
         (),

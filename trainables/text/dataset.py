@@ -242,7 +242,7 @@ def open_dataset(folder: Path) -> Dataset:
     except ValueError as error:
         raise DataError(f"{path}: is not JSON in UTF-8: {error}; build the data set again") from error
     for name in (*description.train.files, *description.val.files):
-        if Path(name).name != name:
+        if Path(name).name != name or "\0" in name:
             raise DataError(f"{path}: {name!r} names no file in this folder; build the data set again")
     if description.document_start >= description.vocabulary:
         raise DataError(
