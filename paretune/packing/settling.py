@@ -58,7 +58,7 @@ def settle(
     Raises:
         InputError: it cannot be measured here, or there is no GPU for trials that are to get one.
     """
-    _require_real_or_fake(bound, address)
+    require_gpus(bound, address)
     if bound.plan.resources.gpu != AUTO:
         return Settled(bound=bound)
     device = device_here(bound)
@@ -91,7 +91,7 @@ def settle(
     )
 
 
-def _require_real_or_fake(bound: BoundPlan, address: str) -> None:
+def require_gpus(bound: BoundPlan, address: str) -> None:
     """Check that there is a GPU for trials that are to get one, where that can be seen from here.
 
     Raises:

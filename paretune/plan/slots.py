@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from paretune.errors import InputError
 from trainables.config import TrainingConfig
 from trainables.contract import Task, parameter_count
 from trainables.demand import StatesDemand
@@ -42,6 +43,42 @@ def as_asked(bound: BoundPlan, carried: int) -> int:
     """Return how many trials run at a time: what was asked for, at most what is carried."""
     asked = bound.plan.search.concurrency
     return carried if asked is None else min(asked, carried)
+
+
+def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> int:
+    """Return how many trials run at a time: what was asked for, at most what the machines carry.
+
+    Args:
+        bound: the plan.
+        nodes: the resources of each machine, such as ``{"CPU": 8, "GPU": 1}``.
+
+    Raises:
+        InputError: no machine carries even one trial.
+    """
+    # Plans import this module: they know which share a configuration gets.
+    from paretune.plan.binding import written
+
+    needs = needs_of(bound)
+    for name, share in needs.items():
+        most = max(node.get(name, 0.0) for node in nodes)
+        if share > most:
+            flag = name.lower()
+            if name == MEMORY:
+                raise InputError(
+                    f"a trial needs {written(MEMORY, share)} of memory, but the largest machine has "
+                    f"{written(MEMORY, most)} for trials; state less with resources.memory in the space file"
+                )
+            raise InputError(
+                f"a trial needs {share:g} {name}, but the largest machine has {most:g}; "
+                f"ask for less with --{flag} or resources.{flag} in the space file"
+            )
+    carried = carried_by(bound, nodes)
+    if carried == 0:
+        memory = f" and {written(MEMORY, needs[MEMORY])} of memory" if MEMORY in needs else ""
+        raise InputError(
+            f"no machine has both {needs['CPU']:g} CPU and {needs['GPU']:g} GPU{memory} for a trial"
+        )
+    return as_asked(bound, carried)
 
 
 def _fits(name: str, share: float, node: Mapping[str, float]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from paretune.packing.settling import settle
+from paretune.packing.settling import require_gpus, settle
 from paretune.plan.binding import BoundPlan
 from paretune.record.run_folder import RunFolder
 from paretune.terminal.printing import print_rows
@@ -24,6 +24,7 @@ def with_gpus(
     Raises:
         InputError: there is no GPU for trials that are to get one, or it cannot be measured.
     """
+    require_gpus(bound, address)
     if bound.fake_gpus:
         console.print(
             f"{bound.fake_gpus} fake {'GPU' if bound.fake_gpus == 1 else 'GPUs'}: Ray places trials by their "

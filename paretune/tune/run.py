@@ -17,9 +17,9 @@ from typing import Any
 from ray import tune
 
 from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER
-from paretune.errors import InputError, RayLostError
-from paretune.plan.binding import BoundPlan, written
-from paretune.plan.slots import MEMORY, as_asked, carried_by, gpus_in, needs_of
+from paretune.errors import RayLostError
+from paretune.plan.binding import BoundPlan
+from paretune.plan.slots import concurrency_of, gpus_in, needs_of
 from paretune.record.concurrency import Concurrency, ConcurrencyMeter
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Listener
@@ -334,39 +334,6 @@ def next_session(
     known = [int(session.get("session", 0)) for session in sessions]
     folders = [path.name.rpartition("-")[2] for path in (folder / RAY_FOLDER).glob("session-*")]
     return max([0, *known, *known_in_rows, *(int(name) for name in folders if name.isdecimal())]) + 1
-
-
-def concurrency_of(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> int:
-    """Return how many trials run at a time: what was asked for, at most what the machines carry.
-
-    Args:
-        bound: the plan.
-        nodes: the resources of each machine, such as ``{"CPU": 8, "GPU": 1}``.
-
-    Raises:
-        InputError: no machine carries even one trial.
-    """
-    needs = needs_of(bound)
-    for name, share in needs.items():
-        most = max(node.get(name, 0.0) for node in nodes)
-        if share > most:
-            flag = name.lower()
-            if name == MEMORY:
-                raise InputError(
-                    f"a trial needs {written(MEMORY, share)} of memory, but the largest machine has "
-                    f"{written(MEMORY, most)} for trials; state less with resources.memory in the space file"
-                )
-            raise InputError(
-                f"a trial needs {share:g} {name}, but the largest machine has {most:g}; "
-                f"ask for less with --{flag} or resources.{flag} in the space file"
-            )
-    carried = carried_by(bound, nodes)
-    if carried == 0:
-        memory = f" and {written(MEMORY, needs[MEMORY])} of memory" if MEMORY in needs else ""
-        raise InputError(
-            f"no machine has both {needs['CPU']:g} CPU and {needs['GPU']:g} GPU{memory} for a trial"
-        )
-    return as_asked(bound, carried)
 
 
 def _now() -> str:

@@ -21,6 +21,7 @@ from analysis.lines import append_line, read_lines
 from analysis.store import RowStore
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
+from paretune.plan.slots import concurrency_of
 from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
 from paretune.record.tensorboard_log import TensorBoardLog
@@ -28,7 +29,7 @@ from paretune.sampling.queue import TrialQueue
 from paretune.terminal.board import Board
 from paretune.tune.assignment import TrialAssignment, assignment_of
 from paretune.tune.callback import Monitor
-from paretune.tune.run import concurrency_of, next_session
+from paretune.tune.run import next_session
 
 
 def test_name_that_is_taken_gets_a_number_and_nothing_is_overwritten(tmp_path: Path):
