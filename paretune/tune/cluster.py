@@ -18,6 +18,7 @@ from paretune.errors import ClusterError, RayLostError
 from paretune.signals import reclaim_signals
 from paretune.tune import scratch
 from paretune.tune.driving.interrupting import uninterrupted
+from paretune.tune.nodes.tokens import bring_token
 from paretune.waiting import let_waiting_threads_sleep
 
 _OBJECT_STORE_BYTES = 128 * 2**20
@@ -125,9 +126,11 @@ def _join(options: dict[str, Any]) -> None:
         if colon and port.isdecimal() and "://" not in address:
             # Ray itself would try for two minutes, and print warnings of its own meanwhile.
             socket.create_connection((host, int(port)), timeout=_ANSWERS_WITHIN_S).close()
+        if address != "local":
+            bring_token(address)
         ray.init(**options)
     except (OSError, OverflowError, ValueError, RuntimeError) as error:
-        if address == "local":
+        if address == "local" or isinstance(error, ClusterError):
             raise
         raise ClusterError(
             f"there is no Ray cluster at --address {address}; start one with `ray start --head`, name the "
