@@ -21,6 +21,7 @@ from paretune.tune.assignment import label_of
 from paretune.tune.driving.stopping import AbandonedError
 from paretune.tune.keeping import Keeping
 from paretune.tune.nodes.losses import Losses
+from paretune.tune.worker.resuming import DAMAGED
 
 _HOOK_ENDS_WITHIN_S = 5.0
 """So long a hook that is under way may take before rows are closed without it."""
@@ -213,10 +214,10 @@ class Monitor(Callback):  # type: ignore[misc]
         if self.failure is not None:
             return
         for path in checkpoints:
-            if self.storage is None:
-                shutil.rmtree(path, ignore_errors=True)
-            else:
+            if self.storage is not None:
                 self.storage.replaced(path)
+            elif not any(Path(path).glob(f"*{DAMAGED}")):  # somebody may want to know what happened
+                shutil.rmtree(path, ignore_errors=True)
 
     def _spec(self, trial: Any) -> TrialSpec:
         return self._specs[label_of(trial)]

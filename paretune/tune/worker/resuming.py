@@ -69,6 +69,7 @@ class Resumption:
             self._path.replace(aside)
         # What the message advises is for people who named a file.
         reason = reason.partition("; retrain")[0].replace(f"{self._path}", "it")
+        reason = reason.removeprefix("it is not a checkpoint, or is damaged: ")
         told = Path(*self._path.parts[-4:])
         self._set_aside.append(f"the checkpoint {told} cannot be used and is now {aside.name}: {reason}")
 

@@ -70,6 +70,8 @@ def test_a_trial_that_hands_over_is_interrupted_with_its_checkpoint_and_no_repor
     assert first.kept == ["session-1/c000-s0/checkpoint_000002", "session-1/c000-s0/checkpoint_000003"]
 
     second = Session(tmp_path, 2, spec_of(str(tmp_path / first.row["checkpoint"])))
+    damaged = tmp_path / "ray/session-1/c000-s0/checkpoint_000002/checkpoint.pt.damaged"
+    damaged.touch()
     second.reports(step=400)
     second.saves(0)
     assert "session-1/c000-s0/checkpoint_000003" in second.kept, "the one before is of an earlier session"
@@ -77,7 +79,10 @@ def test_a_trial_that_hands_over_is_interrupted_with_its_checkpoint_and_no_repor
     second.saves(1)
     second.ends()
     assert second.row["ending"] == "finished"
-    assert second.kept == ["session-2/c000-s0/checkpoint_000001"]
+    assert second.kept == [
+        "session-1/c000-s0/checkpoint_000002", "session-2/c000-s0/checkpoint_000001",
+    ], "what was set aside stays"  # fmt: skip
+    assert damaged.exists()
 
 
 def test_a_trial_that_goes_on_in_the_same_session_does_not_overwrite_what_it_resumes_from(
