@@ -50,14 +50,14 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("strange") / "checkpoint.pt"
 
 
-@fuzzed
+@fuzzed(20)
 @given(byte_changes)
 def test_bytes_that_changed(path: Path, wanted: Any) -> None:
     path.write_bytes(with_bytes(raw(), wanted))
     must_be_ours(use, path)
 
 
-@fuzzed
+@fuzzed(20)
 @given(byte_changes, st.booleans())
 def test_instructions_that_changed(path: Path, wanted: Any, everywhere: bool) -> None:
     parts = entries(raw())
@@ -69,7 +69,7 @@ def test_instructions_that_changed(path: Path, wanted: Any, everywhere: bool) ->
     must_be_ours(use, path)
 
 
-@fuzzed
+@fuzzed(20)
 @given(changes)
 def test_values_that_changed(path: Path, wanted: Any) -> None:
     content = dict(load(REAL))
@@ -79,7 +79,7 @@ def test_values_that_changed(path: Path, wanted: Any) -> None:
     must_be_ours(use, path)
 
 
-@fuzzed
+@fuzzed(20)
 @given(changes)
 def test_configurations_that_changed(path: Path, wanted: Any) -> None:
     content = dict(load(REAL))

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from helpers.mutations import as_json, byte_changes, changed, changes, fuzzed, must_be_ours, with_bytes
 from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from paretune.plan.loading import load_bound
@@ -46,18 +47,16 @@ def check(path: Path) -> Any:
     return summarise(load_bound(SpaceFile(path), {}, None))
 
 
-@pytest.mark.parametrize("space", SPACES)
-@fuzzed
-@given(byte_changes)
+@fuzzed(40)
+@given(st.sampled_from(SPACES), byte_changes)
 def test_bytes_of_space_files(place: Path, space: str, wanted: Any) -> None:
     path = place / "space.yaml"
     path.write_bytes(with_bytes(text_of(space), wanted))
     must_be_ours(check, path)
 
 
-@pytest.mark.parametrize("space", SPACES)
-@fuzzed
-@given(changes)
+@fuzzed(40)
+@given(st.sampled_from(SPACES), changes)
 def test_values_of_space_files(place: Path, space: str, wanted: Any) -> None:
     path = place / "space.yaml"
     path.write_bytes(as_json(changed(values_of(space), wanted)))
@@ -88,7 +87,7 @@ def put(folder: Path, files: dict[str, bytes], name: str, raw: bytes) -> None:
         (folder / other).write_bytes(raw if other == name else content)
 
 
-@fuzzed
+@fuzzed(15)
 @given(byte_changes)
 def test_bytes_of_data_sets(place: Path, dataset: dict[str, bytes], wanted: Any) -> None:
     for name, raw in dataset.items():
@@ -96,7 +95,7 @@ def test_bytes_of_data_sets(place: Path, dataset: dict[str, bytes], wanted: Any)
         must_be_ours(use, place / "data")
 
 
-@fuzzed
+@fuzzed(15)
 @given(changes)
 def test_values_of_data_sets(place: Path, dataset: dict[str, bytes], wanted: Any) -> None:
     made = as_json(changed(json.loads(dataset["dataset.json"]), wanted))
@@ -110,7 +109,7 @@ def test_token_bytes_that_claim_more_than_there_is(place: Path, dataset: dict[st
     assert isinstance(must_be_ours(use, place / "data"), Exception)
 
 
-@fuzzed
+@fuzzed(15)
 @given(changes)
 def test_tokenizers(wanted: Any) -> None:
     must_be_ours(tokenizer_from_json, changed({"kind": "chars", "characters": "abc"}, wanted))
@@ -134,7 +133,7 @@ def library() -> dict[str, bytes]:
     }
 
 
-@fuzzed
+@fuzzed(15)
 @given(byte_changes)
 def test_bytes_of_libraries(place: Path, wanted: Any) -> None:
     for name, raw in library().items():
@@ -142,7 +141,7 @@ def test_bytes_of_libraries(place: Path, wanted: Any) -> None:
         must_be_ours(read_library, place / "library")
 
 
-@fuzzed
+@fuzzed(15)
 @given(changes)
 def test_values_of_libraries(place: Path, wanted: Any) -> None:
     made = as_json(changed(json.loads(library()["searches.json"]), wanted))
@@ -150,7 +149,7 @@ def test_values_of_libraries(place: Path, wanted: Any) -> None:
     must_be_ours(read_library, place / "library")
 
 
-@fuzzed
+@fuzzed(15)
 @given(byte_changes)
 def test_the_list_of_trusted_files(place: Path, wanted: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from helpers.mutations import as_json, byte_changes, changed, changes, fuzzed, must_be_ours, with_bytes
 from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.answer import answer
 from analysis.rows import SearchRows
@@ -101,10 +102,13 @@ READERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def read_all(folder: Path) -> None:
-    for name, read in READERS.items():
+SLOW = {"answer", "findings log"}
+
+
+def read_all(folder: Path, names: Collection[str]) -> None:
+    for name in names:
         try:
-            must_be_ours(read, folder)
+            must_be_ours(READERS[name], folder)
         except AssertionError as error:
             raise AssertionError(f"{name}: {error}") from error
 
@@ -115,23 +119,30 @@ NAMES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES)
-@fuzzed
-@given(byte_changes)
+def values_changed(name: str, wanted: Any) -> bytes:
+    raw = real()[name]
+    if not name.endswith(".jsonl"):
+        return as_json(changed(json.loads(raw), wanted))
+    rows = changed([json.loads(line) for line in raw.splitlines()], wanted)
+    return b"".join(as_json(row) + b"\n" for row in (rows if isinstance(rows, list) else [rows]))
+
+
+@fuzzed(25)
+@given(st.sampled_from(NAMES), byte_changes)
 def test_bytes_that_changed(folder: Path, name: str, wanted: Any) -> None:
     put(folder, name, with_bytes(real()[name], wanted))
-    read_all(folder)
+    read_all(folder, READERS.keys() - SLOW)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@fuzzed
-@given(changes)
+@fuzzed(40)
+@given(st.sampled_from(NAMES), changes)
 def test_values_that_changed(folder: Path, name: str, wanted: Any) -> None:
-    raw = real()[name]
-    if name.endswith(".jsonl"):
-        rows = changed([json.loads(line) for line in raw.splitlines()], wanted)
-        made = b"".join(as_json(row) + b"\n" for row in (rows if isinstance(rows, list) else [rows]))
-    else:
-        made = as_json(changed(json.loads(raw), wanted))
-    put(folder, name, made)
-    read_all(folder)
+    put(folder, name, values_changed(name, wanted))
+    read_all(folder, READERS.keys() - SLOW)
+
+
+@fuzzed(5)
+@given(st.sampled_from(NAMES), changes)
+def test_answers_from_values_that_changed(folder: Path, name: str, wanted: Any) -> None:
+    put(folder, name, values_changed(name, wanted))
+    read_all(folder, SLOW)

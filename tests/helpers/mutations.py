@@ -17,14 +17,19 @@ from hypothesis import strategies as st
 
 from paretune.errors import Error
 
-EXAMPLES = int(os.environ.get("PARETUNE_FUZZ_EXAMPLES", "40"))
-"""Of each test; the suite has little time, and who changes a reader can state some thousands."""
+TIMES = int(os.environ.get("PARETUNE_FUZZ", "1"))
+"""How many times as many examples as in the suite, which has little time: state it when a reader changes."""
 
-fuzzed = settings(
-    deadline=None,
-    max_examples=EXAMPLES,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+
+def fuzzed(examples: int) -> settings:
+    """Return the settings of a test of so many examples in the suite."""
+    return settings(
+        deadline=None,
+        max_examples=TIMES * examples,
+        derandomize=TIMES == 1,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
 
 SECONDS = 10.0
 MEMORY = 2**30

@@ -239,7 +239,7 @@ def open_dataset(folder: Path) -> Dataset:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the whole"
         raise DataError(f"{path}: {place}: {first['msg']}; build the data set again") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not JSON in UTF-8: {error}; build the data set again") from error
     for name in (*description.train.files, *description.val.files):
         if Path(name).name != name or "\0" in name:

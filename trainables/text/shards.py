@@ -85,6 +85,8 @@ def open_shard(path: Path) -> Shard:
         raise DataError(f"{path}: there is no such shard; build or download the data set again") from error
     except IsADirectoryError as error:
         raise DataError(f"{path}: is a folder, expected a shard of tokens") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     return Shard(path, mapped, count)
 
 
