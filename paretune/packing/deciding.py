@@ -19,6 +19,9 @@ from search_spaces.sampling import corners
 from trainables.config import TrainingConfig
 from trainables.demand import StatesDemand
 
+MEDIAN = "median"
+"""What the configuration in the middle is called."""
+
 MOST_SECONDS = 150.0
 """So long after it began no further measurement is begun."""
 
@@ -40,7 +43,7 @@ def candidates(bound: BoundPlan) -> list[tuple[str, Costly, float]]:
     sizes = {key: size_of(bound.task, _config(bound, one)) for key, one in every.items()}
     ordered = sorted(every, key=lambda key: (sizes[key], every[key].params, key))
     inner = sorted(drawn, key=lambda key: (sizes[key], every[key].params, key))
-    chosen = {ordered[0]: "smallest", inner[len(inner) // 2]: "median", ordered[-1]: "largest"}
+    chosen = {ordered[0]: "smallest", inner[len(inner) // 2]: MEDIAN, ordered[-1]: "largest"}
     if len(chosen) == 1:
         chosen = {ordered[0]: "all"}
     return [(chosen[key], every[key], sizes[key]) for key in sorted(chosen, key=sizes.__getitem__)]

@@ -13,7 +13,7 @@ import psutil
 from paretune.errors import InputError
 from paretune.mps import is_mps_running
 from paretune.packing import kept
-from paretune.packing.deciding import decide
+from paretune.packing.deciding import MEDIAN, decide
 from paretune.packing.measuring import Measures, PackError, Pool
 from paretune.packing.profiles import Device, Profile
 from paretune.packing.table import Table, table_of
@@ -81,7 +81,8 @@ def settle(
         record = _measured(bound, device, key, measure)
         kept.keep(record)
     choice, profiles = kept.of_record(record)
-    shares = replace(choice.shares, measured=record)
+    middle = next((one.size for one in profiles if one.name == MEDIAN), profiles[-1].size)
+    shares = replace(choice.shares, middle=choice.shares.of(middle), measured=record)
     when = "" if is_new else f", as measured on {str(record['at'])[:10]}"
     told = f"gpu: auto: {told_shares(shares)}{when}; {choice.reason}."
     return Settled(

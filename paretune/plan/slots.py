@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from paretune.errors import InputError
@@ -37,6 +37,18 @@ def carried_by(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> int:
     """
     needs = needs_of(bound).items()
     return sum(min(_fits(name, share, node) for name, share in needs if share) for node in nodes)
+
+
+def usually_carried(bound: BoundPlan, nodes: Sequence[Mapping[str, float]]) -> int:
+    """Return how many of a plan's trials machines carry if all are like one in the middle of its space.
+
+    It differs from :func:`carried_by` only where trials get different shares of a GPU.
+    """
+    shares = bound.shares
+    if shares is None or shares.middle is None:
+        return carried_by(bound, nodes)
+    alike = Shares(by_size=((None, shares.middle),))
+    return carried_by(replace(bound, shares=alike), nodes)
 
 
 def as_asked(bound: BoundPlan, carried: int) -> int:
@@ -100,6 +112,8 @@ class Shares:
 
     by_size: tuple[tuple[float | None, float], ...]
     """Sizes up to which, with the share, small sizes first; the last has no end. See :func:`size_of`."""
+    middle: float | None = None
+    """The share of a configuration in the middle of the space; None where that is not known."""
     measured: Mapping[str, Any] | None = None
     """How they were chosen, as provenance keeps it."""
 

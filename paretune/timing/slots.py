@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from paretune.plan.binding import BoundPlan
-from paretune.plan.slots import as_asked, carried_by
+from paretune.plan.slots import as_asked, usually_carried
 
 
 def slots_here(bound: BoundPlan) -> int:
@@ -21,7 +21,7 @@ def slots_here(bound: BoundPlan) -> int:
         import torch
 
         here["GPU"] = float(torch.cuda.device_count())
-    return max(1, as_asked(bound, carried_by(bound, [here])))
+    return max(1, as_asked(bound, usually_carried(bound, [here])))
 
 
 def cores_here() -> int:

@@ -19,7 +19,7 @@ from ray import tune
 from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER
 from paretune.errors import RayLostError
 from paretune.plan.binding import BoundPlan
-from paretune.plan.slots import concurrency_of, gpus_in, needs_of
+from paretune.plan.slots import concurrency_of, gpus_in, needs_of, usually_carried
 from paretune.record.concurrency import Concurrency, ConcurrencyMeter
 from paretune.record.endings import TrialEnding
 from paretune.record.events import Listener
@@ -186,6 +186,7 @@ class _Session:
             ray_session(address, fake_gpus=bound.fake_gpus) as nodes,
         ):
             concurrency = concurrency_of(bound, nodes)
+            usual = min(concurrency, usually_carried(bound, nodes))
             if address != "local":
                 url = None if storage is None else storage.place.url
                 check_machines(bound, folder.path, url, self._say)
@@ -193,9 +194,9 @@ class _Session:
                 store.write_plan(extended)
             session |= {"nodes": nodes, "concurrency": concurrency}
             if deadline is not None:
-                deadline.slots = concurrency
+                deadline.slots = usual
                 session |= {"deadline": deadline.as_record()}
-            self.meter = meter = ConcurrencyMeter(bound.plan.search.concurrency or concurrency, concurrency)
+            self.meter = meter = ConcurrencyMeter(bound.plan.search.concurrency or usual, usual)
             try:
                 with self._watching(past) as watchers:
                     recording: list[Listener] = [

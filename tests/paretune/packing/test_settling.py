@@ -75,6 +75,7 @@ def test_shares_go_by_size_and_say_why():
     settled = settle(plan(), measure=measure)
     shares = shares_of(settled)
     assert [round(1 / share) for _, share in shares.by_size] == [8, 2]
+    assert shares.middle == 0.125
     text = " ".join(settled.told)
     assert "2 to 8 trials share a GPU, by their size; sizes differ by a factor of" in text
     assert "take turns" in text

@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 from helpers.plans import bound
 
-from paretune.plan.slots import Room, Shares, carried_by, gpus_in, needs_of, size_of
+from paretune.plan.slots import Room, Shares, carried_by, gpus_in, needs_of, size_of, usually_carried
+from paretune.plan.summary import summarise
+from paretune.terminal.board import Board
+from paretune.terminal.display import headline
 from search_spaces.parts.resources import Resources
 
 TWO = Shares(by_size=((1e6, 0.125), (None, 0.5)))
@@ -23,6 +26,10 @@ def test_a_plan_that_leaves_the_share_open_has_the_smallest_until_it_knows_the_c
     assert [settled.gpus(one) for one in values] == [0.125, 0.5]
     assert needs_of(settled) == {"CPU": 1.0, "GPU": 0.125}
     assert carried_by(settled, [{"CPU": 64, "GPU": 2}]) == 16
+    # Forecasts count trials in the middle of the space.
+    middle = replace(settled, shares=replace(settled.shares, middle=0.5))
+    assert usually_carried(middle, [{"CPU": 64, "GPU": 2}]) == 4
+    assert usually_carried(settled, [{"CPU": 64, "GPU": 2}]) == 16
     assert settled.gpus_differ
     assert settled.gpu_columns(values[1]) == {"gpu": 0.5}
     assert not settled.trains_on_cpu
@@ -75,6 +82,20 @@ def test_gpus_of_all_machines_are_counted_whole():
 def test_resources_say_what_a_trial_needs(gpu: float | str, told: str, may_share: bool):
     resources = Resources.model_validate({"gpu": gpu})
     assert (resources.told_gpu, resources.may_share) == (told, may_share)
+
+
+def test_a_summary_says_what_a_trial_needs():
+    told = dict(summarise(bound(resources={"cpu": 0.5, "gpu": "auto", "memory": "2 GiB"})).sentences)
+    assert told["a trial needs"] == (
+        "0.5 CPU, the share of a GPU that is measured before, 2 GiB of memory at most"
+    )
+    assert dict(summarise(bound()).sentences)["a trial needs"] == "1 CPU, no GPU"
+
+
+def test_a_search_says_while_it_runs_that_its_gpus_are_fake():
+    plan = replace(bound(resources={"gpu": 0.5}), fake_gpus=2)
+    assert headline(Board(plan, [])).startswith("fake GPUs: 2; 0 of ")
+    assert headline(Board(bound(), [])).startswith("0 of ")
 
 
 def test_memory_is_stated_in_bytes_or_in_words():
