@@ -18,6 +18,7 @@ from paretune.tune.worker.memory import (
     in_smaller_parts,
     in_words,
     is_want_of_memory,
+    limit_gpu_memory,
     share_for_tensors,
     told_of,
 )
@@ -183,3 +184,20 @@ def test_in_a_search_one_trial_fits_one_in_parts_and_one_ends_alone(tmp_path: Pa
     error = by_batch[6144]["error"]
     assert error.startswith("MemoryError: needed more than its 800 MiB of memory: tried to allocate")
     assert is_out_of_memory(error)
+
+
+@pytest.mark.gpu
+def test_a_process_gets_its_share_of_a_gpu_and_no_more_and_then_the_whole_again() -> None:
+    total = torch.cuda.get_device_properties(0).total_memory
+    try:
+        limit_gpu_memory(0.25)
+        with pytest.raises(torch.OutOfMemoryError) as caught:
+            torch.empty(int(0.26 * total), dtype=torch.uint8, device="cuda")
+        assert told_of(caught.value, None, 0.25).startswith(
+            "needed more than the memory of its 0.25 GPU: tried"
+        )
+        torch.empty(int(0.2 * total), dtype=torch.uint8, device="cuda")
+    finally:
+        limit_gpu_memory(1)
+    torch.cuda.empty_cache()
+    torch.empty(int(0.3 * total), dtype=torch.uint8, device="cuda")
