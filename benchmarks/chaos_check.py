@@ -32,11 +32,6 @@ TIMED = frozenset(
 )
 """What differs from run to run."""
 
-_BESIDE = frozenset(
-    {"trial", "configuration", "seed", "session", "at", "engine", "ending", "step", "verdict"}
-)
-"""Keys of a report's row that are no metrics."""
-
 _OWN = ("solved", "finished", "diverged")
 """Endings of which a trial alone is the measure."""
 
@@ -155,7 +150,7 @@ def _lines(path: Path) -> Iterator[Row]:
 
 def _compare(bound: BoundPlan, label: str, row: Row, reports: list[Row], cache: Path, found: Verdict) -> None:
     """Compare a trial with itself, alone."""
-    alone = _alone(bound, row, cache)
+    alone, untimed = _alone(bound, row, cache), bound.metrics.keys() - TIMED
     ending, last = row.get("ending"), int(row.get("step") or 0)
     if ending in _OWN:
         if ending != alone[-1]["ending"]:
@@ -175,22 +170,20 @@ def _compare(bound: BoundPlan, label: str, row: Row, reports: list[Row], cache: 
         found.wrong.append(f"{label}: a report of step {step}, which it does not have alone")
     for step in sorted(known.keys() & said.keys()):
         found.compared += 1
-        here, there = _metrics(said[step]), _metrics(known[step])
+        here, there = (
+            {name: row[name] for name in row if name in untimed} for row in (said[step], known[step])
+        )
         if here != there:
             names = [name for name in {**here, **there} if here.get(name) != there.get(name)]
             differ = ", ".join(f"{name} is {here.get(name)}, alone {there.get(name)}" for name in names)
             found.wrong.append(f"{label}: step {step}: {differ}")
     final = said.get(last, {})
-    for name in final.keys() - _BESIDE:
+    for name in final.keys() & bound.metrics.keys():
         if row.get(name) != final[name]:
             found.wrong.append(f"{label}: {name} is {row.get(name)}, in its last report {final[name]}")
     costs = [said[step].get("cpu_seconds", 0.0) for step in sorted(said)]
     if any(later < earlier for earlier, later in pairwise(costs)):
         found.wrong.append(f"{label}: processor time decreases")
-
-
-def _metrics(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name not in TIMED | _BESIDE}
 
 
 def _alone(bound: BoundPlan, row: Row, cache: Path) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -127,22 +127,31 @@ def gone_within(folder: Path, seconds: float) -> list[psutil.Process]:
     return left
 
 
-_KEPT_SESSIONS = 4
-"""Folders with Ray's logs that may stay: those of the newest searches, and of the one that has just ended."""
+_KEPT_SESSIONS = 3
+"""Folders of earlier commands that may stay, with Ray's logs."""
 
 
-def left_in(folder: Path) -> list[str]:
-    """Return what commands left among the temporary files of a drill, beyond logs of the newest searches."""
+def left_in(folder: Path, earlier: Collection[str]) -> list[str]:
+    """Return what commands left among the temporary files of a drill, beyond logs of the newest ones.
+
+    Args:
+        folder: the drill's folder.
+        earlier: what :func:`temporary_in` returned before the last command, which was to clear away.
+    """
     temporary = folder / "t"
-    own = temporary / f"paretune-{os.getuid()}"
-    left = [path for path in temporary.iterdir() if path not in (own, temporary / "ray")]
-    sessions = sorted(
-        (path for path in own.glob("s*") if path.is_dir()), key=lambda path: path.stat().st_mtime
-    )
-    left += sessions[:-_KEPT_SESSIONS]
-    left += [path for session in sessions[-_KEPT_SESSIONS:] for path in session.glob("trials/*")]
-    ray = sorted(path for path in temporary.glob("ray/session_2*") if path.is_dir())
-    return [str(path.relative_to(temporary)) for path in [*left, *ray[:-_KEPT_SESSIONS]]]
+    known = (f"paretune-{os.getuid()}", "ray")
+    left = [path for path in temporary.iterdir() if path.name not in known]
+    stayed = [folder / name for name in temporary_in(folder) if name in earlier]
+    left += stayed[:-_KEPT_SESSIONS]
+    left += [path for session in stayed[-_KEPT_SESSIONS:] for path in session.glob("trials/*")]
+    return [str(path.relative_to(temporary)) for path in left]
+
+
+def temporary_in(folder: Path) -> list[str]:
+    """Return the folders of commands among the temporary files of a drill, the newest last."""
+    found = [*folder.glob(f"t/paretune-{os.getuid()}/s*"), *folder.glob("t/ray/session_2*")]
+    folders = [path for path in found if path.is_dir()]
+    return [str(path.relative_to(folder)) for path in sorted(folders, key=lambda path: path.stat().st_mtime)]
 
 
 def clear(folder: Path) -> None:

@@ -13,7 +13,15 @@ from pathlib import Path
 
 from chaos_kills import KINDS, Command, NothingThereError, Scene, deliver
 from chaos_machines import Cluster, Disk, with_token
-from chaos_processes import clear, end_all_of, environment_in, gone_within, left_in, title_of
+from chaos_processes import (
+    clear,
+    end_all_of,
+    environment_in,
+    gone_within,
+    left_in,
+    temporary_in,
+    title_of,
+)
 from chaos_rows import Kill, Rows
 
 from analysis.layout import PLAN_FILE
@@ -176,6 +184,7 @@ class Killing:
         if self._disk is not None:
             search.disk = "a file system" if self._disk.is_mounted else "a limit"
         self._rows = Rows(search.folder)
+        self._earlier: list[str] = []
 
     def run(self) -> None:
         """Do so."""
@@ -198,7 +207,7 @@ class Killing:
         # Nodes of a cluster keep their logs, as on machines of their own.
         if self._cluster is not None:
             shutil.rmtree(self._folder / "t" / "ray", ignore_errors=True)
-        search.left_folders = left_in(self._folder)
+        search.left_folders = left_in(self._folder, self._earlier)
         clear(self._folder)
 
     def close(self) -> None:
@@ -229,6 +238,7 @@ class Killing:
         if self._cluster is not None:
             words += ["--address", self._cluster.address]
         self._rows.grown_at = time.monotonic()
+        self._earlier = temporary_in(self._folder)
         command = Command(words, self._environment, log)
         scene = Scene(self._folder, command, self._rows, self._cluster, self._disk, self._dice)
         killed = self._live(scene)
