@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from paretune.packing.choosing import Choice
+from paretune.packing.choosing import MOST, Choice
 from paretune.packing.profiles import Device, Profile, profile_of, record_of
 from paretune.plan.binding import BoundPlan
 from paretune.plan.slots import Shares
@@ -78,6 +78,10 @@ def of_record(record: Mapping[str, Any]) -> tuple[Choice, list[Profile]]:
         KeyError, TypeError, ValueError: they are none.
     """
     shares = Shares.of_record(record["shares"])
+    if any(not 1 / MOST <= share <= 1 for _, share in shares.by_size):
+        raise ValueError(f"{record['shares']} were never measured")
+    if not isinstance(record.get("context"), int | None):
+        raise ValueError(f"{record['context']} is no number of bytes")
     return Choice(shares=shares, reason=str(record["reason"])), [
         profile_of(one) for one in record["measured"]
     ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+_FINITE = ConfigDict(allow_inf_nan=False)
 
 MARGIN = 0.15
 """What is left free beside the trials of a device, as a share of what they need: memory is fragmented, and
@@ -35,6 +38,8 @@ class Device:
 class Pack:
     """Trials of one configuration that trained beside each other on one device."""
 
+    __pydantic_config__ = _FINITE
+
     at_a_time: int
     steps: float
     """Training steps per second, of all together."""
@@ -46,13 +51,15 @@ class Pack:
 class Profile:
     """What was measured of one configuration."""
 
+    __pydantic_config__ = _FINITE
+
     name: str
     """Which one of the space it is: largest, median or smallest."""
     params: int
     batch: int
     size: float
     """Its size as predicted, see :func:`paretune.plan.slots.size_of`."""
-    packs: tuple[Pack, ...]
+    packs: Annotated[tuple[Pack, ...], Field(min_length=1)]
     """From one at a time on, each twice as many as the one before."""
     ends: str
     """Why no more of them were measured at a time."""
@@ -65,13 +72,16 @@ class Profile:
         return max(pack.memory for pack in self.packs)
 
 
-def profile_of(record: Mapping[str, Any]) -> Profile:
-    """Return the profile that ``dataclasses.asdict`` made these values from.
+def profile_of(record: Any) -> Profile:
+    """Return the profile that :func:`record_of` made these values from.
 
     Raises:
-        KeyError, TypeError: they are none.
+        ValueError: they are none; a file of others may hold anything.
     """
-    return Profile(**{**record, "packs": tuple(Pack(**pack) for pack in record["packs"])})
+    return _PROFILE.validate_python(record)
+
+
+_PROFILE = TypeAdapter(Profile)
 
 
 def record_of(profile: Profile) -> dict[str, Any]:

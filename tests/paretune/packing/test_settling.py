@@ -125,6 +125,28 @@ def test_a_resumed_search_uses_what_its_sessions_measured(tmp_path: Path, monkey
     assert shares_of(settled).measured == record
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"shares": [[None, 0.0]]},
+        {"shares": [[None, 1e-300]]},
+        {"shares": "half"},
+        {"context": "much"},
+        {"measured": []},
+        {"measured": [{}]},
+        {"measured": [{"name": "all", "params": "many", "batch": 1, "size": 1.0, "packs": [], "ends": ""}]},
+        {"measured": None},
+    ],
+    ids=str,
+)
+def test_a_record_of_somebody_else_that_is_none_is_measured_anew(wrong: dict[str, Any]):
+    measure = Measured()
+    record = shares_of(settle(plan(), measure=measure)).measured
+    assert record is not None
+    settled = settle(plan(), earlier=[{**record, **wrong}], measure=measure)
+    assert shares_of(settled).measured == record  # the cache's
+
+
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"key": 3}', "{", "\x00"])
 def test_a_damaged_choice_is_measured_anew(text: str, tmp_path: Path):
     measure = Measured()
