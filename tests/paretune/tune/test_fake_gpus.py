@@ -132,8 +132,8 @@ def test_a_search_places_trials_by_size_and_says_that_its_gpus_are_fake(
     assert search.plan.resources.gpu == "auto"
     shown = {"--results": str(tmp_path)}
     arguments = [part for pair in shown.items() for part in pair]
-    assert "ended, fake GPUs" in run_cli("list", *arguments).stdout
-    assert "1 fake GPU: trials were placed by their shares" in run_cli("rank", "test", *arguments).stdout
+    assert "ended, fake GPUs" in run_cli("list", *arguments).out
+    assert "1 fake GPU: trials were placed by their shares" in run_cli("rank", "test", *arguments).out
 
 
 def test_what_no_gpu_has_is_refused_before_ray_starts(tmp_path: Path):
