@@ -88,6 +88,7 @@ LONGEST = (
 """Files that take longest, as measured: they begin first, so that none is waited for alone at the end."""
 
 SLOW = (
+    "test_drill_check.py",
     *("test_odd_searches.py", "test_rows_at_scale.py", "test_coverage_runs.py", "test_pages.py"),
     *("test_scripts_run.py", "test_retraining.py", "test_gpt2_training.py", "test_gpt2_optimizers.py"),
     *("test_addition_evaluation.py", "test_machine.py", "test_recipes.py", "test_task.py", "test_tasks.py"),
