@@ -28,6 +28,7 @@ def diagnose_machine() -> Iterator[Diagnosis]:
     )
     yield _packages()
     yield _caches()
+    yield _temporary()
     yield _gpu(machine["gpus"])
     yield _ray()
     for task in TASKS.values():
@@ -62,6 +63,19 @@ def _caches() -> Diagnosis:
         "moves both), "
         + ("GPT-2's vocabulary nowhere" if vocabulary is None else f"GPT-2's vocabulary in {vocabulary}")
         + " (TIKTOKEN_CACHE_DIR)",
+    )
+
+
+def _temporary() -> Diagnosis:
+    """Tell what searches have in their temporary folders now, and what becomes of it."""
+    from paretune.tune.scratch import left_behind
+
+    found = left_behind()
+    over = found.sessions - found.running
+    return Diagnosis(
+        name="temporary files",
+        state=f"{found.size / 2**20:.1f} MiB in {found.folder}: folders of {found.running} searches that "
+        f"run and of {over} that ended; the next search keeps the logs of three of these, and no more",
     )
 
 

@@ -30,6 +30,9 @@ _LONGEST = 29
 
 _LOCK = "lock"
 _TRIALS = "trials"
+_CLEARED = "cleared"
+"""Marks a folder in which nothing but logs is left, and no process runs any more."""
+
 _UNLOCKED_FOR_S = 60.0
 """A folder without a lock is as old as this before it counts as left behind."""
 
@@ -127,10 +130,10 @@ def clear_away() -> None:
             over.append((folder, lock))
     for place, (folder, lock) in enumerate(over):
         try:
-            end_processes_of(folder)
-            if place < _KEPT:
+            if not (folder / _CLEARED).exists():
+                end_processes_of(folder)
                 _keep_logs(folder)
-            else:
+            if place >= _KEPT:
                 shutil.rmtree(folder, ignore_errors=True)
         finally:
             lock.release()
@@ -217,6 +220,8 @@ def _keep_logs(folder: Path) -> None:
         else:
             with suppress(OSError):
                 path.unlink()
+    with suppress(OSError):
+        (folder / _CLEARED).touch()
 
 
 def _belongs_to(process: psutil.Process, session: str) -> bool:

@@ -13,6 +13,7 @@ from helpers.native_kernels import compiler, needs_compiler
 
 from paretune.cli import health
 from paretune.cli.health import diagnose_machine
+from paretune.tune.scratch import base_folder
 from trainables.addition.native import cache
 from trainables.addition.native.compiler import Compiler, find_compiler
 from trainables.addition.native.diagnosis import diagnose
@@ -38,6 +39,7 @@ def test_it_tells_versions_machine_gpu_ray_compiler_engine_and_cache() -> None:
     caches = str(found["caches"]["state"])
     assert f"compiled kernels in {cache.cache_folder()}, " in caches
     assert f"GPT-2's vocabulary in {vocabulary_cache()} (TIKTOKEN_CACHE_DIR)" in caches
+    assert f" MiB in {base_folder()}: " in str(found["temporary files"]["state"])
     if not torch.cuda.is_available():
         assert str(found["GPU"]["state"]).startswith("none")
     # Whether text is here depends on what was built before, not on the machine.
