@@ -30,6 +30,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from datetime import UTC, datetime
@@ -67,10 +68,15 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     drill = Drill(folder.resolve(), options)
+    failed = False
     try:
         drill.run()
     except KeyboardInterrupt:
         print("interrupted", flush=True)
+    except Exception:
+        # An hour's kills are not to be lost over a mistake of the drill.
+        traceback.print_exc()
+        failed = True
     record = drill.close()
     if options.before is not None:
         record["before"] = by_kind(json.loads(options.before.read_text(encoding="utf-8")))
@@ -86,7 +92,7 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     elif any(counts):
         print(f"see {folder}")
-    return int(any(counts))
+    return int(failed or any(counts))
 
 
 def short_folder() -> Path:

@@ -15,6 +15,7 @@ from chaos_processes import end, tree_of
 
 _STORE_BYTES = 80 * 2**20
 _UP_WITHIN_S = 60.0
+_TRIES = 3
 
 
 class Cluster:
@@ -47,7 +48,22 @@ class Cluster:
         return any(node.poll() is None for node in self._nodes)
 
     def start(self) -> None:
-        """Start what is missing of it; where the head is, all of it."""
+        """Start what is missing of it; where the head is, all of it.
+
+        Raises:
+            RuntimeError: a node does not come up, again and again.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                self._start()
+            except RuntimeError:
+                if not left:
+                    raise
+                self.stop()
+            else:
+                return
+
+    def _start(self) -> None:
         if self._head is None or self._head.poll() is not None:
             self.stop()
             self._port = _free_port()
