@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from ray import tune
 
 from paretune.storage.places import Place
@@ -86,6 +87,8 @@ class _Training:
         config: TrainingConfig = self.task.config_class.model_validate(trial.config)
         # Its neighbours plan with the rest.
         share = min(1.0, trial.gpu if trial.on_gpu else trial.cpu / (os.cpu_count() or 1))
+        if trial.memory is not None and not trial.on_gpu:
+            share = min(share, trial.memory / psutil.virtual_memory().total)
         missing = self._attempt(config, share)
         if missing is None:
             return

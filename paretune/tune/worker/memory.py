@@ -127,7 +127,7 @@ def told_of(error: BaseException, memory: int | None, gpu: float | None) -> str:
 
 def in_words(size: int) -> str:
     """Return a size in the largest unit of which it has at least one: ``2 GiB``, ``512 MiB``."""
-    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB")):
+    for power, unit in ((5, "PiB"), (4, "TiB"), (3, "GiB"), (2, "MiB")):
         if size >= 1024**power:
             return f"{size / 1024**power:.3g} {unit}"
     return f"{size / 1024:.3g} KiB"
