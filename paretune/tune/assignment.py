@@ -53,6 +53,8 @@ class TrialAssignment:
     """Where the same checkpoint is in the search's storage, as a URL; None without a storage."""
     notice: str = ""
     """Token under which its session gives notice, see :mod:`paretune.tune.notice`; empty if it never does."""
+    workers: int = 1
+    """Trials at a time, of all machines."""
 
     @property
     def on_gpu(self) -> bool:

@@ -18,6 +18,8 @@ NOTICE_SECONDS = 30.0
 
 _NAMESPACE = b"paretune"
 _LOOKS_EVERY_SECONDS = 0.5
+_MOST_LOOKS_PER_SECOND = 1000
+"""Of all workers: one look takes some 0.2 ms of the head, which has one processor for them."""
 """So long a notice may go unread. Each look is one small call to the head of the cluster."""
 _ANSWERS_WITHIN_SECONDS = 5.0
 """So long the store may take to answer; one that is gone must not hold up the driver's end."""
@@ -72,13 +74,16 @@ class NoticeBoard(threading.Thread):
     Args:
         token: the session's.
         node_id: Ray's id of the node that this worker is on.
+        workers: of the session; the more there are, the more seldom each looks.
     """
 
-    def __init__(self, token: str, node_id: str) -> None:
+    def __init__(self, token: str, node_id: str, workers: int = 1) -> None:
         super().__init__(name="paretune-notice", daemon=True)
         self._token = token
         self._key = _key_of(token)
         self._node_id = node_id
+        self.every = looks_every(workers)
+        """Seconds between two looks."""
         self._given = False
         self._is_over = False
 
@@ -90,7 +95,7 @@ class NoticeBoard(threading.Thread):
         """Look until there is a notice, or another session's board takes this one's place."""
         while not self._given and not self._is_over:
             self._given = self.look()
-            time.sleep(_LOOKS_EVERY_SECONDS)
+            time.sleep(self.every)
 
     def look(self) -> bool:
         """Read the store, and tell whether a notice is for this worker."""
@@ -116,16 +121,22 @@ class NoticeBoard(threading.Thread):
 _board: NoticeBoard | None = None
 
 
-def board_of(token: str) -> NoticeBoard:
-    """Return this worker's board for a session; it reads from the worker's first trial on."""
+def looks_every(workers: int) -> float:
+    """Return the seconds between two looks of a worker, where there are so many."""
+    return max(_LOOKS_EVERY_SECONDS, workers / _MOST_LOOKS_PER_SECOND)
+
+
+def board_of(token: str, workers: int = 1) -> NoticeBoard:
+    """Return this worker's board for a session of so many workers; it reads from the first trial on."""
     global _board
     if _board is None or not _board.is_of(token):
         import ray
 
         if _board is not None:
             _board.retire()
-        _board = NoticeBoard(token, ray.get_runtime_context().get_node_id())
+        _board = NoticeBoard(token, ray.get_runtime_context().get_node_id(), workers)
         _board.start()
+    _board.every = looks_every(workers)
     return _board
 
 

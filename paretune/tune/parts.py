@@ -143,6 +143,7 @@ class Parts:
             if (standing := self._stopper.standing(spec.label)) != Standing():
                 self.monitor.judged(spec.label, standing)
         told = assignment_of(self._bound, spec, self._store.folder, self._notice)
+        told = replace(told, workers=self.searcher.concurrency)
         storage = self.monitor.storage
         if storage is not None and spec.resume_from is not None:
             told = replace(told, resume_at=storage.place_of(spec.resume_from).url)

@@ -145,7 +145,9 @@ class _Training:
                         ),
                         host=Host(
                             memory_share=share,
-                            is_given=board_of(trial.notice).is_given if trial.notice else _never,
+                            is_given=board_of(trial.notice, trial.workers).is_given
+                            if trial.notice
+                            else _never,
                             hand_over=reporter.hand_over,
                         ),
                     )

@@ -19,6 +19,7 @@ from paretune.record.recorder import Recorder
 from paretune.tune.nodes.checking import Answer, Wanted, ask_for, findings
 from paretune.tune.nodes.losses import MOST_LOSSES, Losses, answers, machine_is_lost
 from paretune.tune.nodes.watching import Node, NodeWatch
+from paretune.tune.notice import looks_every
 from paretune.tune.parts import Parts
 
 WANTED = Wanted(task="addition", needs={"CPU": 1.0, "GPU": 0.5}, folder=Path("/here/results/adders"))
@@ -284,3 +285,9 @@ def test_as_many_run_as_the_machines_carry_now(parts: Parts) -> None:
     assert parts.searcher.suggest("t2") is None, "one at a time"
     parts.have_room(2, 0.0)
     assert isinstance(parts.searcher.suggest("t2"), dict)
+
+
+def test_workers_look_for_notices_more_seldom_the_more_there_are(parts: Parts) -> None:
+    assert [looks_every(workers) for workers in (1, 400, 4000)] == [0.5, 0.5, 4.0]
+    parts.have_room(4000, 0.0)
+    assert begin(parts, "t1").config["workers"] == 4000
