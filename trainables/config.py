@@ -55,6 +55,9 @@ class TrainingConfig(BaseModel):
     }
     """Other names under which a field is accepted, each with the field's own."""
 
+    path_fields: ClassVar[frozenset[str]] = frozenset({"start_from"})
+    """Fields that name a file or a folder."""
+
     steps: int = Field(2000, ge=1, description="Optimizer steps of a full run: the budget of a trial.")
     batch: int = Field(256, ge=1, description="Samples in one step.")
     micro_batch: Annotated[int, Field(ge=1)] | Literal["auto"] | None = Field(

@@ -139,6 +139,24 @@ LearnFrom = Annotated[
     ),
 ]
 
+
+def _allow_paths(allowed: bool) -> bool:
+    if allowed:
+        # Workers check nothing, but whoever loads the same file again in this process does.
+        os.environ[ALLOW_PATHS] = "1"
+    return allowed
+
+
+ALLOW_PATHS = "PARETUNE_ALLOW_PATHS"
+AllowPaths = Annotated[
+    bool,
+    typer.Option(
+        "--allow-paths",
+        envvar=ALLOW_PATHS,
+        callback=_allow_paths,
+        help="Let the space file name files and folders outside of its own folder and of this one.",
+    ),
+]
 AllowTaskCode = Annotated[
     bool,
     typer.Option(

@@ -10,6 +10,7 @@ from paretune.plan.binding import BoundPlan, unknown_task
 from paretune.plan.budget import with_budget
 from paretune.plan.checks import contradictions_in, mistakes_in
 from paretune.plan.checks.configurations import more_first_than_trials
+from paretune.plan.checks.outside import paths_outside
 from paretune.plan.naming import by_own_names
 from search_spaces.loader import SpaceFile
 from search_spaces.mistakes import KeyPath, Mistake, SpaceFileError
@@ -67,7 +68,14 @@ def _bound(space: Source, overrides: Mapping[KeyPath, Any], allow_task_code: boo
         raise space.error([*contradictions_in(draft), no_task])
     task = get_task(draft.task, allow_code=allow_task_code)
     named = by_own_names(draft, task.config_class)
-    mistakes = [*named.twice, *mistakes_in(named.draft, task)]
+    outside: list[Mistake] = []
+    if isinstance(space, SpaceFile):
+        theirs = named.draft
+        if ("learn_from",) in overrides:  # those are named by who runs it
+            theirs = theirs.model_copy(update={"learn_from": []})
+        outside = list(paths_outside(theirs, task, folder))
+    # What may not be named is not looked at.
+    mistakes = outside or [*named.twice, *mistakes_in(named.draft, task)]
     # Fewer trials on the command line are a way to have only the first of them.
     if not {("search", "trials"), ("search", "seeds")} & overrides.keys():
         mistakes += more_first_than_trials(named.draft)

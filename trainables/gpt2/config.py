@@ -21,6 +21,7 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     model_config = STRICT
 
     aliases: ClassVar[dict[str, str]] = {**TrainingConfig.aliases, "vocab_size": "vocabulary"}
+    path_fields: ClassVar[frozenset[str]] = TrainingConfig.path_fields | {"data"}
 
     data: str = Field(
         PYTHON,

@@ -10,7 +10,15 @@ import typer
 from paretune.cli.exits import OK, WRONG_INPUT
 from paretune.cli.failures import mistakes_of
 from paretune.cli.grouping import grouped
-from paretune.cli.options import DEFAULT_RESULTS, AllowTaskCode, AsJson, Replaced, Results, SpacePath
+from paretune.cli.options import (
+    DEFAULT_RESULTS,
+    AllowPaths,
+    AllowTaskCode,
+    AsJson,
+    Replaced,
+    Results,
+    SpacePath,
+)
 
 if TYPE_CHECKING:
     from paretune.plan.binding import BoundPlan
@@ -30,6 +38,7 @@ def check(
     results: Results = DEFAULT_RESULTS,
     time: MeasuresTime = False,
     allow_task_code: AllowTaskCode = False,
+    allow_paths: AllowPaths = False,
     as_json: AsJson = False,
 ) -> int:
     """Check a space file and say what it means.

@@ -11,6 +11,7 @@ import typer
 from paretune.cli.grouping import grouped
 from paretune.cli.options import (
     DEFAULT_RESULTS,
+    AllowPaths,
     AllowTaskCode,
     AsJson,
     Concurrency,
@@ -34,6 +35,7 @@ class Chosen(Replaced):
     storage: Storage = None
     within: WithinTime = None
     notice: Notice = None
+    allow_paths: AllowPaths = False
 
 
 SpaceOrNone = Annotated[Path | None, typer.Argument(metavar="SPACE_FILE", help="A YAML space file.")]
@@ -86,6 +88,7 @@ def search(
         raise InputError("name a space file, or a search to resume: --resume NAME")
     console = make_console(to_stderr=as_json)
     given = vars(replaced) | {"within": Within.of_command(replaced.within)}
+    del given["allow_paths"]
     if resume is None:
         assert space is not None
         found = paretune.search(
