@@ -18,9 +18,9 @@ NOTICE_SECONDS = 30.0
 
 _NAMESPACE = b"paretune"
 _LOOKS_EVERY_SECONDS = 0.5
+"""So long a notice may go unread. Each look is one small call to the head of the cluster."""
 _MOST_LOOKS_PER_SECOND = 1000
 """Of all workers: one look takes some 0.2 ms of the head, which has one processor for them."""
-"""So long a notice may go unread. Each look is one small call to the head of the cluster."""
 _ANSWERS_WITHIN_SECONDS = 5.0
 """So long the store may take to answer; one that is gone must not hold up the driver's end."""
 
