@@ -146,10 +146,11 @@ def _silence() -> Any:
 
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"ray\..*")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    for name in ("ray", "ray.tune"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # It repeats, without the reason, that trials failed; the rows and the terminal give the reason.
-    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    # It repeats that trials failed, without the reason, and that a disk is full, with a traceback. Rows, the
+    # terminal and the search's own error say it.
+    for name in ("ray.tune", "ray.tune.tune"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     # It prints what others publish, such as forty lines of a log where a process was killed.
     before = ray._private.worker.print_to_stdstream
     ray._private.worker.print_to_stdstream = lambda *said, **how: None
