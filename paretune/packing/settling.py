@@ -19,6 +19,7 @@ from paretune.packing.profiles import Device, Profile
 from paretune.packing.table import Table, table_of
 from paretune.plan.binding import BoundPlan
 from paretune.plan.checks import mistakes_in_keys
+from paretune.plan.preparing import prepare
 from paretune.plan.slots import Shares
 from paretune.timing.slots import cores_here
 from search_spaces.parts.resources import AUTO
@@ -57,6 +58,7 @@ def settle(
 
     Raises:
         InputError: it cannot be measured here, or there is no GPU for trials that are to get one.
+        DataError: data that it needs are not here, or damaged.
     """
     require_gpus(bound, address)
     if bound.plan.resources.gpu != AUTO:
@@ -177,6 +179,7 @@ def _measured(bound: BoundPlan, device: Device, key: str, measure: Measures | No
 
     Raises:
         InputError: not even one configuration can train.
+        DataError: data that training needs are not here, or damaged.
     """
     profiles: list[Profile]
     context: int | None = None
@@ -184,6 +187,8 @@ def _measured(bound: BoundPlan, device: Device, key: str, measure: Measures | No
         if measure is not None:
             choice, profiles = decide(bound, device, measure)
         else:
+            # What all trials share, such as a data set, is there before any of them trains.
+            prepare(bound)
             with Pool(bound, device) as pool:
                 choice, profiles = decide(bound, device, pool)
                 context = pool.context or None
