@@ -6,6 +6,7 @@ import itertools
 import random
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -129,6 +130,35 @@ def test_a_search_that_was_killed_decides_as_one_that_was_not(rule, slots, tmp_p
             Twin(plan(rule), folder, curve, slots=slots, kill_after=kill_after).run()
         assert Twin(plan(rule), folder, curve, slots=slots).run()
         assert outcomes(folder) == whole, kill_after
+
+
+class Notified(Twin):
+    """A session whose trials hand over when the twin would be killed, and which is over then."""
+
+    def _report(self, trial: SimpleNamespace) -> None:
+        if self.reports == self._kill_after:
+            for running in [trial for trial in self._trials if trial.status == "RUNNING"]:
+                running.last = {"handed_over": True}
+                assert self.parts.scheduler.on_trial_result(self, running, running.last) == "CONTINUE"
+                self.parts.monitor.on_trial_result(0, [], running, running.last)
+                self.stop_trial(running)
+            self.parts.close()
+        super()._report(trial)
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_a_search_whose_trials_handed_over_decides_as_one_that_went_on(rule, tmp_path):
+    whole = run(rule, tmp_path / "whole", slots=3)
+    folder = tmp_path / "notified"
+    folder.mkdir()
+    for notice_after in (15, 40, 30):
+        with pytest.raises(KilledError):
+            Notified(plan(rule), folder, curve, slots=3, kill_after=notice_after).run()
+        endings = [row["ending"] for row in outcomes(folder).values()]
+        assert "interrupted" in endings
+        assert None not in endings
+    assert Twin(plan(rule), folder, curve, slots=3).run()
+    assert outcomes(folder) == whole
 
 
 @pytest.mark.parametrize("rule", CASES)
