@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from analysis.store import RowStore
@@ -93,6 +94,11 @@ class Parts:
             self.searcher.has_room = self._has_room
             if turns is not None:
                 turns.has_room = self._has_room
+
+    @property
+    def folder(self) -> Path:
+        """The search's folder."""
+        return self._store.folder
 
     def on_machines(self, losses: Losses) -> None:
         """Take note that trials run on machines that may be lost, and come back then."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,13 +57,17 @@ class Answer:
     """Names of its GPUs, as ``nvidia-smi`` gives them."""
 
 
-def check_nodes(wanted: Wanted) -> list[str]:
+def check_nodes(wanted: Wanted, only: Collection[str] | None = None) -> list[str]:
     """Ask every machine that can carry a trial, and return what is different there and does no harm.
+
+    Args:
+        wanted: what they are asked for.
+        only: Ray's ids of those to ask; all if None.
 
     Raises:
         ClusterError: trials cannot run on a machine, or would not be the same trials; it names all findings.
     """
-    nodes = _nodes(wanted.needs)
+    nodes = [node for node in _nodes(wanted.needs) if only is None or node["NodeID"] in only]
     with _token_in(wanted) as token:
         # The driver's own answer is what the others are compared with.
         here = Answer(node="here", **ask_for(wanted)(str(token)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ray.tune import Callback
 
+from paretune.errors import ClusterError
 from paretune.plan.binding import BoundPlan
 from paretune.plan.slots import as_asked, carried_by, gpus_in, needs_of
 from paretune.tune.nodes.checking import Wanted, check_nodes
@@ -16,6 +17,8 @@ from paretune.tune.nodes.losses import Losses
 from paretune.tune.nodes.watching import NodeWatch
 from paretune.tune.notice import Notice
 from paretune.tune.parts import Parts
+
+_UNLIKE = "Not all machines are alike"
 
 
 def check_machines(bound: BoundPlan, folder: Path, storage: str | None, say: Callable[[str], None]) -> None:
@@ -32,7 +35,7 @@ def check_machines(bound: BoundPlan, folder: Path, storage: str | None, say: Cal
     """
     wanted = Wanted(task=bound.plan.task, needs=needs_of(bound), folder=folder, storage=storage)
     for warning in check_nodes(wanted):
-        say(f"Not all machines are alike: {warning}.")
+        say(f"{_UNLIKE}: {warning}.")
 
 
 _ANSWERS_WITHIN_S = 3.0
@@ -53,7 +56,8 @@ class Machines:
         self._bound = bound
         self._parts = parts
         self._losses = Losses(parts.monitor.checkpoint_of)
-        self._watch = NodeWatch(self._have_room, notice.give_node, say)
+        self._say = say
+        self._watch = NodeWatch(self._have_room, notice.give_node, say, joined=self._check)
         parts.on_machines(self._losses)
 
     @property
@@ -79,6 +83,30 @@ class Machines:
         """Let as many trials run as the machines carry; at least one, which waits for a machine."""
         concurrency = max(1, as_asked(self._bound, carried_by(self._bound, machines)))
         self._parts.have_room(concurrency, gpus_in(machines))
+
+    def _check(self, node_ids: Collection[str]) -> None:
+        """Ask machines that have joined as those were asked that were there, without waiting for the answers.
+
+        Trials begin there meanwhile: Ray places them. What is found is told.
+        """
+        storage = self._parts.monitor.storage
+        wanted = Wanted(
+            task=self._bound.plan.task,
+            needs=needs_of(self._bound),
+            folder=self._parts.folder,
+            storage=None if storage is None else storage.place.url,
+        )
+
+        def ask() -> None:
+            try:
+                for warning in check_nodes(wanted, node_ids):
+                    self._say(f"{_UNLIKE}: {warning}.")
+            except ClusterError as error:
+                self._say(f"A machine that has joined cannot run trials of this search. {error}")
+            except Exception:  # the head, or the machine, is gone again: others tell that
+                return
+
+        threading.Thread(target=ask, name="paretune-joined", daemon=True).start()
 
     def _ask_for(self, trials: int) -> None:
         """Tell a cluster that starts machines as they are needed how many trials are to run at a time.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +63,7 @@ class NodeWatch(Callback):  # type: ignore[misc]
         has_room: told the machines that stay, whenever they change: what trials can run on.
         gives_notice: told which machine goes, and in how many seconds.
         says: told in words what has changed.
+        joined: told the ids of machines that have joined; it must return at once.
         look: returns the machines there are; replaced in tests.
     """
 
@@ -71,11 +72,13 @@ class NodeWatch(Callback):  # type: ignore[misc]
         has_room: Callable[[Sequence[Mapping[str, float]]], None],
         gives_notice: Callable[[str, float], Any],
         says: Callable[[str], None] = lambda words: None,
+        joined: Callable[[Collection[str]], None] = lambda node_ids: None,
         look: Callable[[], Mapping[str, Node]] | None = None,
     ) -> None:
         self._has_room = has_room
         self._gives_notice = gives_notice
         self._says = says
+        self._joined = joined
         self._look = look or nodes_now
         self._told: Mapping[str, Node] = {}
         self._seen: Mapping[str, Node] = {}
@@ -117,6 +120,8 @@ class NodeWatch(Callback):  # type: ignore[misc]
             )
         for node in changes.joined:
             self._says(f"Machine {node.name} has joined.")
+        if changes.joined:
+            self._joined([node.node_id for node in changes.joined])
         for node in changes.lost:
             gone = "is lost: its trials go on elsewhere, from their newest checkpoints"
             self._says(f"Machine {node.name} {gone if node.seconds_left is None else 'is gone'}.")

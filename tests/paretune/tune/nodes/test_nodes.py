@@ -117,7 +117,8 @@ def test_what_changes_among_the_machines_is_told_once() -> None:
     def gives_notice(name: str, seconds: float) -> None:
         notices.append((name, seconds))
 
-    watch = NodeWatch(has_room, gives_notice, said.append, look=lambda: dict(cluster))
+    joined: list[Any] = []
+    watch = NodeWatch(has_room, gives_notice, said.append, joined.append, look=lambda: dict(cluster))
     watch.start()
     watch.stop()
     steps: list[Mapping[str, Node]] = [
@@ -133,6 +134,7 @@ def test_what_changes_among_the_machines_is_told_once() -> None:
         watch.tell(now)
     assert rooms == [[2, 2, 4], [2, 4], [2, 4], [2], [2]]
     assert notices == [("b", 30), ("d", 5)]
+    assert joined == [["c"]]
     assert said == [
         "Machine c has joined.",
         "Machine b goes in 30 s: its trials hand over and go on elsewhere.",
