@@ -98,6 +98,7 @@ SLOW = (
     *("test_generation.py", "test_finishing.py", "test_space_file_edges.py", "test_addition_formats.py"),
     *("test_gpt2_model.py", "test_text_dataset.py", "test_stopping_contract.py", "test_stopped.py"),
     *("test_replays.py", "test_rules_chosen.py", "test_curve_library.py", "test_misleading_rungs.py"),
+    *("test_fuzzed_searches.py", "test_fuzzed_inputs.py", "test_texts_of_strangers.py"),
 )
 """Files that take more than some four seconds of a processor without Ray or a compiler, as measured."""
 
