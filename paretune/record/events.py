@@ -16,7 +16,7 @@ WARNINGS = "warnings"
 
 
 class Listener:
-    """Someone who is told of every event of a search, in the driver's main thread.
+    """Someone who is told of every event of a search, one after the other, in the thread that runs Tune.
 
     What a listener does not override it does not care about.
     """
