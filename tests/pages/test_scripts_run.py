@@ -132,6 +132,10 @@ def of_scale(folder: Path) -> list[str]:
     return ["search", "--trials", "6", "--every", "3"]  # of answers: tests/analysis/test_rows_at_scale.py
 
 
+def of_scaling(folder: Path) -> list[str]:
+    return ["simulate", "--machines", "3", "--hours", "0.1"]  # its searches are those of scale.py
+
+
 def of_start_up(folder: Path) -> list[str]:
     return ["--starts", "1"]
 
@@ -171,6 +175,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/sampler.py": (of_sampler, "the last fifth, mean"),
     "benchmarks/sampler_truths.py": (of_sampler_truths, "| one objective, left out |"),
     "benchmarks/scale.py": (of_scale, "6 of 6 trials ended"),
+    "benchmarks/scaling.py": (of_scaling, "3 machines: driver"),
     "benchmarks/start_up.py": (of_start_up, "processor time of all processes"),
     "benchmarks/time_to_777.py": (of_time_to_777, "searches confirmed one"),
     "examples/quickstart.py": (of_quickstart, "figure: "),
