@@ -53,7 +53,7 @@ MEASURED = Slopes(trial=0.0133, report=0.00143, checkpoint=0.002, proposal=0.003
 """What `measure` printed here, see docs/scaling.md; a checkpoint's is assumed."""
 
 MOST_KNOWN = 2_000
-"""From there on a proposal costs no more: the sampler looks at the latest 1,000 that are not among the best."""
+"""From there on a proposal costs no more: the sampler looks at the latest 1,000, beside the best."""
 
 
 def main() -> int:
