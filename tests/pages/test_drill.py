@@ -30,7 +30,7 @@ def test_nothing_is_lost_in_five_minutes_of_kills(tmp_path: Path) -> None:
     found = json.loads(output.read_text())
     told = f"{done.stdout}\n{output.with_suffix('.md').read_text()}"
     totals = found["totals"]
-    assert totals["kills"] >= 3, told
+    assert totals["kills"] >= 2, told
     assert totals["trials"] > 0, told
     assert totals["reports compared"] == totals["reports"], told
     for name in ("rows wrong", "rows missing", "rows double", "searches not over", "processes left"):
