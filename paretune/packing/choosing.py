@@ -13,6 +13,10 @@ from paretune.plan.slots import Shares
 DIFFERENT = 4.0
 """Sizes that differ by more than this factor may get different shares."""
 
+LONG_SECONDS = 60.0
+"""Seconds of a trial from which sizes may get different shares. A free worker takes a trial of its own share
+only, else another is started; for a trial of seconds that takes longer than the trial."""
+
 AS_GOOD = 0.97
 """The share of the best throughput that counts as the best: fewer trials at a time end sooner each."""
 
@@ -34,9 +38,9 @@ class Choice:
 def choose(profiles: Sequence[Profile], device: Device) -> Choice:
     """Return the shares with the best total throughput that fit.
 
-    Where sizes differ by more than :data:`DIFFERENT`, as predicted and as measured, each configuration gets
-    the share that is best for the measured one nearest to it in size, if its memory fits; else all get the
-    same, the one with the best throughput on average over what was measured.
+    Where sizes differ by more than :data:`DIFFERENT`, and trials are long, each configuration gets the share
+    that is best for the measured one nearest to it in size, if its memory fits. Else all get the one
+    with the best throughput on average over what was measured.
 
     Args:
         profiles: what was measured, at least one configuration, each alone at least.
@@ -50,6 +54,11 @@ def choose(profiles: Sequence[Profile], device: Device) -> Choice:
         near = f"within a factor of {DIFFERENT:g}" if len(ordered) > 1 else "of one size"
         return _same(ordered, device, f"{told} {near}, so all trials get the same share")
     differ = f"sizes differ by a factor of {factor:.3g}"
+    middle = len(ordered) // 2
+    seconds = ordered[middle].seconds(wanted[middle])
+    if len({*wanted}) > 1 and seconds < LONG_SECONDS:
+        short = f"a trial in the middle takes {seconds:.2g} s, and a worker takes trials of one share only"
+        return _same(ordered, device, f"{differ}, but {short}, so all get the same")
     if len({*wanted}) > 1 and (shares := _by_size(ordered, wanted, device)).differ:
         measured = ordered[-1].memory / max(ordered[0].memory, 1)
         return Choice(shares=shares, reason=f"{differ}, memory by {measured:.3g}: shares go by size")

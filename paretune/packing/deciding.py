@@ -94,6 +94,7 @@ def decide(
                 params=costly.params,
                 batch=costly.batch,
                 size=size,
+                budget=costly.steps,
                 packs=tuple(packs),
                 ends=ends,
                 may_hold_more=may_hold_more,

@@ -59,12 +59,19 @@ class Profile:
     batch: int
     size: float
     """Its size as predicted, see :func:`paretune.plan.slots.size_of`."""
+    budget: float
+    """Steps of a whole trial."""
     packs: Annotated[tuple[Pack, ...], Field(min_length=1)]
     """From one at a time on, each twice as many as the one before."""
     ends: str
     """Why no more of them were measured at a time."""
     may_hold_more: bool = True
     """Whether more might fit: it was not for want of room that no more were measured."""
+
+    def seconds(self, at_a_time: int) -> float:
+        """Return how long a trial takes that uses its budget, beside so many or the nearest fewer of them."""
+        at = [pack for pack in self.packs if pack.at_a_time <= at_a_time][-1]
+        return self.budget * at.at_a_time / max(at.steps, 1e-12)
 
     @property
     def memory(self) -> int:

@@ -11,10 +11,14 @@ MIB = 2**20
 GPU = Device(kind="cuda", name="a GPU", memory=16_000 * MIB, by="time slicing")
 
 
-def profile(size: float, steps: list[float], *, memory: int = 500, more: bool = True) -> Profile:
+def profile(
+    size: float, steps: list[float], *, memory: int = 500, more: bool = True, budget: float = 1e6
+) -> Profile:
     """Return what is measured of a configuration: steps per second of 1, 2, 4 ... at a time."""
     packs = tuple(Pack(at_a_time=2**at, steps=each, memory=memory * MIB) for at, each in enumerate(steps))
-    return Profile(name="", params=1, batch=1, size=size, packs=packs, ends="", may_hold_more=more)
+    return Profile(
+        name="", params=1, batch=1, size=size, budget=budget, packs=packs, ends="", may_hold_more=more
+    )
 
 
 def numbers(choice: Choice) -> list[tuple[float | None, int]]:
@@ -96,3 +100,14 @@ def test_different_sizes_with_one_best_share_get_the_same():
 
 def test_one_configuration_has_no_factor_to_speak_of():
     assert "of one size" in choose([profile(1.0, [1, 2])], GPU).reason
+
+
+def test_short_trials_get_the_same_share_whatever_their_size():
+    """A worker of another share would have to start for many of them, which takes longer than they do."""
+    small = profile(1.0, [100, 200, 400, 790], budget=2_000)
+    large = profile(100.0, [50, 100, 101], budget=2_000)
+    choice = choose([small, large], GPU)
+    assert numbers(choice) == [(None, 8)]
+    assert "a trial in the middle takes 40 s" in choice.reason
+    long = [profile(one.size, [pack.steps for pack in one.packs], budget=20_000) for one in (small, large)]
+    assert numbers(choose(long, GPU)) == [(pytest.approx(10.0), 8), (None, 2)]

@@ -54,7 +54,14 @@ def a_cache_and_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def plan(**changes: Any) -> BoundPlan:
-    return bound(**{"space": SPACE, "resources": {"cpu": 1, "gpu": "auto"}, **changes})
+    return bound(
+        **{
+            "space": SPACE,
+            "fixed": {"digits": 3, "steps": 200_000},
+            "resources": {"cpu": 1, "gpu": "auto"},
+            **changes,
+        }
+    )
 
 
 def shares_of(settled: Settled) -> Shares:
@@ -134,7 +141,19 @@ def test_a_resumed_search_uses_what_its_sessions_measured(tmp_path: Path, monkey
         {"context": "much"},
         {"measured": []},
         {"measured": [{}]},
-        {"measured": [{"name": "all", "params": "many", "batch": 1, "size": 1.0, "packs": [], "ends": ""}]},
+        {
+            "measured": [
+                {
+                    "name": "all",
+                    "params": "many",
+                    "batch": 1,
+                    "size": 1.0,
+                    "budget": 1.0,
+                    "packs": [],
+                    "ends": "",
+                }
+            ]
+        },
         {"measured": None},
     ],
     ids=str,

@@ -121,7 +121,7 @@ def test_a_search_places_trials_by_size_and_says_that_its_gpus_are_fake(
     small = size_of(to_place.task, to_place.config({**FIXED, "d_model": 4, "lr": 0.01}))
     choice = Choice(shares=Shares(by_size=((small, 0.25), (None, 0.5))), reason="for this test")
     pack = Pack(at_a_time=1, steps=100.0, memory=2**28)
-    profile = Profile(name="largest", params=1, batch=32, size=small, packs=(pack,), ends="")
+    profile = Profile(name="largest", params=1, batch=32, size=small, budget=600, packs=(pack,), ends="")
     key = kept.key_of(to_place, device)
     kept.keep(kept.as_record(key, choice, [profile], device, at="2026-11-30T12:00:00+00:00"))
 
