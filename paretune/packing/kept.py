@@ -17,7 +17,7 @@ from paretune.plan.slots import Shares
 from trainables.cache import NoCacheError, cache_folder
 from trainables.tasks import TASKS
 
-_VERSION = 2
+_VERSION = 1
 """Of how it is measured and chosen: with another one, kept choices do not count."""
 
 
