@@ -37,6 +37,7 @@ from paretune.tune.assignment import folder_of, label_of
 from paretune.tune.cluster import abandon_ray, is_abandoned, ray_session
 from paretune.tune.driving.conducting import Conductor, Course
 from paretune.tune.driving.interrupting import uninterrupted
+from paretune.tune.driving.restarting import restarting
 from paretune.tune.driving.stopping import DriverStops
 from paretune.tune.driving.watching import watch_of
 from paretune.tune.forgetting import Forgetting
@@ -48,9 +49,6 @@ from search_spaces.plan import Plan
 
 _RETRIES = 1
 """A trial whose worker dies is tried once more, from its newest checkpoint."""
-
-_RESTARTS = 3
-"""So often in a row Ray is started again without a report between: what ends it may be the search itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,18 +99,12 @@ def run_search(
         OSError: rows cannot be written any more; what was written stays.
     """
     began = time.monotonic()
-    in_vain = 0
+
+    def begin() -> _Session:
+        return _Session(folder, bound, watching, address, deadline, notice, say)
+
     with folder.locked():
-        while True:
-            session = _Session(folder, bound, watching, address, deadline, notice, say)
-            try:
-                interrupted = session.run(extended)
-                break
-            except RayLostError as lost:
-                in_vain = 0 if session.got_on else in_vain + 1
-                if address != "local" or is_abandoned() or in_vain >= _RESTARTS:
-                    raise
-                say(f"Ray was lost: {lost.what}. All rows are kept. Ray is started again, to go on.")
+        session, interrupted = restarting(begin, lambda session: session.run(extended), say)
     ran_out = interrupted and deadline is not None and deadline.ended_the_search
     return SearchResult(
         endings=session.tally.endings,
@@ -153,6 +145,11 @@ class _Session:
     def got_on(self) -> bool:
         """Whether a trial has reported in this session."""
         return self._size > self._began_with
+
+    @property
+    def may_restart(self) -> bool:
+        """Whether Ray is ours to start again, and can be."""
+        return self._address == "local" and not is_abandoned()
 
     @property
     def _size(self) -> int:

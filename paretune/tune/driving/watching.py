@@ -15,8 +15,11 @@ _ASKS_EVERY_S = 3.0
 """So often the head of a cluster is asked which nodes live."""
 
 _SILENT_FOR_S = 20.0
-"""So long a head may be silent, or no node able to run a trial, before the cluster counts as lost. Ray itself
-ends the process, with text of its own, after 60 s without a head: by then all has to be over."""
+"""So long a head may be silent before the cluster counts as lost. Ray itself ends the process, with text of
+its own, after 60 s without a head: by then all has to be over."""
+
+_UNABLE_FOR_S = 45.0
+"""So long no node may be able to run a trial: another may be about to join."""
 
 _ANSWERS_WITHIN_S = 5.0
 """So long one call to the head may take."""
@@ -83,8 +86,8 @@ class ClusterWatch:
             return "the Ray node on this machine has ended"
         if now - self._answered_at > _SILENT_FOR_S:
             return f"the head of the cluster has not answered for {_SILENT_FOR_S:.0f} s"
-        if now - self._able_at > _SILENT_FOR_S:
-            return f"for {_SILENT_FOR_S:.0f} s no node of the cluster has been able to run a trial"
+        if now - self._able_at > _UNABLE_FOR_S:
+            return f"for {_UNABLE_FOR_S:.0f} s no node of the cluster has been able to run a trial"
         return None
 
     def close(self) -> None:
