@@ -279,17 +279,14 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
+def is_copied(name: str) -> bool:
+    """Tell whether a file of this name is of a search's copy: at the folder's top, not hidden, no picture."""
+    plain = "/" not in name and "\\" not in name and not name.startswith(".")
+    return plain and name.endswith((".json", ".jsonl", ".yaml")) and name not in (STORAGE_FILE, OWNER_FILE)
+
+
 def _files_in(folder: Path) -> list[str]:
-    """Return the files of a search that its copy has: those at its top, without hidden ones and pictures."""
-    kinds = (".json", ".jsonl", ".yaml")
-    return [
-        path.name
-        for path in folder.iterdir()
-        if path.suffix in kinds
-        and path.is_file()
-        and not path.name.startswith(".")
-        and path.name != STORAGE_FILE
-    ]
+    return [path.name for path in folder.iterdir() if is_copied(path.name) and path.is_file()]
 
 
 def _stamp(path: Path, size: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analysis.layout import PLAN_FILE
 from paretune.errors import InputError
-from paretune.storage.copying import OWNER_FILE, owner_of, remember, require_free
+from paretune.storage.copying import OWNER_FILE, is_copied, owner_of, remember, require_free
 from paretune.storage.places import Place
 
 
@@ -30,7 +30,7 @@ def fetch(url: str, name: str, results: Path) -> Path:
     if folder.exists():
         raise InputError(f"{folder} is there already; resume it with: paretune resume {name}")
     owner = owner_of(place)
-    names = [found for found in place.files() if found != OWNER_FILE]
+    names = [found for found in place.files() if is_copied(found)]
     if owner is None or PLAN_FILE not in names:
         missing = OWNER_FILE if owner is None else PLAN_FILE
         raise InputError(f"there is no search {name!r} in {url}: {place.url} has no {missing}")

@@ -160,6 +160,8 @@ def test_a_search_is_fetched_where_it_is_not(url: str, folder: Path, tmp_path: P
     storage = opened(folder, url)
     storage.upload([str(checkpoint_in(folder, 0)), str(folder / "ray" / "gone")])
     storage.close()
+    for name in ("..\\plan.json", ".lock", "run.py"):  # whoever else writes there
+        storage.place.write(name, b"not ours")
     shutil.rmtree(folder)
     found = fetch(url, "adders", tmp_path / "elsewhere")
     assert sorted(path.name for path in found.iterdir()) == [
