@@ -113,7 +113,7 @@ def test_freed_worker_goes_to_the_newest_trial_that_does_not_run():
     assert scheduler.choose_trial_to_run(None) is first, "none is left out"
 
 
-def test_one_checkpoint_of_a_trial_is_kept_and_rows_name_it(tmp_path: Path):
+def test_the_newest_two_checkpoints_of_a_trial_are_kept_and_rows_name_the_last(tmp_path: Path):
     spec = TrialQueue(bound()).next()
     monitor = Monitor([Recorder(RowStore(tmp_path), session=1)], {"step"})
     trial = Trial("run_trial", stub=True, config={"label": spec.label})
@@ -124,7 +124,7 @@ def test_one_checkpoint_of_a_trial_is_kept_and_rows_name_it(tmp_path: Path):
         checkpoint = Checkpoint(str(folder))
         monitor.on_checkpoint(0, [], trial, checkpoint)
         trial.run_metadata.checkpoint_manager.register_checkpoint(_TrainingResult(checkpoint, {}))
-    assert [folder.exists() for folder in folders] == [False, False, True]
+    assert [folder.exists() for folder in folders] == [False, True, True]
     assert RowStore(tmp_path).trials()[spec.label]["checkpoint"] == folders[-1].name
 
 
