@@ -259,6 +259,7 @@ def deliver(scene: Scene, kill: Kill) -> None:
     kind = KINDS[kill.kind]
     scene.rows.read()
     running, begun, session = scene.rows.running(), scene.rows.begun, scene.rows.session
+    attempts = scene.rows.attempts(running)
     kill.running = len(running)
     if not kind.ends and not kind.stops:
         scene.rows.hit(running, kill)
@@ -270,22 +271,21 @@ def deliver(scene: Scene, kill: Kill) -> None:
             _end_own(scene)
             scene.wait(10)
     else:
-        _watch(scene, kill, lambda: _goes_on(scene, kind, begun, session, began))
+
+        def goes_on() -> bool:
+            if kind.stops:
+                return scene.rows.grown_at > began
+            if kind.loses_ray:
+                return scene.rows.session > session and scene.rows.begun > begun
+            return scene.rows.attempts(running) != attempts
+
+        _watch(scene, kill, goes_on)
     kill.seconds = time.monotonic() - began if kill.seconds is None else kill.seconds
     kill.code = scene.command.code
     if kill.code is not None:
         kill.said = scene.command.last_words()
         if kind.ends:
             scene.rows.hit(running, kill)
-
-
-def _goes_on(scene: Scene, kind: Kind, begun: int, session: int, began: float) -> bool:
-    """Tell whether rows show that the search has got over it."""
-    if kind.stops:
-        return scene.rows.grown_at > began
-    if kind.loses_ray:
-        return scene.rows.session > session and scene.rows.begun > begun
-    return scene.rows.begun > begun
 
 
 def _watch(scene: Scene, kill: Kill, goes_on: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,7 @@ class _Trial:
     steps: set[int] = field(default_factory=set)
     last: int = 0
     begun_anew: bool = False
+    attempts: int = 0
 
 
 class _Lines:
@@ -103,7 +105,7 @@ class Rows:
         self.session = 0
         """The newest session that has a row."""
         self.begun = 0
-        """How often a trial began, or began again."""
+        """How often a trial began, or began again; of each trial: :meth:`attempts`."""
         self.grown_at = time.monotonic()
         """When the last row came."""
 
@@ -132,6 +134,10 @@ class Rows:
             and not trial.row.get("paused")
         ]
 
+    def attempts(self, labels: Iterable[str]) -> list[int]:
+        """Return how often each of these trials began."""
+        return [self._trials[label].attempts for label in labels]
+
     def hit(self, labels: list[str], kill: Kill) -> None:
         """Let what these trials lose be laid to a kill, if they go on from a checkpoint."""
         for label in labels:
@@ -143,6 +149,7 @@ class Rows:
         started = row.get("started")
         if started and started != trial.row.get("started"):
             trial.begun_anew = True
+            trial.attempts += 1
             self.begun += 1
         trial.row = row
         self.session = max(self.session, int(row.get("session") or 0))
