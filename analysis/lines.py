@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from analysis.layout import DamagedError
 from analysis.names import shown_name
@@ -113,18 +113,10 @@ def rewrite_lines(path: Path, keep: Callable[[int, bytes], bool]) -> None:
     Raises:
         OSError: it cannot be written; it is as it was.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            for number, line in numbered_lines(path):
-                if keep(number, line):
-                    file.write(line if line.endswith(b"\n") else line + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        sync_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+    with _replacing(path) as file:
+        for number, line in numbered_lines(path):
+            if keep(number, line):
+                file.write(line if line.endswith(b"\n") else line + b"\n")
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -133,16 +125,8 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; an older file is as it was.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        sync_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+    with _replacing(path) as file:
+        file.write(text.encode())
 
 
 def append_line(path: Path, line: str) -> None:
@@ -152,7 +136,7 @@ def append_line(path: Path, line: str) -> None:
         OSError: the line cannot be written; the file is as it was.
     """
     # Opened for every line: no descriptor to lose, and a full disk shows at the line it hits.
-    with path.open("ab", buffering=0) as file:
+    with _named(path), path.open("ab", buffering=0) as file:
         begin = file.tell()
         left = line.encode() + b"\n"
         try:
@@ -163,6 +147,32 @@ def append_line(path: Path, line: str) -> None:
             raise
     if not begin:
         sync_folder(path.parent)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of another once it is on the disk, or leaves no trace."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with _named(path):
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        sync_folder(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an error say which file it was: the system does not when a disk is full."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def sync_file(path: Path) -> None:

@@ -133,6 +133,7 @@ def test_listener_that_cannot_write_is_heard_of_and_told_no_more(tmp_path: Path)
     with _file_size_limit(10):
         monitor.on_trial_result(0, [], trial, {"step": 100, "exact_match": 0.5})
     assert isinstance(monitor.failure, OSError)
+    assert monitor.failure.filename == str(tmp_path / "reports.jsonl"), "the system does not say which"
     monitor.close()
     assert [row["ending"] for row in read_lines(tmp_path / "trials.jsonl")] == [None, None]
 

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlencode, urlparse
 
 import pytest
 from helpers.commands import CLI, Search
+from helpers.listening import addresses_of
 from helpers.plans import bound
 from tensorboard import program
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -281,6 +282,9 @@ def test_nothing_stays_behind_if_watch_is_killed(tmp_path: Path):
     name = copied(PUBLISHED / "attention-heads", tmp_path)
     with watching(name, tmp_path) as watch:
         watch.get("/data/environment")
+        here = addresses_of(int(watch.base.rpartition(":")[2]))
+        assert here, "it listens"
+        assert here <= {"127.0.0.1", "::1"}, "nobody else can reach it, unless asked"
         watch.process.kill()
         watch.process.wait()
     assert left_of(tmp_path) == []

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from helpers.commands import CLI, run_cli
+from helpers.listening import addresses_of
 from helpers.rows import write_search
 
 from paretune.cli.searches import dashboard as command
@@ -128,6 +129,9 @@ def test_nothing_stays_behind_if_the_command_is_killed(tmp_path: Path):
     folder = tmp_path / "by-hand"
     write_search(folder)
     with showing("by-hand", tmp_path) as dashboard:
+        here = addresses_of(int(dashboard.base.rpartition(":")[2]))
+        assert here, "it listens"
+        assert here <= {"127.0.0.1", "::1"}, "nobody else can reach it, unless asked"
         dashboard.process.kill()
         dashboard.process.wait()
     assert not is_served(folder)
