@@ -184,7 +184,9 @@ class Drill:
         killing.remove()
         cache, kernels = self._folder / "alone", kernels_of(self._folder)
         search.folder = kept
-        checking = self._pool.submit(check, kept, self._reference, cache, kernels)
+        # A question places its trials itself.
+        reference = None if kind == "question" else self._reference
+        checking = self._pool.submit(check, kept, reference, cache, kernels)
         self._checked.append((search, checking))
         checking.add_done_callback(lambda done: self._say(search, vars(done.result())))
 
