@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.lines import read_lines, row_of
+from analysis.lines import is_damaged_last, read_lines, row_of
 
 _PIECE = 1 << 26
 """Bytes parsed at a time: enough to keep all processors busy, small compared with the columns."""
@@ -28,7 +28,7 @@ def read_columns(path: Path) -> pd.DataFrame:
     begins where it first appears in the file.
 
     Raises:
-        DamagedError: a line before the last is not a row; the message names file and line.
+        DamagedError: a line is not a row, and no last one that was cut short; the message names file and line.
     """
     if not path.exists():
         return pd.DataFrame()
@@ -76,6 +76,8 @@ def _pieces(path: Path) -> Iterator[bytes]:
     yield from before
     if row_of(last_line) is not None:
         yield last_line
+    elif is_damaged_last(last_line + rest[-1:]):
+        raise _UnusualError
 
 
 def _parse(piece: bytes, texts: set[str]) -> Any:

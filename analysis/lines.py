@@ -14,10 +14,10 @@ from analysis.names import shown_name
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read a JSON-lines file; a last line that a crash cut short is left out.
+    """Read a JSON-lines file; a last line that a crash cut short is left out, as it has no end.
 
     Raises:
-        DamagedError: a line before the last is not a row; the message names file and line.
+        DamagedError: another line is not a row; the message names file and line.
     """
     return [row for _, row in numbered_rows(path)]
 
@@ -51,6 +51,14 @@ def numbered_rows(path: Path, labels: Collection[str] | None = None) -> Iterator
             broken = number, line
         else:
             yield number, row
+    if broken is not None and is_damaged_last(broken[1]):
+        raise damaged_line(path, broken[0], no_row(broken[1]))
+
+
+def is_damaged_last(line: bytes) -> bool:
+    """Tell whether a last line that is not a row is damaged: one that a crash cut short, or that is being
+    written, lacks its end; an empty one has nothing that could be lost."""
+    return line.endswith(b"\n") and bool(line.strip())
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:

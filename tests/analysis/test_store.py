@@ -187,6 +187,14 @@ DAMAGES = [
         r"trials\.jsonl:\d+: 'ending' is 'won', which is none of solved, .*; `paretune repair",
     ),
     (
+        _with("trials.jsonl", lambda text: text + "garbage\n"),
+        r"trials\.jsonl:\d+: is not a row: 'garbage'; `paretune repair .*search` sets this",
+    ),
+    (
+        _with("reports.jsonl", lambda text: text + "garbage\n"),
+        r"reports\.jsonl:\d+: is not a row: 'garbage'; `paretune repair .*search` sets this",
+    ),
+    (
         _with("reports.jsonl", _line(2, "garbage")),
         r"reports\.jsonl:2: is not a row: 'garbage'; `paretune repair .*search` sets this",
     ),
