@@ -28,7 +28,8 @@ def read_columns(path: Path) -> pd.DataFrame:
     begins where it first appears in the file.
 
     Raises:
-        DamagedError: a line is not a row, and no last one that was cut short; the message names file and line.
+        DamagedError: a line is not a row, other than a last one without its end; the message names file and
+            line.
     """
     if not path.exists():
         return pd.DataFrame()
