@@ -44,7 +44,7 @@ def test_the_page_names_the_limits_that_the_code_has() -> None:
     assert "at most 5 % of the time" in PAGE
     assert MOST_LOSSES == 3
     assert "loses three machines without a checkpoint" in PAGE
-    assert f"if none is for {watching._SILENT_FOR_S:.0f} s" in PAGE
+    assert f"if none is for {watching._UNABLE_FOR_S:.0f} s" in PAGE
 
 
 @pytest.mark.parametrize("name", ["ray start", "ray drain-node", "ray get-auth-token"])

@@ -47,6 +47,8 @@ class Answer:
     """Of Python and packages; None for one that is missing."""
     code: str | None = None
     """Digest of the code that trains."""
+    task_code: str | None = None
+    """Digest of the task's own file, with those beside it where it is part of a package."""
     task_error: str | None = None
     """Why it cannot import the task."""
     sees_folder: bool = False
@@ -115,6 +117,8 @@ def _of_one(here: Answer, answer: Answer, wanted: Wanted) -> tuple[list[str], li
         bad.append("the same version of paretune, but other code than here")
     if not bad and answer.task_error is not None:
         bad.append(f"it cannot import task {wanted.task}: {answer.task_error}")
+    if not bad and answer.task_code != here.task_code:
+        bad.append(f"task {wanted.task} is other code there than here")
     if wanted.storage is not None:
         if answer.storage_error is not None:
             bad.append(f"it cannot reach {wanted.storage}: {answer.storage_error}")
@@ -138,6 +142,7 @@ def ask_for(wanted: Wanted) -> Callable[[str], dict[str, Any]]:
         import importlib.util
         import platform
         import subprocess
+        import sys
         from importlib.metadata import PackageNotFoundError, version
         from pathlib import Path
 
@@ -147,7 +152,8 @@ def ask_for(wanted: Wanted) -> Callable[[str], dict[str, Any]]:
                 versions[name] = version(name)
             except PackageNotFoundError:
                 versions[name] = None
-        digest, task_error, storage_error = hashlib.sha256(), None, None
+        digest, task_digest = hashlib.sha256(), hashlib.sha256()
+        task_error, storage_error = None, None
         try:
             for package in packages:
                 spec = importlib.util.find_spec(package)
@@ -158,7 +164,10 @@ def ask_for(wanted: Wanted) -> Callable[[str], dict[str, Any]]:
                     digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
             from trainables.tasks import get_task
 
-            get_task(task, allow_code=True)
+            module = sys.modules[type(get_task(task, allow_code=True)).__module__]
+            source = Path(str(module.__file__))
+            for path in sorted(source.parent.rglob("*.py")) if module.__package__ else [source]:
+                task_digest.update(path.name.encode() + b"\0" + path.read_bytes())
         except Exception as error:
             task_error = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
         if storage is not None:
@@ -182,6 +191,7 @@ def ask_for(wanted: Wanted) -> Callable[[str], dict[str, Any]]:
         return {
             "versions": versions,
             "code": digest.hexdigest(),
+            "task_code": task_digest.hexdigest(),
             "task_error": task_error,
             "sees_folder": Path(token).is_file(),
             "storage_error": storage_error,

@@ -48,6 +48,7 @@ def there(**changes: Any) -> Answer:
         (there(versions={"Python": "3.12.1"}), "far (10.0.0.2): Python 3.12.1, here 3.11.7"),
         (there(versions={"ray": "2.60.1"}), "far (10.0.0.2): ray 2.60.1, here 2.60.0"),
         (there(code="abd"), "far (10.0.0.2): the same version of paretune, but other code than here"),
+        (there(task_code="x"), "far (10.0.0.2): task addition is other code there than here"),
         (there(task_error="gone"), "far (10.0.0.2): it cannot import task addition: gone"),
         (
             there(sees_folder=False),
@@ -96,6 +97,21 @@ def test_a_machine_answers_what_it_sees(tmp_path: Path) -> None:
     assert all(seeing.versions.values())
     lost = ask_for(replace(wanted, task="no.such:Task"))(str(token))
     assert "no.such" in lost["task_error"]
+
+
+def test_a_task_that_another_machine_has_otherwise_is_told(tmp_path: Path) -> None:
+    (tmp_path / "token").touch()
+    file = tmp_path / "own.py"
+    source = "from trainables.addition.task import AdditionTask\n\nclass Own(AdditionTask):\n    pass\n"
+    wanted = replace(WANTED, task=f"{file}:Own", folder=tmp_path)
+    answers = []
+    for text in (source, source, f"{source}    seed = 7\n"):
+        file.write_text(text)
+        answers.append(Answer(node="far", **ask_for(wanted)(str(tmp_path / "token"))))
+    first, same, other = answers
+    assert first.task_error is None
+    assert findings(first, [same], wanted) == ([], [])
+    assert findings(first, [other], wanted) == ([f"far: task {file}:Own is other code there than here"], [])
 
 
 # Machines that join and go
