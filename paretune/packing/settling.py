@@ -134,9 +134,10 @@ def device_here(bound: BoundPlan) -> Device | None:
     """Return what trials share on this machine: its GPUs, or the processor where they are fake; else None."""
     cores = float(cores_here())
     if bound.fake_gpus:
+        them = "a fake GPU" if bound.fake_gpus == 1 else f"{bound.fake_gpus} fake GPUs"
         return Device(
             kind="cpu",
-            name=f"the processor ({platform.machine()}, {cores:g} cores) as {bound.fake_gpus} fake GPUs",
+            name=f"the processor ({platform.machine()}, {cores:g} cores) as {them}",
             # By the machine's size and not by what is free now, so that a choice holds.
             memory=psutil.virtual_memory().total // bound.fake_gpus,
             count=bound.fake_gpus,

@@ -42,7 +42,9 @@ def limited_memory(most: int | None) -> Iterator[None]:
     if _resident_and_data()[0] >= most:
         give_back_memory()
         if (resident := _resident_and_data()[0]) >= most:
-            raise MemoryError(f"a worker has {in_words(resident)} before a trial begins")
+            raise MemoryError(
+                f"a worker has {in_words(resident)} before a trial begins; state more in resources.memory"
+            )
     before = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (most + _never_used(), before[1]))
     try:

@@ -47,6 +47,9 @@ class Measured:
         )
 
 
+DEVICE_HERE = settling.device_here
+
+
 @pytest.fixture(autouse=True)
 def a_cache_and_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARETUNE_CACHE", str(tmp_path / "cache"))
@@ -231,6 +234,12 @@ def test_what_needs_a_gpu_is_refused_where_there_is_none(monkeypatch: pytest.Mon
 def test_fake_gpus_are_for_this_machine():
     with pytest.raises(InputError, match="--fake-gpus is for this machine alone"):
         settle(replace(plan(), fake_gpus=2), address="auto")
+
+
+def test_fake_gpus_are_counted_in_words():
+    named = [str(DEVICE_HERE(replace(plan(), fake_gpus=count))) for count in (1, 2)]
+    assert "cores) as a fake GPU'" in named[0]
+    assert "cores) as 2 fake GPUs'" in named[1]
 
 
 def test_shares_in_words():

@@ -79,6 +79,7 @@ def test_growth_beyond_the_limit_fails_there_and_what_comes_after_has_the_same_r
         if name != "one tensor":
             assert float(peak) >= float(limit) - 60, line
     assert last.startswith("a worker has ")
+    assert last.endswith("; state more in resources.memory")
 
 
 @pytest.mark.parametrize(
