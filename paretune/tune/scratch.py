@@ -179,16 +179,26 @@ def _made_base() -> Path:
     """
     base = base_folder()
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid") and base.stat().st_uid != os.getuid():
+    if not _is_ours(base):
         raise PermissionError(
             1, "this folder for temporary files belongs to somebody else; set TMPDIR to another", str(base)
         )
     return base
 
 
+def _is_ours(base: Path) -> bool:
+    """Tell whether the folder of all is this user's, and no link that somebody else made.
+
+    A link could lead into another folder of this user, in which what looks like a session would be cleared.
+    """
+    return not hasattr(os, "getuid") or base.lstat().st_uid == os.getuid()
+
+
 def _sessions() -> list[Path]:
-    """Return the folders of sessions, the newest first."""
-    dated = []
+    """Return the folders of sessions, the newest first; none of a place that is somebody else's."""
+    dated: list[tuple[float, Path]] = []
+    if not base_folder().is_dir() or not _is_ours(base_folder()):
+        return []
     for folder in base_folder().glob("s*"):
         with suppress(OSError):
             if folder.is_dir() and not folder.is_symlink():

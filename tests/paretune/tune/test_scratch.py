@@ -120,3 +120,17 @@ def test_a_worker_uses_the_folder_of_its_search(base: Path) -> None:
 def test_a_place_that_is_too_long_for_sockets_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/tmp/" + "long" * 20)
     assert len(str(scratch.base_folder())) < 30
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root makes what is others'")
+def test_a_link_of_somebody_else_leads_nowhere(base: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "source" / "kept"
+    mine.mkdir(parents=True)
+    os.utime(mine.parent, (0, 0))
+    base.symlink_to(tmp_path)
+    os.lchown(base, 65534, 65534)
+    with pytest.raises(PermissionError, match="belongs to somebody else; set TMPDIR to another"):
+        scratch.session_folder()
+    scratch.clear_away()
+    assert scratch.left_behind().sessions == 0
+    assert [path.name for path in tmp_path.rglob("*")] == ["source", "kept"]
