@@ -71,7 +71,12 @@ def plan_of_sessions(
 
 
 def _because(error: DamagedError, reason: str) -> DamagedError:
-    return DamagedError(f"{error} (it is not certain what it said: {reason})")
+    # The way out that the error names is the repair that does not succeed here.
+    what = str(error).partition("; `paretune repair")[0]
+    return DamagedError(
+        f"{what}, and it is not certain what it said: {reason}; restore it from a copy of the search's "
+        "folder, or search anew"
+    )
 
 
 def _of_commands(store: RowStore, commands: Sequence[str]) -> BoundPlan:

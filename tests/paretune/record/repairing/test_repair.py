@@ -327,7 +327,10 @@ def test_without_it_the_commands_tell_where_the_rows_agree(whole, copy):
 def test_a_plan_that_is_not_certain_is_not_made_up(command, why, whole, copy):
     folder = copy()
     _older(folder, command)
-    with pytest.raises(DamagedError, match=rf"plan\.json: is missing; .*not certain what it said: .*{why}"):
+    with pytest.raises(
+        DamagedError,
+        match=rf"plan\.json: is missing, and it is not certain what it said: .*{why}.*; restore it",
+    ):
         paretune.repair(folder)
     assert not (folder / "plan.json").exists()
 
