@@ -104,13 +104,15 @@ class LineDisplay(Listener):
         """Say how a trial ended; of one that still waits for a resumed search was said that it does."""
         if ending == TrialEnding.INTERRUPTED and trial.label in self._board.paused:
             return
+        # What a resumed trial reported in earlier sessions is not in its last row of this one.
+        no_step = "no report" if trial.resume_from is None else "no further report"
         parts = [
             self._so_far,
             trial.label,
             ending,
             f"params={trial.params}",
             *(f"{m.name}={number(last[m.name])}" for m in self._bound.task.metrics if m.name in last),
-            f"step={last.get('step', 0)}",
+            f"step={last['step']}" if "step" in last else no_step,
             configuration_text(self._bound, trial),
         ]
         if error is not None:

@@ -177,6 +177,20 @@ def test_interrupted_trials_are_not_counted_as_ended():
     assert board.ended_count == 0
 
 
+def test_a_trial_that_reported_nothing_in_this_session_is_not_said_to_be_at_step_0():
+    board, queue, _ = search()
+    console = Console(file=io.StringIO(), width=140)
+    display = LineDisplay(board, board._bound, console)
+    new, old = queue.next(), replace(queue.next(), resume_from="ray/session-1/c000-s1/checkpoint_000001")
+    display.ended(new, "interrupted", {}, None)
+    display.ended(old, "interrupted", {}, None)
+    display.ended(old, "interrupted", {"step": 300}, None)
+    first, second, third = console.file.getvalue().splitlines()
+    assert f"params={new.params}  no report  " in first
+    assert f"params={old.params}  no further report  " in second
+    assert f"params={old.params}  step=300  " in third
+
+
 def test_resumed_search_counts_what_earlier_sessions_did():
     plan = bound(search={"trials": 4}, target={"exact_match": 0.99})
     spec = TrialQueue(plan).next()
