@@ -42,6 +42,8 @@ _ENVIRONMENT = {
     # A search goes on from its rows; Tune's snapshot is written at the end only.
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Arrow, which copies checkpoints, maps a gibibyte ahead: a limit on a trial's memory would count it.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
     # Trials that ask for no GPU are not shown any.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     # Tune's workers have an environment of their own, so the ones that Ray starts ahead would not be used.

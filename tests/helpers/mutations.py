@@ -12,10 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pyarrow
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from paretune.errors import Error
+
+# By default Arrow maps a gibibyte ahead, of which it uses what it needs: the limit would count all of it.
+pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 TIMES = int(os.environ.get("PARETUNE_FUZZ", "1"))
 """How many times as many examples as in the suite, which has little time: state it when a reader changes."""
