@@ -72,6 +72,8 @@ def row_of(line: bytes) -> dict[str, Any] | None:
     """Return the row in a line, or None if it is not one, or not a whole one."""
     try:
         row = json.loads(line)
+        if b"\\u" in line:
+            json.dumps(row, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError):  # also bytes that are no UTF-8
         return None
     return row if isinstance(row, dict) else None

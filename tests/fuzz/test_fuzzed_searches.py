@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from helpers.mutations import as_json, byte_changes, changed, changes, fuzzed, must_be_ours, with_bytes
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analysis.answer import answer
@@ -136,6 +136,8 @@ def test_bytes_that_changed(folder: Path, name: str, wanted: Any) -> None:
 
 @fuzzed(40)
 @given(st.sampled_from(NAMES), changes)
+@example("reports.jsonl", [("set", 0.0, "\ud800")])
+@example("trials.jsonl", [("set", 0.0, "\ud800")])
 def test_values_that_changed(folder: Path, name: str, wanted: Any) -> None:
     put(folder, name, values_changed(name, wanted))
     read_all(folder, READERS.keys() - SLOW)

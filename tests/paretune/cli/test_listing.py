@@ -62,7 +62,10 @@ def test_a_person_reads_what_to_do(results: Path):
     (line,) = [line for line in done.out.splitlines() if line.startswith("quickstart")]
     assert line.split()[1:5] == ["ended", "48/48", "19", "1,024"]
     assert f"explore-777 is not over: paretune resume {results / 'explore-777'}" in done.out
-    assert f"{results / 'under-777' / 'plan.json'}: is missing; restore it" in done.out
+    assert (
+        f"{results / 'under-777' / 'plan.json'}: is missing; `paretune repair {results}/under-777`"
+        in done.out
+    )
     assert f"{results / 'attention-heads' / 'trials.jsonl'}:1: " in done.out
 
 
