@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import SafeRepresenter
 
 from search_spaces.parts.derived import Derived
 from search_spaces.plan import PlanDraft
@@ -14,9 +15,22 @@ from search_spaces.plan import PlanDraft
 _WIDTH = 110
 
 
+class _Representer(SafeRepresenter):
+    """Quotes what ruamel.yaml writes plain and reads as something else: in a list, ``?A`` begins a map."""
+
+    def represent_str(self, data: str) -> Any:
+        """Return the node of a text."""
+        style = "'" if data.startswith("?") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Representer.add_representer(str, _Representer.represent_str)
+
+
 def to_yaml(plan: PlanDraft) -> str:
     """Return the text of a space file that says what a plan says."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
     # Short maps and lists, such as dimensions, on one line.
     yaml.default_flow_style = None
     yaml.width = _WIDTH

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.published import ROOT
 from helpers.space_files import RIGHT, changed, load, refusal_of
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -83,6 +83,7 @@ VALUES = st.recursive(
 
 
 @given(values=st.lists(VALUES, min_size=1, max_size=4), low=st.floats(-1e9, 1e9), seeds=st.integers(1, 20))
+@example(values=[["?A", "?0", "?"]], low=0.0, seeds=1)
 @settings(max_examples=100, deadline=None)
 def test_any_plan_survives_being_written(
     tmp_path_factory: pytest.TempPathFactory, values: list[object], low: float, seeds: int
