@@ -142,8 +142,8 @@ def clear_away() -> None:
 def end_processes_of(session: Path) -> int:
     """End the processes of Ray that belong to a session and still run; return how many there were.
 
-    A process belongs to it if it was started with the session's mark, or names the folder in its command
-    line; and it has to be one of Ray's, so that nothing else is ended that inherited the mark.
+    A process belongs to it if it was started with the session's mark, names the folder in its command line,
+    or has a file in it open; and it has to be one of Ray's, so that nothing else is ended that inherited the mark.
     """
     found = [process for process in psutil.process_iter() if _belongs_to(process, str(session))]
     for process in found:
@@ -241,7 +241,10 @@ def _belongs_to(process: psutil.Process, session: str) -> bool:
             return False
         if any(session in word for word in command):
             return True
-        return bool(process.environ().get(VARIABLE) == session)
+        if process.environ().get(VARIABLE) == session:
+            return True
+        # Ray's agents write their titles over their environment; their logs are in the session's folder.
+        return any(Path(file.path).is_relative_to(session) for file in process.open_files())
     except (psutil.Error, OSError):
         return False
 

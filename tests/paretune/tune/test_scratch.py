@@ -99,11 +99,16 @@ def test_processes_of_an_ended_search_are_ended_and_no_others(base: Path, runnin
     marked = started(over, "ray::IDLE")
     named = subprocess.Popen([sys.executable, "-c", SLEEP, "raylet", f"--temp-dir={over}/ray"], text=True)
     running.append(named)
+    # Ray's agents overwrite their environment, and name nothing in their command lines.
+    with (over / "agent.log").open("w") as log:
+        logging = subprocess.Popen([sys.executable, "-c", SLEEP, "ray::DashboardAgent"], stdout=log, text=True)
+    running.append(logging)
     not_rays = started(over)
     of_another = started(other, "ray::IDLE")
-    assert scratch.end_processes_of(over) == 2
+    assert scratch.end_processes_of(over) == 3
     assert marked.poll() is not None
     assert named.poll() is not None
+    assert logging.poll() is not None
     time.sleep(0.2)
     assert not_rays.poll() is None
     assert of_another.poll() is None
