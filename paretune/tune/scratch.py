@@ -143,7 +143,8 @@ def end_processes_of(session: Path) -> int:
     """End the processes of Ray that belong to a session and still run; return how many there were.
 
     A process belongs to it if it was started with the session's mark, names the folder in its command line,
-    or has a file in it open; and it has to be one of Ray's, so that nothing else is ended that inherited the mark.
+    or has a file in it open; and it has to be one of Ray's, so that nothing else is ended that inherited the
+    mark.
     """
     found = [process for process in psutil.process_iter() if _belongs_to(process, str(session))]
     for process in found:

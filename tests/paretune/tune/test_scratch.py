@@ -101,14 +101,14 @@ def test_processes_of_an_ended_search_are_ended_and_no_others(base: Path, runnin
     running.append(named)
     # Ray's agents overwrite their environment, and name nothing in their command lines.
     with (over / "agent.log").open("w") as log:
-        logging = subprocess.Popen([sys.executable, "-c", SLEEP, "ray::DashboardAgent"], stdout=log, text=True)
-    running.append(logging)
+        agent = subprocess.Popen([sys.executable, "-c", SLEEP, "ray::DashboardAgent"], stdout=log, text=True)
+    running.append(agent)
     not_rays = started(over)
     of_another = started(other, "ray::IDLE")
     assert scratch.end_processes_of(over) == 3
     assert marked.poll() is not None
     assert named.poll() is not None
-    assert logging.poll() is not None
+    assert agent.poll() is not None
     time.sleep(0.2)
     assert not_rays.poll() is None
     assert of_another.poll() is None
