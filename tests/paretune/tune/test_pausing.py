@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,13 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     return path / "results" / "pausing", run_cli("search", "space.yaml", cwd=path)
 
 
+def seconds_alone(folder: Path) -> float:
+    """Return for how long the trial that reported last was the only one that did."""
+    latest = {row["trial"]: datetime.fromisoformat(row["at"]) for row in read_lines(folder / "reports.jsonl")}
+    *_, before, last = sorted(latest.values())
+    return (last - before).total_seconds()
+
+
 def test_trials_wait_and_some_go_on(searched: tuple[Path, Finished]):
     folder, done = searched
     assert done.code == 0, done.out + done.err
@@ -67,8 +75,8 @@ def test_trials_wait_and_some_go_on(searched: tuple[Path, Finished]):
     assert len(rows) == 12
     assert endings["stopped early"]
     assert set(endings) <= {"stopped early", "solved", "finished"}
-    # While the last trial runs, the other slot would be idle.
-    assert any(went_on(each) for each in rows.values())
+    # While the last trial runs, the other slot would be idle; unless both ended at about the same time.
+    assert any(went_on(each) for each in rows.values()) or seconds_alone(folder) < 1
     assert re.search(r"^\[\d+/12\]  c\d\d\d-s0  paused, below the cut at 20 %$", done.out, flags=re.M)
 
 
