@@ -47,7 +47,8 @@ class Start:
     prefixes: SharedPrefixes | None = None
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Return that no notice is given."""
     return False
 
 
@@ -64,7 +65,7 @@ class Host:
     """
 
     memory_share: float = 1.0
-    is_given: Callable[[], bool] = _never
+    is_given: Callable[[], bool] = never
     hand_over: Callable[[Callable[[], Snapshot]], None] = lambda snapshot: None
 
 

@@ -11,14 +11,12 @@ from typing import Any, Protocol
 from paretune.errors import Error
 from paretune.packing.profiles import Device, Pack
 from paretune.plan.binding import BoundPlan
+from paretune.plan.slots import CONTEXT_BYTES
 from paretune.timing.costs import Costly
 from paretune.timing.measuring import answered, start_process
 
 STEPS_SECONDS = 1.0
 """Seconds of steps that are measured of a configuration at a time."""
-
-_CONTEXT_BYTES = 500 * 2**20
-"""What a process needs of a GPU before it has a tensor, where that could not be measured."""
 
 _READY_SECONDS, _PATIENCE_SECONDS = 120.0, 180.0
 """So long a process may take to start, and all of them to compile and to train."""
@@ -92,7 +90,7 @@ class Pool:
         for answer in [*warm, *(found if is_on else [])]:
             if "error" in answer:
                 raise PackError(answer["error"], for_memory=bool(answer.get("for_memory")))
-        context = _CONTEXT_BYTES if self.context is None else self.context
+        context = CONTEXT_BYTES if self.context is None else self.context
         return Pack(
             at_a_time=at_a_time,
             steps=sum(one["steps"] / one["seconds"] for one in found if one["seconds"] > 0),

@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from paretune.timing.probe import first_line, say
 
@@ -158,13 +159,7 @@ class _PeakMemory:
 
             # What the allocator holds, which nobody else can have.
             return int(torch.cuda.memory_reserved())
-        return _resident()
-
-
-def _resident() -> int:
-    """Return the bytes of this process that are in memory."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+        return int(psutil.Process().memory_info().rss)
 
 
 def _used_of_gpu() -> int:

@@ -16,6 +16,7 @@ from paretune.plan.learned import Learned
 from paretune.plan.slots import Shares, size_of
 from search_spaces.deriving import with_derived
 from search_spaces.mistakes import Mistake
+from search_spaces.parts.limits import in_words
 from search_spaces.plan import Plan, PlanDraft, Values
 from search_spaces.wording import accepted, finding
 from trainables.config import TrainingConfig
@@ -269,8 +270,7 @@ def metrics_of(task: Task) -> dict[str, Metric]:
 def written(name: str, value: float) -> str:
     """Write what a plan limits, by the key of its limits."""
     if name == "memory":
-        power = next((power for power in (3, 2, 1) if value >= 1024**power), 0)
-        return f"{value / 1024**power:.3g} {('B', 'KiB', 'MiB', 'GiB')[power]}"
+        return in_words(value) if value >= 1024 else f"{value:.3g} B"
     if name == "flops_per_token":
         return f"{value:,.0f}" if value < 1e6 else f"{value:.3g}".replace("e+0", "e").replace("e+", "e")
     return f"{value:,}" if isinstance(value, int) and abs(value) < 1e15 else f"{value:,.6g}"

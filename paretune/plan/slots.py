@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 MEMORY = "memory"
 """Ray's name of a machine's memory, in bytes."""
 
+CONTEXT_BYTES = 600 * 2**20
+"""What a process takes of a GPU besides its tensors, where that was not measured: CUDA's context and the
+kernels of its libraries."""
+
 
 def needs_of(bound: BoundPlan) -> dict[str, float]:
     """Return what a trial needs, by Ray's names of resources; memory, in bytes, only where it is stated.

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from ray import tune
 
+from paretune.plan.slots import CONTEXT_BYTES
 from paretune.storage.places import Place
 from paretune.tune.assignment import TrialAssignment
 from paretune.tune.notice import board_of
 from paretune.tune.scratch import scratch_folder
 from paretune.tune.worker.memory import (
-    CONTEXT_BYTES,
     give_back_memory,
     in_smaller_parts,
     is_want_of_memory,
@@ -124,7 +124,7 @@ class _Training:
 
         from trainables.loop import Goal, HandedOverError, Host, Start, train
         from trainables.prefixes import SharedPrefixes
-        from trainables.terms import UnfitError
+        from trainables.terms import UnfitError, never
 
         trial, reporter = self.trial, self.reporter
         with _newest_checkpoint(trial.resume_from, trial.resume_at) as newest:
@@ -147,7 +147,7 @@ class _Training:
                             memory_share=share,
                             is_given=board_of(trial.notice, trial.workers).is_given
                             if trial.notice
-                            else _never,
+                            else never,
                             hand_over=reporter.hand_over,
                         ),
                     )
@@ -179,7 +179,3 @@ def _newest_checkpoint(resume_from: str | None, resume_at: str | None) -> Iterat
         return
     with newest.as_directory() as folder:
         yield Path(folder)
-
-
-def _never() -> bool:
-    return False

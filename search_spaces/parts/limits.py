@@ -87,6 +87,12 @@ def bytes_of(stated: Number | str) -> Number:
     return float(found[1]) * UNITS[found[2]]
 
 
+def in_words(size: float) -> str:
+    """Return bytes in the largest unit of which there is one, from KiB on: ``2 GiB``, ``512 MiB``."""
+    power = next((power for power in (5, 4, 3, 2) if size >= 1024**power), 1)
+    return f"{size / 1024**power:.3g} {'KMGTP'[power - 1]}iB"
+
+
 def _is_memory(stated: Number | str) -> Number | str:
     if bytes_of(stated) < 0:
         raise ValueError(f"got {stated}; accepted: a number of at least 0")

@@ -12,13 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paretune.plan.slots import CONTEXT_BYTES
 from paretune.sampling.outcomes import is_out_of_memory
+from search_spaces.parts.limits import in_words
 
 if TYPE_CHECKING:
     from trainables.config import TrainingConfig
-
-CONTEXT_BYTES = 600 * 2**20
-"""What a process takes of a GPU besides its tensors: CUDA's context and the kernels of its libraries."""
 
 _TRIED = re.compile(r"tried to allocate ((\d+) bytes|[\d.]+ [KMGT]iB)", re.IGNORECASE)
 """What torch says, of a GPU and of the processor."""
@@ -125,14 +124,6 @@ def told_of(error: BaseException, memory: int | None, gpu: float | None) -> str:
     if memory is None:
         return f"needed more memory than there was: {said}"
     return f"needed more than its {in_words(memory)} of memory: {said}"
-
-
-def in_words(size: int) -> str:
-    """Return a size in the largest unit of which it has at least one: ``2 GiB``, ``512 MiB``."""
-    for power, unit in ((5, "PiB"), (4, "TiB"), (3, "GiB"), (2, "MiB")):
-        if size >= 1024**power:
-            return f"{size / 1024**power:.3g} {unit}"
-    return f"{size / 1024:.3g} KiB"
 
 
 @cache
