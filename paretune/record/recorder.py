@@ -111,8 +111,11 @@ class Recorder(Listener):
         self._append(self._rows[trial.label])
 
     def judged(self, trial: TrialSpec, standing: Standing) -> None:
-        """Write down where early stopping sees the trial, which may have ended in an earlier session."""
+        """Write down where early stopping sees the trial, which an earlier session may have run."""
         row = self._rows.get(trial.label) or self._store.trials()[trial.label]
+        if row["ending"] is None:
+            # It waits to be handed out again: this session's now, whichever last wrote of it.
+            row = {**row, "session": self._session}
         told: dict[str, Any] = {
             "below_cut_at": list(standing.below_cut_at),
             KEPT_CHANCE: standing.kept_chance,

@@ -25,6 +25,7 @@ from paretune.plan.slots import concurrency_of
 from paretune.record.recorder import Recorder, read_past, settle_past
 from paretune.record.run_folder import RunFolder
 from paretune.record.tensorboard_log import TensorBoardLog
+from paretune.sampling.history import Standing
 from paretune.sampling.queue import TrialQueue
 from paretune.terminal.board import Board
 from paretune.tune.assignment import TrialAssignment, assignment_of
@@ -87,6 +88,23 @@ def test_rows_tell_the_next_session_what_is_left(tmp_path: Path):
     assert past[2].outcome is None
     assert [row["step"] for row in read_lines(tmp_path / "reports.jsonl")] == [100, 100, 100]
     assert "NaN" not in (tmp_path / "reports.jsonl").read_text()
+
+
+def test_what_is_judged_before_it_is_handed_out_again_is_of_the_session_that_judges(tmp_path: Path):
+    """A full disk kept its ending from being written; early stopping sees it first in the next session."""
+    queue = TrialQueue(bound())
+    waits, ended = queue.next(), queue.next()
+    first = Recorder(RowStore(tmp_path), session=1)
+    for spec in (waits, ended):
+        first.announced(spec)
+    first.ended(ended, "finished", {"step": 200}, None)
+    second = Recorder(RowStore(tmp_path), session=2)
+    for spec in (waits, ended):
+        second.judged(spec, Standing(below_cut_at=(100,), is_paused=spec is waits))
+    rows = RowStore(tmp_path).trials()
+    assert rows[waits.label]["session"] == 2
+    assert rows[waits.label]["paused"]
+    assert rows[ended.label]["session"] == 1, "where it ended"
 
 
 def test_moved_folder_keeps_its_checkpoints(tmp_path: Path):
