@@ -21,9 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+EXPERIMENTS = tuple(sorted((ROOT / "docs" / "experiments").glob("*.md")))
+"""The page of each experiment; not all show an output."""
 PAGES = (
     ROOT / "README.md",
     *(ROOT / "docs" / f"{name}.md" for name in ("experiments", "findings", "early-stopping")),
+    *EXPERIMENTS,
 )
 BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.M | re.S)
 ELIDED = "..."

@@ -9,7 +9,6 @@ from pathlib import Path
 import pages
 import pytest
 
-EXPERIMENTS = (pages.ROOT / "docs" / "experiments.md").read_text()
 SHOWN = [(path.name, shown) for path in pages.PAGES for shown in pages.shown_in(path.read_text())]
 NUMBER = re.compile(r"(?<![\w.,])\d+(?:,\d{3})*(?:\.\d+)?")
 
@@ -21,19 +20,19 @@ def test_an_output_on_a_page_is_what_the_command_prints(page: str, shown: pages.
 
 
 def test_every_page_shows_outputs() -> None:
-    assert {name for name, _ in SHOWN} == {path.name for path in pages.PAGES}
+    without = {path.name for path in pages.PAGES} - {name for name, _ in SHOWN}
+    # The page of an experiment that was not run yet has nothing to show, and says nothing that was found.
+    told = {name for name, _, _ in SECTIONS}
+    assert without <= {"experiments.md"} | {path.name for path in pages.EXPERIMENTS} - told
     assert len(SHOWN) >= 12
 
 
 def sections() -> list[tuple[str, str, str]]:
-    """Return (experiment, all that stands before what was found, what was found) of the page."""
-    found = []
-    for part in re.split(r"^## ", EXPERIMENTS, flags=re.M)[1:]:
-        title, _, text = part.partition("\n")
-        before, mark, after = text.partition("### What paretune found\n")
-        if mark:
-            found.append((title, before, after))
-    return found
+    """Return (page, all that stands before what was found, what was found) of every experiment."""
+    parts = [
+        (path.name, path.read_text().partition("\n## What paretune found\n")) for path in pages.EXPERIMENTS
+    ]
+    return [(name, before, after) for name, (before, mark, after) in parts if mark]
 
 
 SECTIONS = sections()
