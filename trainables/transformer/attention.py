@@ -22,18 +22,19 @@ class Attention(nn.Module):
 
     def __init__(self, shape: TransformerShape, positions: int) -> None:
         super().__init__()
-        d, width, rank = shape.d_model, shape.attention_width, shape.qkv_rank
+        d, width, rank, std = shape.d_model, shape.attention_width, shape.qkv_rank, shape.init_std
         self.heads, self.width = shape.n_heads, shape.width_of_head
         self.key_from, self.value_from = shape.key_projection, shape.value_projection
-        self.query = Matrix(d, width, rank=rank)
+        self.query = Matrix(d, width, rank=rank, std=std)
         shared = self.query.first if shape.qkv_shared_factor else None
-        self.key = Matrix(d, width, rank=rank, first=shared) if self.key_from == "full" else None
-        self.value = Matrix(d, width, rank=rank, first=shared) if self.value_from == "full" else None
+        self.key = Matrix(d, width, rank=rank, first=shared, std=std) if self.key_from == "full" else None
+        self.value = Matrix(d, width, rank=rank, first=shared, std=std) if self.value_from == "full" else None
         if self.key_from == "scaled_query":
             self.key_scale = nn.Parameter(torch.ones(()))
         elif self.key_from == "rotated_query":
             self.key_angle = nn.Parameter(0.1 * torch.randn(()))
-        self.output = Matrix(width, d, rank=shape.output_rank) if shape.output_projection == "full" else None
+        own_output = shape.output_projection == "full"
+        self.output = Matrix(width, d, rank=shape.output_rank, std=std) if own_output else None
         self.query_norm = self.key_norm = None
         if shape.qk_norm != "none":
             self.query_norm = nn.RMSNorm(self.width, eps=NORM_EPS)

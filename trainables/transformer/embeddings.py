@@ -11,12 +11,14 @@ from trainables.transformer.shape import TransformerShape
 
 
 class TableEmbedding(nn.Module):
-    """A learned vector for every token; calling it returns the table, shape (vocabulary, d)."""
+    """A learned vector for every token; calling it returns the table, shape (vocabulary, d).
 
-    def __init__(self, vocabulary: int, width: int) -> None:
+    Entries are normal at first, with the shape's standard deviation or variance 1 / d.
+    """
+
+    def __init__(self, shape: TransformerShape, vocabulary: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(vocabulary, width))
-        nn.init.normal_(self.weight, std=width**-0.5)
+        self.weight = _initial_table(vocabulary, shape.d_model, shape.init_std)
 
     def forward(self) -> Tensor:
         """Return the table."""
@@ -27,15 +29,17 @@ class ArcEmbedding(nn.Module):
     """Tokens at equal distances on an arc of a circle in the first two features, zeros in the others.
 
     Three parameters: the circle's radius, the angle of token 0, and the angle between neighbours.
-    They start near half a circle, on which all tokens are separate and in order.
+    They start at the shape's values; by default near half a circle, on which all tokens are separate and
+    in order.
     """
 
-    def __init__(self, vocabulary: int, width: int) -> None:
+    def __init__(self, shape: TransformerShape, vocabulary: int) -> None:
         super().__init__()
-        self.vocabulary, self.width = vocabulary, width
-        begin = torch.tensor([1.0, 0.0, math.pi / vocabulary])
+        self.vocabulary, self.width = vocabulary, shape.d_model
+        half_circle = (1.0, 0.0, math.pi / vocabulary)
         self.amplitude, self.start, self.stride = (
-            nn.Parameter(value * (1 + 0.1 * torch.randn(())) + 0.01 * torch.randn(())) for value in begin
+            nn.Parameter(torch.tensor(value) if shape.arc_init else _near(value))
+            for value in shape.arc_init or half_circle
         )
 
     def forward(self) -> Tensor:
@@ -48,17 +52,11 @@ class ArcEmbedding(nn.Module):
 class LearnedPositions(nn.Module):
     """A learned table of shape (positions, d), full or as two factors."""
 
-    def __init__(self, positions: int, width: int, rank: int | None) -> None:
+    def __init__(self, shape: TransformerShape, positions: int) -> None:
         super().__init__()
-        self.second: nn.Parameter | None = None
-        if rank is None:
-            self.weight = nn.Parameter(torch.empty(positions, width))
-            nn.init.normal_(self.weight, std=width**-0.5)
-        else:
-            self.weight = nn.Parameter(torch.empty(positions, rank))
-            nn.init.normal_(self.weight, std=rank**-0.5)
-            self.second = nn.Parameter(torch.empty(rank, width))
-            nn.init.normal_(self.second, std=width**-0.5)
+        width, rank, std = shape.d_model, shape.position_rank, shape.init_std
+        self.weight = _initial_table(positions, width if rank is None else rank, std)
+        self.second = None if rank is None else _initial_table(rank, width, std)
 
     def forward(self) -> Tensor:
         """Return the table."""
@@ -82,14 +80,26 @@ class FixedPositions(nn.Module):
 def make_embedding(shape: TransformerShape, vocabulary: int) -> TableEmbedding | ArcEmbedding:
     """Return the token embedding of a shape."""
     kind = ArcEmbedding if shape.embedding == "arc" else TableEmbedding
-    return kind(vocabulary, shape.d_model)
+    return kind(shape, vocabulary)
 
 
 def make_positions(shape: TransformerShape, positions: int) -> LearnedPositions | FixedPositions | None:
     """Return the positions added to token embeddings, or None: rotary positions rotate queries and keys."""
     if shape.position == "learned":
-        return LearnedPositions(positions, shape.d_model, shape.position_rank)
+        return LearnedPositions(shape, positions)
     return FixedPositions(positions, shape.d_model) if shape.position == "sinusoidal" else None
+
+
+def _initial_table(rows: int, columns: int, std: float | None) -> nn.Parameter:
+    """Return a new table, normal with a standard deviation, by default of variance 1 / columns."""
+    table = nn.Parameter(torch.empty(rows, columns))
+    nn.init.normal_(table, std=columns**-0.5 if std is None else std)
+    return table
+
+
+def _near(value: float) -> Tensor:
+    """Return a random number near a value."""
+    return value * (1 + 0.1 * torch.randn(())) + 0.01 * torch.randn(())
 
 
 def sinusoids(positions: int, width: int) -> Tensor:

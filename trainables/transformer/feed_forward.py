@@ -44,14 +44,14 @@ class FeedForward(nn.Module):
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()
-        d, f, rank = shape.d_model, shape.d_ff, shape.ffn_rank
+        d, f, rank, std = shape.d_model, shape.d_ff, shape.ffn_rank, shape.init_std
         self.gated = shape.activation == "swiglu"
         self.activation = F.silu if self.gated else _ACTIVATIONS[shape.activation]
         self.gate_from, self.down_from = shape.gate_projection, shape.down_projection
         own_gate = self.gated and self.gate_from == "full"
-        self.up = Matrix(d, f, rank=rank)
-        self.gate = Matrix(d, f, rank=rank) if own_gate else None
-        self.down = Matrix(f, d, rank=rank) if self.down_from == "full" else None
+        self.up = Matrix(d, f, rank=rank, std=std)
+        self.gate = Matrix(d, f, rank=rank, std=std) if own_gate else None
+        self.down = Matrix(f, d, rank=rank, std=std) if self.down_from == "full" else None
         if self.gate_from == "scaled_up":
             self.gate_scale = nn.Parameter(torch.ones(()))
         if self.down_from == "rotated_up":

@@ -12,7 +12,7 @@ from trainables.transformer.attention import Attention
 from trainables.transformer.embeddings import make_embedding, make_positions
 from trainables.transformer.feed_forward import FeedForward
 from trainables.transformer.norms import NormSupply
-from trainables.transformer.projections import lecun_normal
+from trainables.transformer.projections import initial_matrix
 from trainables.transformer.shape import TransformerShape
 
 
@@ -35,7 +35,8 @@ class Transformer(nn.Module):
             Block(shape, positions, *norms.for_block()) for _ in range(shape.n_layers)
         )
         self.final_norm = norms.final()
-        self.head = None if shape.tied_embeddings else lecun_normal(vocabulary, shape.d_model)
+        own_head = not shape.tied_embeddings
+        self.head = initial_matrix(vocabulary, shape.d_model, shape.init_std) if own_head else None
 
     def forward(self, tokens: Tensor, *, last: int | None = None) -> Tensor:
         """Return the logits that predict the token after each of the last positions.

@@ -15,34 +15,47 @@ class Matrix(nn.Module):
     """A matrix of shape (outputs, inputs), without bias; with a rank, the product of two factors.
 
     Calling it returns the matrix itself, so that others can be derived from it. Entries are LeCun
-    normal: variance 1 / inputs, for the product too.
+    normal: variance 1 / inputs, for the product too; or, with ``std``, normal in both factors.
 
     Args:
         inputs: columns.
         outputs: rows.
         rank: inner size of the two factors, or None for a full matrix.
         first: a first factor, of shape (rank, inputs), to be shared with other matrices.
+        std: standard deviation of the initial entries; None is LeCun normal.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, rank: int | None = None, first: nn.Parameter | None = None
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        rank: int | None = None,
+        first: nn.Parameter | None = None,
+        std: float | None = None,
     ) -> None:
         super().__init__()
         self.first = first
         if rank is not None:
-            self.first = lecun_normal(rank, inputs) if first is None else first
-        self.weight = lecun_normal(outputs, inputs if rank is None else rank)
+            self.first = initial_matrix(rank, inputs, std) if first is None else first
+        self.weight = initial_matrix(outputs, inputs if rank is None else rank, std)
 
     def forward(self) -> Tensor:
         """Return the matrix, shape (outputs, inputs)."""
         return self.weight if self.first is None else self.weight @ self.first
 
 
-def lecun_normal(outputs: int, inputs: int) -> nn.Parameter:
-    """Return a new matrix of shape (outputs, inputs), truncated normal, variance 1 / inputs."""
+def initial_matrix(outputs: int, inputs: int, std: float | None = None) -> nn.Parameter:
+    """Return a new matrix of shape (outputs, inputs): normal with a standard deviation, or LeCun normal.
+
+    LeCun normal is a truncated normal of variance 1 / inputs.
+    """
     weight = nn.Parameter(torch.empty(outputs, inputs))
-    std = inputs**-0.5 / TRUNCATED_STD
-    nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
+    if std is not None:
+        nn.init.normal_(weight, std=std)
+        return weight
+    whole = inputs**-0.5 / TRUNCATED_STD
+    nn.init.trunc_normal_(weight, std=whole, a=-2 * whole, b=2 * whole)
     return weight
 
 

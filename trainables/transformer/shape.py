@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -101,6 +101,18 @@ class TransformerShape(BaseModel):
     tied_embeddings: bool = Field(True, description="The output head is the transposed token embedding.")
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout in training, after each part.")
 
+    init_std: float | None = Field(
+        None,
+        gt=0,
+        description="Standard deviation of the initial entries of every matrix and table, which are normal; "
+        "by default 1 / sqrt(inputs) of a matrix, and 1 / sqrt(columns) of a table.",
+    )
+    arc_init: Annotated[tuple[float, float, float] | None, Field(strict=False)] = Field(
+        None,
+        description="Initial amplitude, start and stride of an arc, the same for every seed; by default near "
+        "half a circle of radius 1.",
+    )
+
     @property
     def width_of_head(self) -> int:
         """Features of one head."""
@@ -125,6 +137,17 @@ class TransformerShape(BaseModel):
             )
         if self.key_projection == "rotated_query" and self.width_of_head < 2:
             raise ValueError("key_projection rotated_query needs heads of width 2 or more, but got width 1")
+        return self
+
+    @model_validator(mode="after")
+    def _arc(self) -> Self:
+        if self.embedding != "arc":
+            _only_default(self, "arc_init", needs=f"embedding arc, not {self.embedding}")
+        if self.arc_init is not None and (self.arc_init[0] == 0 or self.arc_init[2] == 0):
+            raise ValueError(
+                "arc_init must have an amplitude and a stride other than 0, or all tokens would begin as "
+                f"one, but got {list(self.arc_init)}"
+            )
         return self
 
     @model_validator(mode="after")

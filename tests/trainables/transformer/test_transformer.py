@@ -61,6 +61,10 @@ def test_a_width_that_the_heads_do_not_divide_is_refused_with_both_numbers() -> 
         ({"head_width": 3, "output_rank": 4}, r"output_rank must be at most.*3, but got 4"),
         ({"d_ff": 2, "ffn_rank": 3}, r"ffn_rank must be at most.*2, but got 3"),
         ({"dropout": 1.0}, r"less than 1"),
+        ({"arc_init": (1.0, 0.0, 0.3)}, r"arc_init needs embedding arc, not table"),
+        ({"embedding": "arc", "arc_init": (0.0, 1.0, 0.3)}, r"arc_init.*other than 0.*\[0.0, 1.0, 0.3\]"),
+        ({"embedding": "arc", "arc_init": (1.0, 0.0, 0.0)}, r"all tokens would begin as one"),
+        ({"init_std": 0.0}, r"greater than 0"),
     ],
 )
 def test_what_cannot_go_together_is_refused_with_its_values(values: dict[str, Any], said: str) -> None:
@@ -186,6 +190,32 @@ def test_weights_begin_with_the_published_spread() -> None:
             assert bool((module.weight == 1).all())
             assert not module.bias.any()
             assert module.eps == 1e-6
+
+
+def test_every_matrix_and_table_begins_with_the_spread_that_is_asked_for() -> None:
+    torch.manual_seed(13)
+    shape = TransformerShape(
+        d_model=256, d_ff=384, n_heads=4, activation="swiglu", tied_embeddings=False, init_std=0.3
+    )
+    factored = shape.model_copy(update={"position_rank": 200, "qkv_rank": 200, "ffn_rank": 200})
+    for asked, count in ((shape, 10), (factored, 17)):
+        model = Transformer(asked, vocabulary=512, positions=300)
+        weights = [weight for weight in model.parameters() if weight.ndim == 2]
+        assert len(weights) == count
+        for weight in weights:
+            spread_is(weight, 0.3)
+
+
+def test_an_arc_begins_where_it_is_asked_to_or_near_half_a_circle() -> None:
+    def begun(**values: Any) -> list[float]:
+        torch.manual_seed(14)
+        model = Transformer(TransformerShape(embedding="arc", **values), vocabulary=10, positions=4)
+        return [getattr(model.embedding, name).item() for name in ("amplitude", "start", "stride")]
+
+    assert begun(arc_init=(2.5, -1.2, 0.29)) == pytest.approx([2.5, -1.2, 0.29])
+    near = begun()
+    assert near == pytest.approx([1.0, 0.0, math.pi / 10], rel=0.5, abs=0.1)
+    assert near != pytest.approx([1.0, 0.0, math.pi / 10], rel=1e-4, abs=1e-4), "seeds should differ"
 
 
 def test_a_tied_head_begins_as_the_embedding_and_stays_it() -> None:
