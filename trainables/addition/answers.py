@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from paretune.errors import InputError
@@ -21,8 +22,8 @@ def teacher_forced_logits(model: nn.Module, sequences: Tensor, form: Format) -> 
     Returns:
         Float tensor of shape (n, answer_length, vocabulary).
     """
-    logits: Tensor = model(sequences[:, :-1], last=form.layout.answer_length)
-    return logits
+    logits: Tensor = model(sequences[:, :-1], last=form.layout.target_length)
+    return form.at_answers(logits, sequences)
 
 
 def right_tokens(logits: Tensor, answers: Tensor) -> Tensor:
@@ -58,11 +59,16 @@ def greedy_answers(model: nn.Module, a: Tensor, b: Tensor, form: Format) -> Tens
     Returns:
         int64 tensor of shape (n, answer_length).
     """
+    layout = form.layout
     sequences = form.encode_prompt(a, b)
-    for _ in range(form.layout.answer_length):
-        following = model(sequences, last=1)[:, -1].argmax(-1, keepdim=True)
-        sequences = torch.cat([sequences, following], dim=1)
-    return sequences[:, form.layout.prompt_length :]
+    begin = form.answers_begin(sequences)
+    sequences = F.pad(sequences, (0, layout.length - layout.prompt_length))
+    for position in range(layout.earliest_answer, layout.prompt_length + layout.answer_length):
+        following = model(sequences[:, :position], last=1)[:, -1].argmax(-1)
+        # Longer prompts still go on where the answers to shorter ones have begun.
+        is_answer = torch.as_tensor(begin <= position, device=following.device)
+        sequences[:, position] = torch.where(is_answer, following, sequences[:, position])
+    return form.answers_in(sequences)
 
 
 def add(model: nn.Module, a: int, b: int, form: Format) -> int | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from trainables.addition.layout import FormatName, Layout, layout_of
+from trainables.addition.layout import FormatName, Layout, Padding, layout_of
 from trainables.config import STRICT, TrainingConfig
 from trainables.demand import FIELDS, Demand, memory_of, samples_together
 from trainables.transformer.counting import count_parameters
@@ -67,6 +67,11 @@ class AdditionConfig(TransformerShape, TrainingConfig):
     )
     pad_token: bool = Field(
         True, description="Format delimited: a PAD token in the vocabulary, which never occurs, as published."
+    )
+    padding: Padding = Field(
+        "none",
+        description="Format base100: numbers with leading zeros and no padding; or without, padded to 32 "
+        "tokens which all have a loss from the answer on, as published; or with a loss on the answer only.",
     )
     position_rows: int | None = Field(
         None,
@@ -130,6 +135,7 @@ class AdditionConfig(TransformerShape, TrainingConfig):
             forward=self.answer_order == "forward",
             variable=self.answer_length == "variable",
             pad_token=self.pad_token,
+            padding=self.padding,
             position_rows=self.position_rows,
         )
 
@@ -140,6 +146,7 @@ class AdditionConfig(TransformerShape, TrainingConfig):
             ("answer_order", "characters"),
             ("answer_length", "characters"),
             ("pad_token", "delimited"),
+            ("padding", "base100"),
         ):
             value = getattr(self, name)
             if self.format != needed and value != fields[name].default:
@@ -210,7 +217,7 @@ class AdditionConfig(TransformerShape, TrainingConfig):
             self,
             vocabulary=layout.vocabulary,
             read=layout.input_length,
-            answered=layout.answer_length,
+            answered=layout.target_length,
             looks_up=samples > layout.vocabulary and self.dropout == 0,
         )
         return Demand(
@@ -265,6 +272,8 @@ def why_torch(config: AdditionConfig) -> str | None:
     """Return what in a configuration the native engine does not support on any machine; None if nothing."""
     if config.dropout > 0:
         return f"dropout is {config.dropout:g}, which only PyTorch supports"
+    if config.padding != "none":
+        return f"padding is {config.padding}, which only PyTorch supports"
     if config.precision == "bf16":
         return "precision is bf16, which only PyTorch supports"
     if config.compile == "on":
@@ -275,7 +284,7 @@ def why_torch(config: AdditionConfig) -> str | None:
 SIZE_FIELDS: frozenset[str] = frozenset(
     {
         *TransformerShape.model_fields,
-        *("digits", "format", "answer_order", "answer_length", "pad_token", "position_rows"),
+        *("digits", "format", "answer_order", "answer_length", "pad_token", "padding", "position_rows"),
         *("curriculum", "train_problems", "chain_share", "chain_fade", "finish"),
         *("engine", "precision", "compile"),
     }

@@ -34,7 +34,7 @@ def evaluate(model: nn.Module, form: Format, *, problems: int, seed: int) -> Eva
     right, margin = [], []
     for part in torch.split(form.encode(a, b), _CHUNK):
         logits = teacher_forced_logits(model, part.to(device), form).cpu()
-        answers = part[:, form.layout.prompt_length :]
+        answers = form.answers_in(part)
         right.append(right_tokens(logits, answers))
         margin.append(margins(logits, answers).amin(1))
     correct = torch.cat(right)  # (n, answer_length)
@@ -94,7 +94,7 @@ def _by_position(correct: Tensor, form: Format) -> Table:
 def _position_names(form: Format) -> Iterator[str]:
     """Name the answer's tokens: by their place where it is fixed, else by their order."""
     layout = form.layout
-    if layout.variable:
+    if layout.variable or layout.padding != "none":
         yield from (f"token {number}" for number in range(1, layout.answer_length + 1))
         return
     base = 100 if layout.name == "base100" else 10

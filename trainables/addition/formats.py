@@ -18,10 +18,13 @@ from trainables.addition.layout import END, EQUALS, PLUS, FormatName, Layout
 MALFORMED = -1
 """What :meth:`Format.decode` returns for tokens that are not a valid number of the format."""
 
+NO_LOSS = -100
+"""What :meth:`Format.targets` holds where a position has no loss: what PyTorch's cross-entropy ignores."""
+
 _DIGITS_AT_ONCE = {10: 4, 100: 2}
 """Digits of each base that are looked up together."""
 
-_BASE100_PLUS, _BASE100_EQUALS = 100, 101
+_BASE100_PLUS, _BASE100_EQUALS, _BASE100_PAD = 100, 101, 102
 
 
 class Format(ABC):
@@ -47,12 +50,36 @@ class Format(ABC):
         return torch.cat([self._prompt(a, b), self._answer(a + b)], dim=1)
 
     def encode_prompt(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the sequences up to the answer: int64 of shape (n, prompt_length)."""
+        """Return the sequences up to the answer, shorter ones padded: int64 of shape (n, prompt_length)."""
         return self._prompt(a, b).long()
 
     def encode_answer(self, total: Tensor) -> Tensor:
         """Return the answers for the sums ``total``: int64 of shape (n, answer_length)."""
         return self._answer(total).long()
+
+    def answers_begin(self, sequences: Tensor) -> Tensor | int:
+        """Return the position of the answers' first tokens: int64 of shape (n,), or one for all.
+
+        Args:
+            sequences: int64 tensor of shape (n, at least prompt_length).
+        """
+        return self.layout.prompt_length
+
+    def answers_in(self, sequences: Tensor) -> Tensor:
+        """Return the answers of whole sequences, (n, length): int64 of shape (n, answer_length)."""
+        return sequences[:, self.layout.prompt_length :]
+
+    def at_answers(self, values: Tensor, sequences: Tensor) -> Tensor:
+        """Return those of (n, target_length, k) that are about answers: shape (n, answer_length, k)."""
+        return values
+
+    def targets(self, sequences: Tensor) -> Tensor:
+        """Return what a model learns to predict of sequences, (n, length), from the earliest answer on.
+
+        Returns:
+            int64 tensor of shape (n, target_length); NO_LOSS where a position has no loss.
+        """
+        return sequences[:, self.layout.earliest_answer :]
 
     @abstractmethod
     def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
@@ -136,16 +163,10 @@ class Characters(Format):
 
     def _answer(self, total: Tensor) -> Tensor:
         layout = self.layout
-        count = layout.digits + 1
-        reversed_digits = digits_of(total, count)
+        reversed_digits = digits_of(total, layout.digits + 1)
         if not layout.variable:
             return reversed_digits.flip(1) if layout.forward else reversed_digits
-        place = torch.arange(count + 1, device=total.device)
-        written = (total[:, None] >= _powers(count, total.device)).sum(1, keepdim=True).clamp(min=1)
-        # Where the digit of each column comes from; columns behind the number are END.
-        source = (written - 1 - place) if layout.forward else place.expand(len(total), -1)
-        digit = reversed_digits.gather(1, source.clamp(0, count - 1))
-        return torch.where(place < written, digit, END)
+        return _without_zeros(total, reversed_digits, END, forward=layout.forward)
 
     def decode(self, answers: Tensor) -> Tensor:
         """Return the sums; see the base class."""
@@ -153,15 +174,7 @@ class Characters(Format):
         is_digit = answers <= 9
         if not layout.variable:
             return _number(answers.flip(1) if layout.forward else answers, is_digit)
-        width = answers.shape[1]
-        written = is_digit.int().cumprod(1).sum(1, keepdim=True)
-        place = torch.arange(width, device=answers.device)
-        source = (written - 1 - place) if layout.forward else place.expand(len(answers), -1)
-        digits = torch.where(place < written, answers.gather(1, source.clamp(0, width - 1)), 0)
-        leading = digits.gather(1, (written - 1).clamp(min=0))
-        well_formed = ((place < written) | (answers == END)).all(1, keepdim=True)
-        well_formed &= (written >= 1) & (written < width) & ((leading > 0) | (written == 1))
-        return _number(digits[:, :-1], well_formed)
+        return _number(*_digits_before(END, answers, is_digit, forward=layout.forward))
 
 
 class Base100(Format):
@@ -189,6 +202,81 @@ class Base100(Format):
         return _number(answers.flip(1), well_formed, base=100)
 
 
+class PaddedBase100(Format):
+    """Base 100 with numbers as long as they are, most significant first: ``42 + 7 = 49`` and PAD.
+
+    An answer ends with its first PAD, and PAD fills the remaining columns. With padding "published" a
+    sequence has 32 tokens, and each behind ``=`` has a loss, as in the published generator as printed;
+    with "corrected" only those of the answer.
+    """
+
+    def encode_bytes(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return whole sequences as uint8; see the base class."""
+        layout = self.layout
+        answer = self._answer(a + b)
+        sequences = torch.full((len(a), layout.length), _BASE100_PAD, dtype=torch.uint8, device=a.device)
+        sequences[:, : layout.prompt_length] = self._prompt(a, b)
+        begin = self.answers_begin(sequences)[:, None]
+        return sequences.scatter_(1, begin + self._places(layout.answer_length, a), answer)
+
+    def answers_begin(self, sequences: Tensor) -> Tensor:
+        """Return where answers begin: behind the first ``=``, which no operand contains."""
+        is_equals = sequences[:, : self.layout.prompt_length] == _BASE100_EQUALS
+        return is_equals.byte().argmax(1) + 1
+
+    def answers_in(self, sequences: Tensor) -> Tensor:
+        """Return the answers of whole sequences; see the base class."""
+        begin = self.answers_begin(sequences)[:, None]
+        return sequences.gather(1, begin + self._places(self.layout.answer_length, sequences))
+
+    def at_answers(self, values: Tensor, sequences: Tensor) -> Tensor:
+        """Return the values that are about answers; see the base class."""
+        begin = self.answers_begin(sequences)[:, None] - self.layout.earliest_answer
+        index = begin + self._places(self.layout.answer_length, sequences)
+        return values.gather(1, index[..., None].expand(-1, -1, values.shape[-1]))
+
+    def targets(self, sequences: Tensor) -> Tensor:
+        """Return what a model learns to predict; see the base class."""
+        layout = self.layout
+        begin = self.answers_begin(sequences)[:, None] - layout.earliest_answer
+        place = self._places(layout.target_length, sequences)
+        has_loss = place >= begin
+        if layout.padding == "corrected":
+            has_loss &= place < begin + layout.answer_length
+        return torch.where(has_loss, super().targets(sequences), NO_LOSS)
+
+    def _prompt(self, a: Tensor, b: Tensor) -> Tensor:
+        layout = self.layout
+        groups = -(-layout.digits // 2)
+        first, second = (
+            _without_zeros(value, digits_of(value, groups, base=100), _BASE100_PAD, forward=True, base=100)
+            for value in (a, b)
+        )
+        # Each part has a sign or PAD behind its number: it is written where that number's PAD begins.
+        begin_second = (first != _BASE100_PAD).sum(1, keepdim=True) + 1
+        first = first.scatter(1, begin_second - 1, _BASE100_PLUS)
+        second = second.scatter(1, (second != _BASE100_PAD).sum(1, keepdim=True), _BASE100_EQUALS)
+        prompt = torch.full((len(a), layout.prompt_length), _BASE100_PAD, dtype=torch.uint8, device=a.device)
+        prompt[:, : groups + 1] = first
+        return prompt.scatter_(1, begin_second + self._places(groups + 1, a), second)
+
+    def _answer(self, total: Tensor) -> Tensor:
+        digits = digits_of(total, self.layout.answer_length - 1, base=100)
+        return _without_zeros(total, digits, _BASE100_PAD, forward=True, base=100)
+
+    def decode(self, answers: Tensor) -> Tensor:
+        """Return the sums; see the base class."""
+        digits, well_formed = _digits_before(_BASE100_PAD, answers, answers <= 99, forward=True)
+        if self.layout.digits % 2 == 0:
+            # One digit more than the operands: of the highest group only the lower one is written.
+            well_formed = well_formed & (digits[:, -1:] <= 9)
+        return _number(digits, well_formed, base=100)
+
+    @staticmethod
+    def _places(count: int, like: Tensor) -> Tensor:
+        return torch.arange(count, device=like.device)
+
+
 _FORMATS: dict[FormatName, type[Format]] = {
     "delimited": Delimited,
     "undelimited": Undelimited,
@@ -200,7 +288,7 @@ _FORMATS: dict[FormatName, type[Format]] = {
 
 def make_format(layout: Layout) -> Format:
     """Return the format of a layout."""
-    return _FORMATS[layout.name](layout)
+    return (_FORMATS[layout.name] if layout.padding == "none" else PaddedBase100)(layout)
 
 
 def digits_of(value: Tensor, count: int, *, base: int = 10) -> Tensor:
@@ -229,6 +317,48 @@ def _column(token: int, like: Tensor) -> Tensor:
 def _with_signs(a: Tensor, b: Tensor, digits: int) -> Tensor:
     plus, equals = _column(PLUS, a), _column(EQUALS, a)
     return torch.cat([digits_of(a, digits).flip(1), plus, digits_of(b, digits).flip(1), equals], dim=1)
+
+
+def _without_zeros(
+    value: Tensor, reversed_digits: Tensor, end: int, *, forward: bool, base: int = 10
+) -> Tensor:
+    """Write numbers without leading zeros, and ``end`` in the columns behind them.
+
+    Args:
+        value: the numbers, int64 of shape (n,).
+        reversed_digits: their digits, least significant first: uint8 of shape (n, count).
+        end: the token that fills.
+        forward: most significant digit first.
+        base: of the digits.
+
+    Returns:
+        uint8 tensor of shape (n, count + 1): there is an ``end`` behind every number.
+    """
+    count = reversed_digits.shape[1]
+    place = torch.arange(count + 1, device=value.device)
+    written = (value[:, None] >= _powers(count, value.device, base)).sum(1, keepdim=True).clamp(min=1)
+    # Where the digit of each column comes from.
+    source = (written - 1 - place) if forward else place.expand(len(value), -1)
+    digit = reversed_digits.gather(1, source.clamp(0, count - 1))
+    return torch.where(place < written, digit, end)
+
+
+def _digits_before(end: int, answers: Tensor, is_digit: Tensor, *, forward: bool) -> tuple[Tensor, Tensor]:
+    """Read what :func:`_without_zeros` writes.
+
+    Returns:
+        The digits, least significant first, of shape (n, width - 1), and a mask of shape (n, 1): which
+        answers have no leading zeros and nothing but ``end`` behind the number, at least once.
+    """
+    width = answers.shape[1]
+    written = is_digit.int().cumprod(1).sum(1, keepdim=True)
+    place = torch.arange(width, device=answers.device)
+    source = (written - 1 - place) if forward else place.expand(len(answers), -1)
+    digits = torch.where(place < written, answers.gather(1, source.clamp(0, width - 1)), 0)
+    leading = digits.gather(1, (written - 1).clamp(min=0))
+    well_formed = ((place < written) | (answers == end)).all(1, keepdim=True)
+    well_formed &= (written >= 1) & (written < width) & ((leading > 0) | (written == 1))
+    return digits[:, :-1], well_formed
 
 
 def _number(digits: Tensor, well_formed: Tensor, *, base: int = 10) -> Tensor:

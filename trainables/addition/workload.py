@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainables.addition.answers import right_tokens, teacher_forced_logits
 from trainables.addition.config import AdditionConfig
 from trainables.addition.evaluation import evaluate
-from trainables.addition.formats import make_format
+from trainables.addition.formats import NO_LOSS, make_format
 from trainables.addition.native.choice import choose_engine
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.native.problems import NativeProblems
@@ -64,12 +64,13 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
         return self.stream.sample(samples)
 
     def loss(self, model: nn.Module, batch: Tensor) -> Tensor:
-        """Return the mean cross-entropy of the answer tokens, the only tokens with a loss."""
+        """Return the mean cross-entropy of the tokens that have a loss: those of answers, as a rule."""
         native, _ = self._chosen
         if native is not None and isinstance(model, Transformer):
             return native.loss(model, batch)
-        logits = teacher_forced_logits(model, batch, self.format)
-        return F.cross_entropy(logits.flatten(0, 1).float(), self._answers(batch).flatten())
+        logits = model(batch[:, :-1], last=self.format.layout.target_length)
+        targets = self.format.targets(batch).flatten()
+        return F.cross_entropy(logits.flatten(0, 1).float(), targets, ignore_index=NO_LOSS)
 
     def take_steps(self, model: nn.Module, optimization: Optimization, steps: range) -> list[float] | None:
         """Take steps in the native engine, as many as have batches that are drawn together."""
@@ -128,4 +129,4 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
         return exact, right_in_all, loss / self._answers(problems).numel()
 
     def _answers(self, sequences: Tensor) -> Tensor:
-        return sequences[:, self.format.layout.prompt_length :]
+        return self.format.answers_in(sequences)
