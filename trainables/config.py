@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+from trainables.passes import STRICT, Pass, Schedule, check_stretches
 
-Schedule = Literal["warmup_cosine", "constant_linear", "constant"]
-
-
-class Pass(BaseModel):
-    """A stretch of training with its own optimizer state, schedule and batch."""
-
-    model_config = STRICT
-
-    share: float = Field(gt=0, lt=1, description="Share of the steps, at the end, that belong to this pass.")
-    lr: float = Field(gt=0, description="Its peak learning rate.")
-    batch: int | None = Field(
-        None, ge=1, description="Its samples per step; by default as in the first pass."
-    )
-    schedule: Schedule = Field("warmup_cosine", description="As in the first pass.")
-    warmup: float = Field(0.0, ge=0, lt=1, description="Share of its steps in which the rate rises.")
-    cooldown: float = Field(0.4, gt=0, le=1, description="As in the first pass, share of its own steps.")
-    final_lr: float = Field(0.1, ge=0, le=1, description="Rate at its last step, as a share of its peak.")
-    weight_decay: float | None = Field(
-        None, ge=0, description="Its weight decay; by default as in the first pass."
-    )
-
-    @model_validator(mode="after")
-    def _stretches_fit(self) -> Self:
-        check_stretches(self)
-        return self
+__all__ = ["STRICT", "Pass", "TrainingConfig"]
 
 
 class TrainingConfig(BaseModel):
@@ -92,6 +70,9 @@ class TrainingConfig(BaseModel):
     )
     second_pass: Pass | None = Field(
         None, description="Last steps with a fresh optimizer and schedule, from the weights reached."
+    )
+    passes: Annotated[tuple[Pass, ...], Field(strict=False)] = Field(
+        (), description="Several of them, in order, after the first steps; `second_pass` is a list of one."
     )
     start_from: str | None = Field(
         None,
@@ -151,20 +132,43 @@ class TrainingConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _second_pass_has_steps(self) -> Self:
-        if self.second_pass is not None and not 0 < self.first_pass_steps < self.steps:
+    def _passes_have_steps(self) -> Self:
+        if self.second_pass is not None and self.passes:
+            raise ValueError("second_pass is a list of one in passes; state one of them")
+        if all(begin < end for begin, end in pairwise([0, *self.pass_ends])):
+            return self
+        if self.second_pass is not None:
             raise ValueError(
                 f"second_pass must leave steps to both passes, but got (share={self.second_pass.share}, "
                 f"steps={self.steps})"
             )
-        return self
+        raise ValueError(
+            "passes must leave steps to each of them and to those before, but got "
+            f"(shares={[one.share for one in self.passes]}, steps={self.steps})"
+        )
+
+    @property
+    def further_passes(self) -> tuple[Pass, ...]:
+        """The passes after the first."""
+        return self.passes if self.second_pass is None else (self.second_pass,)
+
+    @property
+    def pass_ends(self) -> list[int]:
+        """The last step of each pass, the first pass's first."""
+        shares = [one.share for one in self.further_passes]
+        begins = [self.steps - round(self.steps * sum(shares[index:])) for index in range(len(shares))]
+        return [*begins, self.steps]
 
     @property
     def first_pass_steps(self) -> int:
         """Steps before the second pass; all of them without one."""
-        if self.second_pass is None:
-            return self.steps
-        return self.steps - round(self.steps * self.second_pass.share)
+        return self.pass_ends[0]
+
+    def pass_at(self, step: int) -> Pass | None:
+        """Return the further pass that a step counted from 1 is in; None for the first pass."""
+        further = self.further_passes
+        index = bisect_left(self.pass_ends, step) if further else 0
+        return further[min(index, len(further)) - 1] if index else None
 
     @property
     def prefix_steps(self) -> int:
@@ -182,8 +186,8 @@ class TrainingConfig(BaseModel):
             reasons.append(f"schedule is {self.schedule}{self._if_default('schedule')}")
         if self.warmup:
             reasons.append(f"warmup is {self.warmup:g}{self._if_default('warmup')}")
-        if self.second_pass is not None:
-            reasons.append("there is a second_pass")
+        if self.further_passes:
+            reasons.append("there is a second_pass" if self.second_pass else "there are passes")
         if self.start_from is not None:  # the file could change before a longer run begins
             reasons.append("start_from is stated")
         return reasons
@@ -198,7 +202,7 @@ class TrainingConfig(BaseModel):
         for names, other, off in (
             (("warmup", "final_lr"), "schedule", self.schedule == "constant"),
             (("cooldown",), "schedule", self.schedule != "constant_linear"),
-            (("grokfast_alpha",), "grokfast_lamb", self.grokfast_lamb == 0),
+            (("grokfast_alpha",), "grokfast_lamb", not self.has_slow_gradients),
             (("min_delta",), "patience", self.patience is None),
             (("finish_above", "finish_steps", "finish_batch"), "finish", self.finish == "none"),
         ):
@@ -235,23 +239,25 @@ class TrainingConfig(BaseModel):
 
     def batch_at(self, step: int) -> int:
         """Return the samples of a step counted from 1."""
-        second = self.second_pass
-        if second is None or second.batch is None or step <= self.first_pass_steps:
-            return self.batch
-        return second.batch
+        own = self.pass_at(step)
+        return self.batch if own is None or own.batch is None else own.batch
+
+    def samples_before(self, step: int) -> int:
+        """Return the samples of all steps before a step counted from 1."""
+        ends = [0, *self.pass_ends]
+        return sum(max(0, min(end, step - 1) - begin) * self.batch_at(end) for begin, end in pairwise(ends))
 
     def weight_decay_at(self, step: int) -> float:
         """Return the weight decay of a step counted from 1."""
-        second = self.second_pass
-        if second is None or second.weight_decay is None or step <= self.first_pass_steps:
-            return self.weight_decay
-        return second.weight_decay
+        own = self.pass_at(step)
+        return self.weight_decay if own is None or own.weight_decay is None else own.weight_decay
 
+    def grokfast_lamb_at(self, step: int) -> float:
+        """Return Grokfast's multiple at a step counted from 1."""
+        own = self.pass_at(step)
+        return self.grokfast_lamb if own is None or own.grokfast_lamb is None else own.grokfast_lamb
 
-def check_stretches(schedule: TrainingConfig | Pass) -> None:
-    """Refuse a warm-up and a cooldown that overlap."""
-    if schedule.schedule == "constant_linear" and schedule.warmup + schedule.cooldown > 1:
-        raise ValueError(
-            "warmup + cooldown <= 1 must hold, but got "
-            f"(warmup={schedule.warmup}, cooldown={schedule.cooldown})"
-        )
+    @property
+    def has_slow_gradients(self) -> bool:
+        """Whether any pass uses Grokfast."""
+        return any(self.grokfast_lamb_at(end) > 0 for end in self.pass_ends)

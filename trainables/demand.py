@@ -45,18 +45,17 @@ def memory_of(config: TrainingConfig, *, parameters: int, averages: int, kept: i
         kept: numbers that a forward pass keeps for the backward pass.
     """
     # Grokfast keeps an average of the gradient.
-    slow = parameters if config.grokfast_lamb > 0 else 0
+    slow = parameters if config.has_slow_gradients else 0
     return BYTES * (2 * parameters + averages + slow + kept)
 
 
 def samples_together(config: TrainingConfig) -> int:
     """Return the samples of a configuration's largest forward pass; with ``micro_batch: auto`` one."""
-    second = config.second_pass
-    most = max(config.batch, (second.batch if second is not None else None) or 0)
+    most = max(config.batch_at(end) for end in config.pass_ends)
     if config.micro_batch is None:
         return most
     return 1 if config.micro_batch == "auto" else min(config.micro_batch, most)
 
 
-FIELDS = frozenset({"batch", "micro_batch", "second_pass", "grokfast_lamb"})
+FIELDS = frozenset({"batch", "micro_batch", "second_pass", "passes", "grokfast_lamb"})
 """Fields that the memory of every task depends on, beside those of its model."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -126,7 +126,8 @@ class _Run:
         self._micro_batch = micro_batch_of(
             config, self._workload, self._model, device, self._forward_context, memory_share
         )
-        self._optimization = self._new_optimization()
+        # Between two passes it is still that of the first of them.
+        self._optimization = self._new_optimization(max(1, self.progress.step))
         self._finish: Finish | None = None
         self._losses = RunningLoss(device)
         gauges = {} if resume is None else resume.get("gauges", {})
@@ -173,11 +174,10 @@ class _Run:
             self._losses.add([self._finish.step()])
             self._count_samples(self._config.finish_batch * (self._finish.evaluations - before))
             return
-        first, last_of_pass = self.progress.step + 1, self._config.first_pass_steps
-        if first == last_of_pass + 1:
-            self._optimization = self._new_optimization()
-        last = min(until, last_of_pass) if first <= last_of_pass else until
-        taken = self._learn(first, last)
+        first, ends = self.progress.step + 1, self._config.pass_ends
+        if self.progress.step in ends:
+            self._optimization = self._new_optimization(first)
+        taken = self._learn(first, min(until, ends[bisect_left(ends, first)]))
         self.progress.step += taken
         self._count_samples(taken * self._config.batch_at(first))
 
@@ -312,8 +312,8 @@ class _Run:
         self._differentiate(min(self.progress.step + 1, self._config.steps))
         self._model.zero_grad(set_to_none=True)
 
-    def _new_optimization(self) -> Optimization:
-        return Optimization(self._workload.parameter_groups(self._model), self._config)
+    def _new_optimization(self, step: int) -> Optimization:
+        return Optimization(self._workload.parameter_groups(self._model), self._config, step)
 
     def _count_samples(self, samples: int) -> None:
         self.progress.samples += samples

@@ -59,20 +59,21 @@ class Optimization:
 
     Args:
         groups: the parameters; none may be in two groups.
-        config: clipping and gain.
+        config: clipping and Grokfast.
+        step: of the pass that they are for, counted from 1.
 
     Attributes:
         slow: Grokfast's averages, if it is used.
     """
 
-    def __init__(self, groups: Sequence[ParameterGroup], config: TrainingConfig) -> None:
+    def __init__(self, groups: Sequence[ParameterGroup], config: TrainingConfig, step: int = 1) -> None:
         self._parameters = [parameter for group in groups for parameter in group.parameters]
         assert len({id(p) for p in self._parameters}) == len(self._parameters), "a parameter in two groups"
         self._clip = config.grad_clip
         self._optimizers = _make_optimizers(groups)
         self.slow: SlowGradients | None = None
-        if config.grokfast_lamb > 0:
-            self.slow = SlowGradients(config.grokfast_lamb, config.grokfast_alpha)
+        if (gain := config.grokfast_lamb_at(step)) > 0:
+            self.slow = SlowGradients(gain, config.grokfast_alpha)
 
     def differentiate(self, losses: Iterable[Tensor]) -> None:
         """Replace the parameters' gradients by those of the sum of ``losses``.
@@ -160,15 +161,20 @@ def _state_of(optimizer: Optimizer) -> dict[str, Any]:
 
 
 class SlowGradients:
-    """Adds to each gradient a multiple of its exponential average (Grokfast-EMA, Lee et al., 2024)."""
+    """Adds to each gradient a multiple of its exponential average (Grokfast-EMA, Lee et al., 2024).
+
+    Args:
+        gain: the multiple.
+        decay: of the average.
+    """
 
     def __init__(self, gain: float, decay: float) -> None:
-        self._gain, self._decay = gain, decay
+        self.gain, self.decay = gain, decay
         self.averages: list[Tensor] = []
 
     def amplify(self, gradients: list[Tensor]) -> None:
         """Change the gradients in place; the average starts with the first gradients."""
         if not self.averages:
             self.averages = [gradient.clone() for gradient in gradients]
-        torch._foreach_lerp_(self.averages, gradients, 1 - self._decay)
-        torch._foreach_add_(gradients, self.averages, alpha=self._gain)
+        torch._foreach_lerp_(self.averages, gradients, 1 - self.decay)
+        torch._foreach_add_(gradients, self.averages, alpha=self.gain)

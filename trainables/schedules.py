@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
-from trainables.config import Pass, TrainingConfig
+from trainables.config import TrainingConfig
+from trainables.passes import Scheduled
 
 
 def rate_at(step: int, config: TrainingConfig) -> float:
@@ -14,14 +16,18 @@ def rate_at(step: int, config: TrainingConfig) -> float:
     the peak, unless all its steps are warm-up or the rate is constant.
     """
     assert 1 <= step <= config.steps, f"1 <= step <= {config.steps} must hold, but got {step}"
-    first = config.first_pass_steps
-    if config.second_pass is None or step <= first:
-        return _rate_in(step, first, config, config.peak_lr)
-    second = config.second_pass
-    return _rate_in(step - first, config.steps - first, second, second.lr)
+    further = config.further_passes
+    if not further:
+        return _rate_in(step, config.steps, config, config.peak_lr)
+    ends = config.pass_ends
+    index = bisect_left(ends, step)
+    if index == 0:
+        return _rate_in(step, ends[0], config, config.peak_lr)
+    begin, own = ends[index - 1], further[index - 1]
+    return _rate_in(step - begin, ends[index] - begin, own, own.lr)
 
 
-def _rate_in(step: int, steps: int, schedule: TrainingConfig | Pass, peak: float) -> float:
+def _rate_in(step: int, steps: int, schedule: Scheduled, peak: float) -> float:
     """Return the rate of the pass's own ``step``, 1 to ``steps``."""
     if schedule.schedule == "constant":
         return peak

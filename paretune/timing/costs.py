@@ -25,7 +25,7 @@ _FREE = frozenset(
     {
         *("seed", "steps", "lr", "schedule", "warmup", "cooldown", "final_lr", "weight_decay", "beta1"),
         *("beta2", "grad_clip", "min_delta", "patience", "eval_every", "start_from", "second_pass"),
-        *("finish_above", "finish_steps", "finish_batch"),
+        *("passes", "finish_above", "finish_steps", "finish_batch"),
     }
 )
 """Fields of the training loop on which the time of a step does not depend."""
@@ -88,8 +88,7 @@ def costly_of(bound: BoundPlan, values: Values) -> Costly:
 
 
 def _whole_steps(config: TrainingConfig) -> float:
-    first = config.first_pass_steps
-    return first + (config.steps - first) * config.batch_at(config.steps) / config.batch
+    return config.samples_before(config.steps + 1) / config.batch
 
 
 def stand_ins(bound: BoundPlan, count: int = DRAWN, seed: int = 0) -> list[Costly]:

@@ -46,7 +46,7 @@ class Trainee:
     def by_kernel(self, steps: int, *, at_once: int = 7) -> list[float]:
         """Take steps, some in each call, and return their losses."""
         losses: list[float] = []
-        ends = {end for end, _ in self.config.phases()} | {self.config.first_pass_steps}
+        ends = {end for end, _ in self.config.phases()} | {*self.config.pass_ends}
         new = self._next(steps)
         cuts = sorted(
             {*range(new.start, new.stop, at_once), *(end + 1 for end in ends if end + 1 in new), new.stop}
@@ -62,8 +62,8 @@ class Trainee:
         return {name: parameter.detach().clone() for name, parameter in self.model.named_parameters()}
 
     def _begin_pass(self, step: int) -> None:
-        if step == self.config.first_pass_steps + 1:
-            self.optimization = Optimization(one_group(self.model, self.config), self.config)
+        if step - 1 in self.config.pass_ends:
+            self.optimization = Optimization(one_group(self.model, self.config), self.config, step)
 
     def _next(self, steps: int) -> range:
         first, self.step = self.step + 1, self.step + steps
@@ -92,6 +92,12 @@ def recipes() -> Sequence[dict[str, object]]:
             "grokfast_alpha": 0.9,
         },
         {"second_pass": {"share": 0.5, "lr": 0.004, "batch": 17, "weight_decay": 0.5}, "grokfast_lamb": 1.0},
+        {
+            "passes": [
+                {"share": 0.3, "lr": 0.01, "grokfast_lamb": 2.0},
+                {"share": 0.3, "lr": 0.004, "batch": 17, "grokfast_lamb": 0.0},
+            ]
+        },
         {
             "curriculum": [
                 {"digits": [1, 1], "share": 1, "weight_decay": 0.3},

@@ -154,6 +154,29 @@ def test_a_second_pass_has_fresh_slow_gradients() -> None:
     assert task.weights == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.5, 2.25, 2.0, 1.75], rel=1e-5)
 
 
+def test_each_pass_has_slow_gradients_of_its_own_or_none() -> None:
+    """AdamW's steps are as long as the rate, so only where the gradient turns does the multiple show."""
+    constant = {"schedule": "constant"}
+    config = TrainingConfig.model_validate(
+        {
+            "steps": 12, "eval_every": 1, "lr": 0.5, "weight_decay": 0.0, **constant,
+            "passes": [
+                {"share": 5 / 12, "lr": 0.5, "grokfast_lamb": 100.0, **constant},
+                {"share": 3 / 12, "lr": 0.25, "grokfast_lamb": 0.0, **constant},
+            ],
+        }
+    )  # fmt: skip
+    weights = []
+    for turns_after in (8, 12):  # within the second pass, never
+        task = Turning(turns_after=turns_after)
+        run(task, config)
+        weights.append(task.weights)
+    turned, straight = weights
+    assert straight == pytest.approx([0.5 * step for step in range(1, 10)] + [4.75, 5.0, 5.25], rel=1e-5)
+    assert turned[8] > turned[7], "the slow part, a hundred times, goes on against the gradient"
+    assert turned[9] == pytest.approx(turned[8] - 0.25), "without it a fresh optimizer turns at once"
+
+
 def test_the_optimizers_state_counts_the_steps_of_its_own_pass(tmp_path: Path) -> None:
     config = adder(second_pass=SECOND_PASS, beta1=0.9, grokfast_lamb=1.0)
     _, _, snapshots = trained_adder(config, tmp_path, report_at=(30, 31))
@@ -203,6 +226,12 @@ RESUMED: dict[str, dict[str, Any]] = {
     "slow gradients": {"grokfast_lamb": 2.0, "grokfast_alpha": 0.9},
     "a second pass": {"second_pass": SECOND_PASS},
     "a second pass with slow gradients": {"second_pass": SECOND_PASS, "grokfast_lamb": 2.0},
+    "passes": {
+        "passes": [
+            {"share": 0.5, "lr": 0.004, "batch": 24, "grokfast_lamb": 2.0},
+            {"share": 0.2, "lr": 0.001, "schedule": "constant", "weight_decay": 0.0, "grokfast_lamb": 0.0},
+        ]
+    },
     "a linear schedule": {"schedule": "constant_linear"},
     "dropout": {"dropout": 0.2},
     "dropout and a second pass": {"dropout": 0.2, "second_pass": SECOND_PASS},
@@ -228,7 +257,7 @@ RESUMED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(
     ("recipe", "middle"),
     [(recipe, 33) for recipe in RESUMED]
-    + [(recipe, middle) for recipe in RESUMED if "second pass" in recipe for middle in (20, 30)],
+    + [(recipe, middle) for recipe in RESUMED if "pass" in recipe for middle in (20, 30)],
 )
 def test_going_on_equals_never_having_stopped_with_every_recipe(
     recipe: str, middle: int, tmp_path: Path

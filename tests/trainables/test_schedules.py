@@ -212,7 +212,64 @@ def test_two_passes_are_two_schedules_one_after_the_other(
     assert along == alone
 
 
+@settings(deadline=None, max_examples=100)
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=2, max_size=5),
+    stretches=st.lists(STRETCHES.filter(fits), min_size=5, max_size=5),
+)
+def test_passes_are_schedules_one_after_the_other(
+    lengths: list[int], stretches: list[dict[str, Any]]
+) -> None:
+    steps = sum(lengths)
+    passes = [
+        {"share": length / steps, **own} for length, own in zip(lengths[1:], stretches[1:], strict=False)
+    ]
+    along = rates(steps=steps, **stretches[0], passes=passes)
+    alone = [rates(steps=length, **own) for length, own in zip(lengths, stretches, strict=False)]
+    assert along == [rate for one in alone for rate in one]
+
+
+def test_a_second_pass_is_a_list_of_one() -> None:
+    second = {"share": 0.3, "lr": 0.2, "batch": 9, "weight_decay": 0.7, "grokfast_lamb": 3.0}
+    one = TrainingConfig.model_validate({"steps": 50, "second_pass": second})
+    listed = TrainingConfig.model_validate({"steps": 50, "passes": [second]})
+    assert one.pass_ends == listed.pass_ends == [35, 50]
+    for step in (1, 35, 36, 50):
+        for told in ("batch_at", "weight_decay_at", "grokfast_lamb_at", "samples_before"):
+            assert getattr(one, told)(step) == getattr(listed, told)(step)
+        assert rate_at(step, one) == rate_at(step, listed)
+
+
+@settings(deadline=None, max_examples=50)
+@given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5), step=st.integers(1, 101))
+def test_samples_before_a_step_are_the_batches_of_all_before(lengths: list[int], step: int) -> None:
+    steps = sum(lengths)
+    passes = [
+        {"share": length / steps, "lr": 0.1, "batch": None if index == 1 else 10 + index}
+        for index, length in enumerate(lengths[1:])
+    ]
+    config = TrainingConfig.model_validate({"steps": steps, "batch": 3, "passes": passes})
+    step = min(step, steps + 1)
+    assert config.samples_before(step) == sum(config.batch_at(before) for before in range(1, step))
+
+
 # What cannot be
+
+
+def test_second_pass_and_passes_exclude_each_other() -> None:
+    one = {"share": 0.5, "lr": 0.1}
+    with pytest.raises(ValidationError, match="second_pass is a list of one in passes; state one of them"):
+        TrainingConfig.model_validate({"second_pass": one, "passes": [one]})
+
+
+@pytest.mark.parametrize(
+    ("steps", "shares"), [(2, [0.5, 0.5]), (100, [0.001, 0.5]), (100, [0.5, 0.5]), (100, [0.9, 0.9])]
+)
+def test_passes_that_leave_one_without_steps_are_refused(steps: int, shares: list[float]) -> None:
+    with pytest.raises(ValidationError, match="passes must leave steps to each of them and to those before"):
+        TrainingConfig.model_validate(
+            {"steps": steps, "passes": [{"share": share, "lr": 0.1} for share in shares]}
+        )
 
 
 @pytest.mark.parametrize(("warmup", "cooldown"), [(0.7, 0.4), (0.01, 1.0), (0.5, 0.5000001)])

@@ -54,7 +54,7 @@ class TrainingStream:
         self._draw_batches = draw_batches if draw_batches and self._agrees(draw_batches) else None
         # Operand lengths and batch are the same within a stretch: from after the last step before it
         # to its own last step.
-        ends = {end for end, _ in config.phases()} | {config.first_pass_steps}
+        ends = {end for end, _ in config.phases()} | {*config.pass_ends}
         self._stretches = sorted(end for end in ends if end > 0)
         self._chunk_key: tuple[int, int] | None = None
         self._chunk = torch.empty(0)
@@ -137,8 +137,7 @@ class TrainingStream:
 
     def _from_set(self, step: int, count: int) -> tuple[Tensor, Tensor]:
         """Return the next ``count`` samples of the training set, in a new order every epoch."""
-        first, second = self._config.first_pass_steps, max(0, step - 1 - self._config.first_pass_steps)
-        begin = min(step - 1, first) * self._config.batch + second * self._config.batch_at(step)
+        begin = self._config.samples_before(step)
         a, b = training_set(self._config)
         index = torch.arange(begin, begin + count)
         chosen = torch.empty_like(index)

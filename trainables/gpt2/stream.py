@@ -49,8 +49,7 @@ class TextStream:
         count = config.batch_at(step)
         if config.order == "random":
             return self._drawn(count, step)
-        first = config.first_pass_steps
-        done = min(step - 1, first) * config.batch + max(0, step - 1 - first) * config.batch_at(step)
+        done = config.samples_before(step)
         length = config.context
         sequences = (self._data.length("train") - 1) // length
         return [(done + index) % sequences * length for index in range(count)]

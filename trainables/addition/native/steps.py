@@ -9,7 +9,7 @@ from trainables.addition.config import AdditionConfig
 from trainables.addition.native.derivation import Derivation
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.native.library import DerivationStruct, RecipeStruct, TrainingStruct
-from trainables.optimization import Optimization, one_group
+from trainables.optimization import Optimization, SlowGradients, one_group
 from trainables.schedules import rate_at
 from trainables.transformer.model import Transformer
 
@@ -42,9 +42,8 @@ class NativeSteps:
         weights, d_weights = (numbers(self._library.weight_count) for _ in range(2))
         mean, square, slow = (numbers(count) for _ in range(3))
         values[:first] = derivation.constants
-        has_slow = config.grokfast_lamb > 0
         arrays = (values, d_values, weights, d_weights, mean, square, slow)
-        pointers = [array.data_ptr() for array in arrays[:-1]] + [slow.data_ptr() if has_slow else None]
+        pointers = [*(array.data_ptr() for array in arrays[:-1]), None]
         lengths = torch.tensor(sizes)
         group = one_group(model, config)[0]
         self._training = TrainingStruct(
@@ -52,11 +51,10 @@ class NativeSteps:
                 *(derivation.values, first, count, len(derivation.operations)),
                 *(derivation.operations.data_ptr(), derivation.weights.data_ptr()),
             ),
-            RecipeStruct(
-                *(*group.betas, group.eps, config.grad_clip, config.grokfast_lamb, config.grokfast_alpha)
-            ),
+            RecipeStruct(*group.betas, group.eps, config.grad_clip, 0.0, 0.0),
             *(*pointers, len(sizes), lengths.data_ptr()),
         )
+        self._slow = slow
         self._alive = (derivation, arrays, lengths)  # the kernel has only their addresses
 
     @torch.no_grad()
@@ -73,6 +71,7 @@ class NativeSteps:
         theirs: list[Tensor] = [*self._parameters]
         for name in ("exp_avg", "exp_avg_sq"):
             theirs += [state[name] for state in states]
+        self._use(optimization.slow)
         if (slow := optimization.slow) is not None:
             if not slow.averages:
                 slow.averages = [torch.zeros_like(parameter) for parameter in self._parameters]
@@ -82,9 +81,15 @@ class NativeSteps:
             theirs,
             batches.transpose(1, 2).contiguous(),
             rates=[rate_at(step, self._config) for step in range(first, first + len(batches))],
-            # Batches that are drawn together are in one phase, which has one decay.
+            # Batches that are drawn together are in one phase and pass, which have one decay.
             decay=self._config.weight_decay_at(first),
             number=int(counts[0]) + 1,
         )
         torch._foreach_add_(counts, len(batches))
         return losses
+
+    def _use(self, slow: SlowGradients | None) -> None:
+        """Amplify the slow part of gradients as the pass does, or not at all."""
+        recipe = self._training.recipe
+        recipe.slow_gain, recipe.slow_decay = (0.0, 0.0) if slow is None else (slow.gain, slow.decay)
+        self._training.slow = None if slow is None else self._slow.data_ptr()

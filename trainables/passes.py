@@ -1,0 +1,71 @@
+"""What a pass is: a stretch of training steps with an optimizer state, a schedule and a batch of its own."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+Schedule = Literal["warmup_cosine", "constant_linear", "constant"]
+
+
+class Scheduled(Protocol):
+    """The shape of a learning-rate schedule; stretches are shares of a pass's steps."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """Its kind."""
+        ...
+
+    @property
+    def warmup(self) -> float:
+        """Share in which the rate rises."""
+        ...
+
+    @property
+    def cooldown(self) -> float:
+        """Share, at the end, in which it falls, of constant_linear."""
+        ...
+
+    @property
+    def final_lr(self) -> float:
+        """Rate at the last step, as a share of the peak."""
+        ...
+
+
+class Pass(BaseModel):
+    """A stretch of training with its own optimizer state, schedule and batch."""
+
+    model_config = STRICT
+
+    share: float = Field(gt=0, lt=1, description="Share of all steps that belong to this pass.")
+    lr: float = Field(gt=0, description="Its peak learning rate.")
+    batch: int | None = Field(
+        None, ge=1, description="Its samples per step; by default as in the first pass."
+    )
+    schedule: Schedule = Field("warmup_cosine", description="As in the first pass.")
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of its steps in which the rate rises.")
+    cooldown: float = Field(0.4, gt=0, le=1, description="As in the first pass, share of its own steps.")
+    final_lr: float = Field(0.1, ge=0, le=1, description="Rate at its last step, as a share of its peak.")
+    weight_decay: float | None = Field(
+        None, ge=0, description="Its weight decay; by default as in the first pass."
+    )
+    grokfast_lamb: float | None = Field(
+        None, ge=0, description="Grokfast's multiple in it; by default as in the first pass."
+    )
+
+    @model_validator(mode="after")
+    def _stretches_fit(self) -> Self:
+        check_stretches(self)
+        return self
+
+
+def check_stretches(schedule: Scheduled) -> None:
+    """Refuse a warm-up and a cooldown that overlap."""
+    if schedule.schedule == "constant_linear" and schedule.warmup + schedule.cooldown > 1:
+        raise ValueError(
+            "warmup + cooldown <= 1 must hold, but got "
+            f"(warmup={schedule.warmup}, cooldown={schedule.cooldown})"
+        )
