@@ -35,18 +35,27 @@ class GPT2Config(GPT2Shape, TrainingConfig):
     )
     steps: int = Field(500, ge=1, description="Optimizer steps: the horizon of the schedule.")
     batch: int = Field(12, ge=1, description="Sequences in one step.")
-    lr: float = Field(0.001, gt=0, description="Peak learning rate with optimizer adamw.")
+    lr: float = Field(
+        0.001,
+        gt=0,
+        description="Peak learning rate with optimizer adamw; of the blocks' matrices with grouped_adamw.",
+    )
     beta2: float = Field(0.99, ge=0, lt=1, description="AdamW's decay of the mean squared gradient.")
-    optimizer: Literal["adamw", "muon"] = Field(
+    optimizer: Literal["adamw", "grouped_adamw", "muon"] = Field(
         "adamw",
         description="AdamW for all; or Muon for the blocks' matrices and Adam, with `beta1` and `beta2`, for "
-        "embeddings, head and scalars, each with its own rate.",
+        "embeddings, head and scalars, each with its own rate; or the same groups and rates, with AdamW for "
+        "the matrices too.",
     )
     muon_lr: float = Field(0.05, gt=0, description="With optimizer muon: peak rate of the blocks' matrices.")
-    embedding_lr: float = Field(0.6, gt=0, description="With optimizer muon: peak rate of all embeddings.")
-    head_lr: float = Field(0.008, gt=0, description="With optimizer muon: peak rate of an untied head.")
+    embedding_lr: float = Field(
+        0.6, gt=0, description="Not with optimizer adamw: peak rate of all embeddings."
+    )
+    head_lr: float = Field(0.008, gt=0, description="Not with optimizer adamw: peak rate of an untied head.")
     scalar_lr: float = Field(
-        0.04, gt=0, description="With optimizer muon: peak rate of scalars, biases, norms and the smear gate."
+        0.04,
+        gt=0,
+        description="Not with optimizer adamw: peak rate of scalars, biases, norms and the smear gate.",
     )
     muon_momentum: float = Field(0.95, ge=0, lt=1, description="Muon's momentum after its warm-up.")
     momentum_start: float = Field(0.85, ge=0, lt=1, description="Muon's momentum at the first step.")
@@ -81,9 +90,10 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         """Rates and momentum of the optimizer that is not used too."""
         reasons = super().without_effect
         others = ["lr"]
+        if self.optimizer != "muon":
+            others = ["muon_lr", "muon_momentum", "momentum_start", "momentum_warmup"]
         if self.optimizer == "adamw":
-            others = ["muon_lr", "embedding_lr", "head_lr", "scalar_lr"]
-            others += ["muon_momentum", "momentum_start", "momentum_warmup"]
+            others += ["embedding_lr", "head_lr", "scalar_lr"]
         stated = f"optimizer is {self.optimizer}{self._if_default('optimizer')}"
         return reasons | dict.fromkeys(others, stated)
 

@@ -13,8 +13,8 @@ _ADAM_EPS = 1e-10
 def parameter_groups(model: GPT2, config: GPT2Config) -> list[ParameterGroup]:
     """Return the groups of a configuration; each trained parameter is in exactly one of them.
 
-    With AdamW, parameters with two dimensions decay and others do not. With Muon only its matrices
-    decay.
+    With AdamW for all, parameters with two dimensions decay and others do not. With groups, whose matrices
+    Muon or AdamW trains, only these matrices decay.
     """
     groups = grouped_parameters(model)
     betas = (config.beta1, config.beta2)
@@ -28,13 +28,16 @@ def parameter_groups(model: GPT2, config: GPT2Config) -> list[ParameterGroup]:
         ]
     rise = MomentumRise(begin=config.momentum_start, end=config.muon_momentum, steps=config.momentum_warmup)
     rates = {"embeddings": config.embedding_lr, "head": config.head_lr, "scalars": config.scalar_lr}
+    matrices = ParameterGroup(name="matrices", parameters=groups["matrices"], optimizer="muon", momentum=rise)
+    if config.optimizer == "grouped_adamw":
+        matrices = ParameterGroup(name="matrices", parameters=groups["matrices"], betas=betas, eps=_ADAM_EPS)
     return [
-        ParameterGroup(name="matrices", parameters=groups["matrices"], optimizer="muon", momentum=rise),
+        matrices,
         *(
             ParameterGroup(
                 name=name,
                 parameters=groups[name],
-                rate_ratio=rate / config.muon_lr,
+                rate_ratio=rate / config.peak_lr,
                 decays=False,
                 betas=betas,
                 eps=_ADAM_EPS,

@@ -64,7 +64,7 @@ def groups_of(config: GPT2Config) -> dict[str, tuple[ParameterGroup, list[str]]]
 # Each in one
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "grouped_adamw", "muon"])
 @pytest.mark.parametrize("changed", SWITCHES, ids=str)
 def test_every_trained_parameter_is_in_one_group_of_one_optimizer(
     changed: dict[str, Any], optimizer: str
@@ -110,7 +110,7 @@ def test_adamw_decays_what_has_two_dimensions_and_nothing_else(changed: dict[str
         assert (group.optimizer, group.rate_ratio, group.betas) == ("adamw", 1.0, (0.7, 0.8))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "grouped_adamw", "muon"])
 @pytest.mark.parametrize("changed", SWITCHES, ids=str)
 def test_every_parameter_with_a_gradient_is_moved(changed: dict[str, Any], optimizer: str) -> None:
     """What the groups promise, seen on the weights; what no gradient reaches stays as it was."""
@@ -164,6 +164,37 @@ def test_the_published_rates_are_the_groups_rates() -> None:
     assert {group.eps for group, _ in groups.values() if group.optimizer == "adamw"} == {1e-10}
 
 
+def test_grouped_adamw_differs_from_muon_in_what_steps_the_matrices_only() -> None:
+    """So what Muon is worth can be told from what rates of their own for embeddings and head are worth."""
+    by_muon = groups_of(config_of(**CORRECTED_SWITCHES, optimizer="muon"))
+    by_adamw = groups_of(
+        config_of(**CORRECTED_SWITCHES, optimizer="grouped_adamw", lr=0.003, beta1=0.7, beta2=0.8)
+    )
+    assert by_adamw["matrices"][0].optimizer == "adamw"
+    assert by_adamw["matrices"][0].rate_ratio == 1.0
+    for name, (group, parameters) in by_muon.items():
+        other, others = by_adamw[name]
+        assert parameters == others
+        assert (other.decays, other.betas, other.eps) == (group.decays, (0.7, 0.8), 1e-10)
+        if name != "matrices":
+            assert other.optimizer == group.optimizer
+            assert other.rate_ratio * 0.003 == pytest.approx(group.rate_ratio * 0.05)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "unused"),
+    [
+        ("adamw", {"muon_lr", "muon_momentum", "embedding_lr", "head_lr", "scalar_lr"}),
+        ("grouped_adamw", {"muon_lr", "muon_momentum"}),
+        ("muon", {"lr"}),
+    ],
+)
+def test_rates_of_another_optimizer_are_known_to_have_no_effect(optimizer: str, unused: set[str]) -> None:
+    reasons = config_of(optimizer=optimizer).without_effect
+    rates = {"lr", "muon_lr", "muon_momentum", "embedding_lr", "head_lr", "scalar_lr"}
+    assert {name for name in rates if name in reasons} == unused
+
+
 @pytest.mark.parametrize("schedule", ["constant", "constant_linear", "warmup_cosine"])
 def test_every_groups_rate_follows_the_schedule(schedule: str) -> None:
     """Adam's first step moves a weight by its rate; Muon's moves a matrix in proportion to it."""
@@ -194,7 +225,7 @@ def test_every_groups_rate_follows_the_schedule(schedule: str) -> None:
         assert 0.6 < size / (0.05 * height) < 1.3
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "grouped_adamw", "muon"])
 def test_without_gradients_decay_shrinks_what_decays(optimizer: str) -> None:
     config = config_of(**CORRECTED_SWITCHES, optimizer=optimizer, weight_decay=0.5)
     model = model_of(config)
