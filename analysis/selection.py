@@ -28,6 +28,10 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 _CONDITION = re.compile(r"^\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*$")
 
 
+class NothingLeftError(SelectionError):
+    """Conditions that no configuration of a search satisfies."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """A parameter, or ``params``, compared with a value."""
@@ -105,7 +109,8 @@ def select(rows: SearchRows, conditions: Sequence[Condition]) -> SearchRows:
     """Return the search with only those configurations that satisfy every condition.
 
     Raises:
-        SelectionError: there is no such parameter, values do not compare, or nothing is left.
+        SelectionError: there is no such parameter, or values do not compare.
+        NothingLeftError: no configuration satisfies all of them.
     """
     if not conditions:
         return rows
@@ -123,7 +128,7 @@ def select(rows: SearchRows, conditions: Sequence[Condition]) -> SearchRows:
         kept &= matches.astype(bool)
         if not kept.any():
             known = ", ".join(sorted({plain(value) for value in column.unique()})[:12])
-            raise SelectionError(
+            raise NothingLeftError(
                 f"--where {condition} leaves no configuration; {condition.name} is one of {known}"
             )
     return rows.of_configurations(set(table.index[kept]))

@@ -39,7 +39,7 @@ def pictures(cliff: Cliff) -> Sequence[Picture]:
 
 
 def _of_all(cliff: Cliff) -> Picture:
-    marks = [*_curve(cliff.fit, "fit", "fit"), *_dots(cliff.counts, "fit"), *_unknown(cliff.counts)]
+    marks = [*curve(cliff.fit, "fit", "fit"), *_dots(cliff.counts, "fit"), *_unknown(cliff.counts)]
     marks += _half(cliff.fit)
     number = plural(len(cliff.counts), "configuration")
     caption = f"{_trials(cliff)} of {number}, {_seeds(cliff.counts)}. {_dots_are(cliff.counts)}"
@@ -53,9 +53,9 @@ def _of_groups(cliff: Cliff) -> Picture:
     shown = cliff.groups[:MOST_GROUPS]
     for number, group in enumerate(shown):
         role = f"series {number}"
-        curve = _curve(group.fit, role, group.name)
+        line = curve(group.fit, role, group.name)
         # The name of a group without a curve stands by its dots.
-        marks += [*curve, *_dots(group.counts, role, "" if curve else group.name)]
+        marks += [*line, *_dots(group.counts, role, "" if line else group.name)]
     caption = f"{_trials(cliff)}, {_seeds(cliff.counts)}. {_dots_are(cliff.counts)} {_BAND}"
     if len(shown) < len(cliff.groups):
         caption += f" {len(cliff.groups) - len(shown)} further groups are in the table."
@@ -65,7 +65,7 @@ def _of_groups(cliff: Cliff) -> Picture:
 def _of_best(cliff: Cliff) -> Picture:
     assert cliff.best is not None
     best = cliff.best
-    marks = [*_curve(best.fit, "fit", "fit"), *_dots(best.counts, "fit"), *_half(best.fit)]
+    marks = [*curve(best.fit, "fit", "fit"), *_dots(best.counts, "fit"), *_half(best.fit)]
     caption = (
         f"In each bin of sizes, within a factor of {best.factor:g}, all seeds but one choose a configuration "
         f"and the one left out judges it: {plural(int(best.counts.known_trials.sum()), 'trial')} in "
@@ -86,7 +86,9 @@ def _picture(name: str, title: str, counts: Counts, marks: Sequence[Mark], capti
     )
 
 
-def _curve(fit: SizeFit | None, role: str, label: str) -> list[Mark]:
+def curve(fit: SizeFit | None, role: str, label: str) -> list[Mark]:
+    """Return the fitted curve with its band, over the sizes that were tried; none where all or no trials
+    solved."""
     if fit is None or fit.is_one_sided:
         return []
     sizes = np.geomspace(fit.smallest, fit.largest, 80)

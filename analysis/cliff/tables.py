@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.cliff.counts import Counts
+from analysis.cliff.counts import Counts, Whole
 from analysis.cliff.fit import SizeFit
 from analysis.estimate import Estimate
 from analysis.finding import Table
@@ -103,6 +103,16 @@ def binned(counts: Counts, most: int = MOST_BINS) -> list[dict[str, Any]]:
         place = np.searchsorted(edges, counts.params, side="right")
     else:
         place = np.searchsorted(sizes, counts.params)
+    return rates_by(counts, place)
+
+
+def rates_by(counts: Counts, place: Whole) -> list[dict[str, Any]]:
+    """Return the success rate of each bin of configurations, with Wilson's interval.
+
+    Args:
+        counts: outcomes of configurations.
+        place: shape (m,), the number of each configuration's bin; rows are in the order of these.
+    """
     rows = []
     for number in np.unique(place):
         part = counts.where(place == number)

@@ -41,6 +41,11 @@ def sentences(cliff: Cliff) -> list[str]:
     return told
 
 
+def in_short(cliff: Cliff) -> str:
+    """Return the answer as the rest of a sentence that names what it is about."""
+    return _part(_answer(cliff))
+
+
 def _answer(cliff: Cliff) -> str:
     fit = cliff.fit
     if fit is None:
@@ -232,7 +237,7 @@ def _best(cliff: Cliff) -> list[str]:
 
 
 def _groups(cliff: Cliff) -> list[str]:
-    told = [f"{group.name}: {_part(_answer(group))}" for group in cliff.groups]
+    told = [f"{group.name}: {in_short(group)}" for group in cliff.groups]
     for test in cliff.tests:
         differs = "differs between" if test.p_value < 0.05 else "is not shown to differ between"
         told.append(

@@ -5,7 +5,7 @@ Colours are Okabe and Ito's, which the colour-blind can tell apart; markers and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ LOOKS: dict[str, Look] = {
     "text": Look(GREY),
 }
 """Every role that a mark may have, beside ``series N``: the N-th of several lines or groups, counted from
-0."""
+0; and ``series N found``, what a search found of it, which is hollow beside what was confirmed."""
 
 _SERIES = (
     Look(BLUE, "o", "-"),
@@ -70,5 +70,7 @@ def look_of(role: str) -> Look:
         KeyError: there is no such role.
     """
     if role.startswith("series "):
-        return _SERIES[int(role.removeprefix("series ")) % len(_SERIES)]
+        number, _, part = role.removeprefix("series ").partition(" ")
+        look = _SERIES[int(number) % len(_SERIES)]
+        return replace(look, is_hollow=True) if part == "found" else look
     return LOOKS[role]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.answer import Answer
+    from analysis.atlas import Atlas
     from analysis.cliff import Cliff
     from analysis.comparison import Comparison
     from analysis.confirmation import Confirmation
@@ -265,6 +266,24 @@ class Findings(EarlyStoppingFindings):
         from analysis.comparison import compare
 
         return compare([self._rows, *(other._rows for other in others)])
+
+    def atlas(self, *others: Findings, by: Sequence[str] = ()) -> Atlas:
+        """Return success against size of this and other searches, together in one picture.
+
+        Args:
+            others: searches, or parts of them, of the same task and target.
+            by: parameters, each combination of whose values is a series; if empty, each search is one.
+
+        Raises:
+            ComparisonError: the searches ask different questions, or one has no target.
+
+        >>> import paretune
+        >>> [one.name for one in paretune.open("results/quickstart").atlas().series]
+        ['quickstart']
+        """
+        from analysis.atlas import atlas
+
+        return atlas([self._rows, *(other._rows for other in others)], by)
 
     def answer(self) -> Answer:
         """Return all findings in a few sentences.

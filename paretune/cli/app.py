@@ -47,6 +47,7 @@ which you need them.
   paretune confirm quickstart --seeds 8
   paretune report quickstart
   paretune compare quickstart quickstart-2
+  paretune atlas quickstart quickstart-2 --figure atlas.png
   paretune retrain quickstart
   paretune evaluate CHECKPOINT
   paretune add quickstart 123 456

@@ -29,6 +29,7 @@ MODULES = {
     "confirm": "paretune.cli.models.confirm",
     "report": "paretune.cli.answers.report",
     "compare": "paretune.cli.answers.compare",
+    "atlas": "paretune.cli.answers.atlas",
     "retrain": "paretune.cli.models.retrain",
     "evaluate": "paretune.cli.models.evaluate",
     "add": "paretune.cli.models.add",

@@ -19,7 +19,7 @@ RESULTS = (ROOT / "results" / "README.md").read_text()
 COMMANDS = (
     *("check", "data", "search", "resume", "repair", "watch", "dashboard", "list"),
     *("answer", "cliff", "regimes", "times", "effects", "stopping"),
-    *("rank", "frontier", "confirm", "report", "compare", "retrain"),
+    *("rank", "frontier", "confirm", "report", "compare", "atlas", "retrain"),
     *("evaluate", "add", "generate", "export", "task", "doctor", "schema"),
 )
 

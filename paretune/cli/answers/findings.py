@@ -58,6 +58,25 @@ class Rows:
 
         return paretune.open(name, self.results).where(*self.where or ())
 
+    def open_each(self, names: Sequence[str]) -> list[Search]:
+        """Open several searches, or their parts; those of which the conditions leave nothing are left out.
+
+        Raises:
+            InputError: there is no such search, or it has no trials.
+            SelectionError: a condition cannot be understood, or leaves nothing of all of them.
+        """
+        from analysis.selection import NothingLeftError
+
+        found, left_out = [], None
+        for name in names:
+            try:
+                found.append(self.open(name))
+            except NothingLeftError as error:
+                left_out = error
+        if not found and left_out is not None:
+            raise left_out
+        return found
+
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
