@@ -80,6 +80,7 @@ def with_budget(bound: BoundPlan, budget: int) -> dict[KeyPath, Any]:
     elif any("steps" in given for given in plan.only):
         default = bound.config(dict(plan.fixed)).steps
         changed["only",] = [{**given, "steps": scaled(given.get("steps", default))} for given in plan.only]
+        changed["baselines",] = {name: all_scaled(given) for name, given in plan.baselines.items()}
     else:
         changed["fixed", "steps"] = budget
     changed |= _evaluations(bound, budget, scale)

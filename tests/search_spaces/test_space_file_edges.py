@@ -150,6 +150,16 @@ def test_budget_moves_steps_that_only_a_listed_configuration_states(file):
     assert load(file, budget=200).plan.only == [{"d_model": 8, "steps": 200}]
 
 
+def test_budget_moves_the_steps_by_which_a_listed_configuration_is_named(file):
+    listed = with_only("  - {d_model: 8, steps: 300}\n  - {d_model: 8, steps: 400}").replace(
+        "  steps: 400\n", ""
+    )
+    file.write_text(listed + "baselines: {longer: {d_model: 8, steps: 400}}\n")
+    plan = load(file, budget=200).plan
+    assert [values["steps"] for values in plan.only] == [150, 200]
+    assert plan.named_only == {"longer": 1}
+
+
 def test_empty_list_of_values_in_a_condition(file):
     file.write_text(changed("when: {schedule: warmup_cosine}", "when: {schedule: []}"))
     assert "can never be ;" not in str(refusal_of(file))
