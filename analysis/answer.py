@@ -11,6 +11,7 @@ from analysis.findings import findings_of
 from analysis.outcomes import OUTCOMES, with_outcomes
 from analysis.pictures.marks import Picture
 from analysis.rows import SearchRows
+from analysis.spent import Spent, spent
 from analysis.text import plural
 from analysis.wording import target_text
 
@@ -27,6 +28,8 @@ class Answer:
     """The trials and their outcomes, in a sentence."""
     sentences: Sequence[str]
     findings: Sequence[Finding]
+    spent: Spent
+    """What the search has spent."""
     kind: str = "answer"
     title: str = "Answer"
 
@@ -46,6 +49,7 @@ class Answer:
             "search": self.name,
             "tried": self.tried,
             "sentences": list(self.sentences),
+            "cost": self.spent.as_json(),
             "findings": {finding.kind: finding.as_json() for finding in self.findings},
         }
 
@@ -66,7 +70,9 @@ def answer(rows: SearchRows, findings: Sequence[Finding] | None = None) -> Answe
         for finding in found
         if not _is_empty_confirmation(finding) and finding.kind != answered
     ]
-    return Answer(name=rows.folder.name, tried=tried, sentences=said or [tried], findings=found)
+    return Answer(
+        name=rows.folder.name, tried=tried, sentences=said or [tried], findings=found, spent=spent(rows)
+    )
 
 
 def _is_empty_confirmation(finding: Finding) -> bool:

@@ -10,7 +10,8 @@ from analysis.report.sections import Section
 from analysis.report.space import defaults_quotes, fixed_table, space_table
 from analysis.report.tables import shown
 from analysis.rows import SearchRows
-from analysis.text import duration, plural, rounded_percent
+from analysis.spent import hours, spent
+from analysis.text import plural, rounded_percent
 from analysis.times.sharing import told_fake_gpus
 from analysis.wording import metric_text
 
@@ -29,8 +30,8 @@ def facts_of(rows: SearchRows) -> list[str]:
         plural(configurations, "configuration"),
         f"{least:,} parameters" if least == most else f"{least:,} to {most:,} parameters",
     ]
-    if (spent := _processor_seconds(rows)) is not None:
-        facts.append(f"{_hours(spent)} of processor time")
+    if (cost := spent(rows).trials) is not None:
+        facts.append(f"{hours(cost)} of processor time")
     if when := days(sessions_of(rows)):
         facts.append(when)
     return facts
@@ -157,13 +158,12 @@ def _machine_facts(rows: SearchRows, sessions: Sequence[dict[str, Any]]) -> list
 
 
 def _cost_facts(rows: SearchRows) -> list[tuple[str, str]]:
-    spent = _processor_seconds(rows)
-    if spent is None:
+    cost = spent(rows)
+    if cost.trials is None:
         return []
-    known = int(rows.trials[_CPU_SECONDS].notna().sum())
-    of = "" if known == len(rows.trials) else f", of the {known:,} trials that reported it"
+    of = f", of the {cost.of_trials:,} trials that reported it" if cost.unreported else ""
     meaning = rows.metrics[_CPU_SECONDS]["description"]
-    facts = [("Cost", f"{_hours(spent)} of processor time in total{of}: {meaning}")]
+    facts = [("Cost", f"{hours(cost.trials)} of processor time in total{of}: {meaning}")]
     if (together := shared_devices(rows)) > 1 or rows.plan.resources.may_share:
         at_a_time = f"up to {together} trials ran at a time" if together > 1 else "trials shared a GPU"
         facts.append(
@@ -174,12 +174,3 @@ def _cost_facts(rows: SearchRows) -> list[tuple[str, str]]:
             )
         )
     return facts
-
-
-def _processor_seconds(rows: SearchRows) -> float | None:
-    column = rows.trials.get(_CPU_SECONDS)
-    return None if column is None or column.isna().all() else float(column.sum())
-
-
-def _hours(seconds: float) -> str:
-    return duration(seconds) if seconds < 7200 else f"{seconds / 3600:,.1f} hours"

@@ -36,6 +36,8 @@ def answer(name: RunName, *, rows: Rows, as_json: AsJson = False) -> int:
     console.print(found.tried, soft_wrap=not console.is_terminal)
     for sentence in found.sentences:
         console.print(f"- {sentence}", soft_wrap=not console.is_terminal)
+    if found.spent.sentence:
+        console.print(f"\n{found.spent.sentence}", soft_wrap=not console.is_terminal)
     console.print(_more(name, [finding.kind for finding in found.findings]), style="dim", soft_wrap=True)
     return OK
 
