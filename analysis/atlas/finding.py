@@ -13,6 +13,7 @@ from analysis.cliff.finding import Cliff, cliff
 from analysis.cliff.groups import Test, interaction
 from analysis.comparison.plans import ComparisonError, check_same_question, names_of
 from analysis.finding import Drawn, Table
+from analysis.layout import SelectionError
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Picture
 from analysis.rows import SearchRows
@@ -92,18 +93,22 @@ class Atlas(Drawn):
         }
 
 
-def atlas(searches: Sequence[SearchRows], by: Sequence[str] = ()) -> Atlas:
+def atlas(searches: Sequence[SearchRows], by: Sequence[str] = (), labels: Sequence[str] = ()) -> Atlas:
     """Return success against size of several searches.
 
     Args:
         searches: searches, or parts of them, of one task, with a target for the same metric.
         by: parameters, each combination of whose values is a series of the trials of all searches; if empty,
             each search is one.
+        labels: what to call each search, in place of its name; those with the same label are one series.
 
     Raises:
         ComparisonError: the searches ask different questions, or one has no target.
-        SelectionError: a search has no such parameter, or there are too many combinations.
+        SelectionError: a search has no such parameter, there are too many combinations, or labels are not
+            as many as searches.
     """
+    if labels and len(labels) != len(searches):
+        raise SelectionError(f"got {len(labels)} labels for {len(searches)} searches; give one for each")
     named = dict(zip(names_of(searches), searches, strict=True))
     if len(named) > 1:
         check_same_question(named)
@@ -115,7 +120,10 @@ def atlas(searches: Sequence[SearchRows], by: Sequence[str] = ()) -> Atlas:
         searches=tuple(named),
         by=tuple(by),
         target=targets.pop() if len(targets) == 1 else "",
-        series=[_series(name, rows) for name, rows in pooled(named, by).items()],
+        series=[
+            _series(name, rows)
+            for name, rows in pooled(searches, labels or ([] if by else list(named)), by).items()
+        ],
     )
 
 

@@ -28,7 +28,7 @@ FRESH = "is_fresh"
 _SERIES, _SAME = "series", "same"
 
 
-def pooled(searches: Mapping[str, SearchRows], by: Sequence[str]) -> dict[str, SearchRows]:
+def pooled(searches: Sequence[SearchRows], labels: Sequence[str], by: Sequence[str]) -> dict[str, SearchRows]:
     """Return the trials of each series, as a search in memory, whose trials have the column
     :data:`FRESH`.
 
@@ -36,26 +36,29 @@ def pooled(searches: Mapping[str, SearchRows], by: Sequence[str]) -> dict[str, S
     with its fresh seeds alone: the seeds that chose it flatter it.
 
     Args:
-        searches: the searches by name, of one task.
-        by: parameters, each combination of whose values is a series; if empty, each search is one.
+        searches: the searches, of one task.
+        labels: what each is called; those with the same label are one series. If empty, ``by`` alone names
+            the series.
+        by: parameters, each combination of whose values is a series, or one of each label.
 
     Raises:
         SelectionError: a search has no such parameter, or there are too many combinations.
     """
-    parts = [_trials(name, rows, by) for name, rows in searches.items()]
+    named = labels or [""] * len(searches)
+    parts = [_trials(label, rows, by) for label, rows in zip(named, searches, strict=True)]
     # A column that is missing everywhere in a part would change the type of the others'.
     frame = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
     if frame.empty:
         return {}
     names = frame[_SERIES].drop_duplicates().tolist()
-    if by:
+    if not labels:
         names = sorted(names, key=_in_order)
     if len(names) > MOST_SERIES:
         raise SelectionError(
             f"--by {' --by '.join(by)} makes {len(names)} series; at most {MOST_SERIES} can be shown"
         )
-    first = next(iter(searches.values()))
-    metrics = {name: metric for rows in searches.values() for name, metric in rows.metrics.items()}
+    first = searches[0]
+    metrics = {name: metric for rows in searches for name, metric in rows.metrics.items()}
     return {
         name: SearchRows.of_frames(
             first.plan,
@@ -67,7 +70,7 @@ def pooled(searches: Mapping[str, SearchRows], by: Sequence[str]) -> dict[str, S
     }
 
 
-def _trials(name: str, rows: SearchRows, by: Sequence[str]) -> pd.DataFrame:
+def _trials(label: str, rows: SearchRows, by: Sequence[str]) -> pd.DataFrame:
     """Return the trials of a search that count, with their series and what tells equal configurations."""
     trials, fresh = rows.trials, confirmations(rows)
     fresh = fresh[fresh["ending"].isin(SAYS_OUTCOME)]
@@ -78,13 +81,16 @@ def _trials(name: str, rows: SearchRows, by: Sequence[str]) -> pd.DataFrame:
         return pd.DataFrame()
     frame = pd.concat([part.dropna(axis=1, how="all") for part in both], ignore_index=True)
     frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, *_NEEDED])))
-    series = pd.Series(name, index=trials["configuration"].unique())
+    series = pd.Series(label, index=trials["configuration"].unique())
     if by:
         table = parameters(rows)
         columns = [column_of(table, parameter, option="--by").map(plain) for parameter in by]
         series = pd.concat(columns, axis=1).apply(
             lambda values: ", ".join(
-                f"{parameter}={value}" for parameter, value in zip(by, values, strict=True)
+                [
+                    *([label] if label else []),
+                    *(f"{parameter}={value}" for parameter, value in zip(by, values, strict=True)),
+                ]
             ),
             axis=1,
         )

@@ -267,12 +267,13 @@ class Findings(EarlyStoppingFindings):
 
         return compare([self._rows, *(other._rows for other in others)])
 
-    def atlas(self, *others: Findings, by: Sequence[str] = ()) -> Atlas:
+    def atlas(self, *others: Findings, by: Sequence[str] = (), labels: Sequence[str] = ()) -> Atlas:
         """Return success against size of this and other searches, together in one picture.
 
         Args:
             others: searches, or parts of them, of the same task and target.
             by: parameters, each combination of whose values is a series; if empty, each search is one.
+            labels: what to call each search, this one first; those with the same label are one series.
 
         Raises:
             ComparisonError: the searches ask different questions, or one has no target.
@@ -283,7 +284,7 @@ class Findings(EarlyStoppingFindings):
         """
         from analysis.atlas import atlas
 
-        return atlas([self._rows, *(other._rows for other in others)], by)
+        return atlas([self._rows, *(other._rows for other in others)], by, labels)
 
     def answer(self) -> Answer:
         """Return all findings in a few sentences.

@@ -150,6 +150,19 @@ def test_several_parameters_make_a_series_of_each_combination_in_the_order_of_nu
     ]
 
 
+def test_labels_name_series_and_those_called_alike_are_one():
+    searches = [
+        by_hand(f"part-{size}", [(size, 0, "solved"), (size + 9, 0, "finished")]) for size in (500, 600, 700)
+    ]
+    found = atlas(searches, labels=["small", "large", "small"])
+    assert [one.name for one in found.series] == ["small", "large"]
+    assert found.series[0].cliff.counts.params.tolist() == [500, 509, 700, 709]
+    named = atlas(searches, ["lr"], ["small", "large", "small"])
+    assert [one.name for one in named.series] == ["small, lr=0.01", "large, lr=0.01"]
+    with pytest.raises(SelectionError, match="got 2 labels for 3 searches; give one for each"):
+        atlas(searches, labels=["small", "large"])
+
+
 def test_the_picture_has_the_rates_with_wilsons_intervals_and_a_curve_where_it_is_determined(formats: Atlas):
     (picture,) = formats.pictures
     lines = [mark for mark in picture.marks if isinstance(mark, Line)]
@@ -245,7 +258,8 @@ def test_the_command_draws_exports_and_prints_json(tmp_path: Path):
     wanted = [option for text in CONDITIONS for option in ("--where", text)]
     figure, table = tmp_path / "atlas.svg", tmp_path / "atlas.csv"
     done = CliRunner().invoke(
-        app, [*names, *wanted, "--by", "format", "--figure", str(figure), "--export", str(table), "--json"]
+        app,
+        [*names, *wanted, "--by", "format", "--figure", str(figure), "--export", str(table), "--json"],
     )
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
@@ -264,6 +278,8 @@ def test_the_command_says_what_is_wrong():
     nothing = runner.invoke(app, [str(PUBLISHED / "quickstart"), "--where", "digits=10"])
     assert isinstance(nothing.exception, SelectionError)
     assert "leaves no configuration" in str(nothing.exception)
+    labelled = runner.invoke(app, [str(PUBLISHED / "quickstart"), "--label", "one", "--label", "two"])
+    assert "--label was given 2 times for 1 searches" in str(labelled.exception)
     differing = runner.invoke(app, [str(PUBLISHED / "quickstart"), str(PUBLISHED / "gpt2-laptop")])
     assert isinstance(differing.exception, InputError)
     assert "its task is gpt2" in str(differing.exception)

@@ -18,6 +18,14 @@ Bys = Annotated[
         help="A series for each value of this parameter, over all searches. May be repeated.",
     ),
 ]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label",
+        metavar="TEXT",
+        help="What to call a search, once for each in their order; those called alike are one series.",
+    ),
+]
 
 
 @grouped
@@ -30,6 +38,7 @@ def atlas(
     ],
     *,
     by: Bys = None,
+    label: Labels = None,
     rows: Rows,
     output: Output,
 ) -> int:
@@ -47,14 +56,21 @@ def atlas(
     Examples:
       paretune atlas parameter-cliff aligned-cliff --figure atlas.png
       paretune atlas results/published/* --where digits=10 --by format --by position
+      paretune atlas small large other --label "d_model 7" --label "d_model 7" --label "d_model 8"
       paretune atlas under-777 gpt-acc-jax-sweep --by format --where n_layers=1 --export atlas.csv
     """
     from analysis.comparison.plans import ComparisonError
     from paretune.errors import InputError
 
-    first, *others = rows.open_each(names)
+    labels = label or []
+    if labels and len(labels) != len(names):
+        raise InputError(
+            f"--label was given {len(labels)} times for {len(names)} searches; give one for each"
+        )
+    opened = rows.open_each(names)
+    first, *others = (search for _, search in opened)
     try:
-        found = first.atlas(*others, by=by or ())
+        found = first.atlas(*others, by=by or (), labels=[labels[place] for place, _ in opened if labels])
     except ComparisonError as error:
         raise InputError(str(error)) from None
     return show_finding(found, output)

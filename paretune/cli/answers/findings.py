@@ -58,8 +58,9 @@ class Rows:
 
         return paretune.open(name, self.results).where(*self.where or ())
 
-    def open_each(self, names: Sequence[str]) -> list[Search]:
-        """Open several searches, or their parts; those of which the conditions leave nothing are left out.
+    def open_each(self, names: Sequence[str]) -> list[tuple[int, Search]]:
+        """Open several searches, or their parts, each with its place among the names; those of which the
+        conditions leave nothing are left out.
 
         Raises:
             InputError: there is no such search, or it has no trials.
@@ -68,9 +69,9 @@ class Rows:
         from analysis.selection import NothingLeftError
 
         found, left_out = [], None
-        for name in names:
+        for place, name in enumerate(names):
             try:
-                found.append(self.open(name))
+                found.append((place, self.open(name)))
             except NothingLeftError as error:
                 left_out = error
         if not found and left_out is not None:
