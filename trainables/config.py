@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from trainables.passes import STRICT, Pass, Schedule, check_stretches
+from trainables.passes import STRICT, Pass, Restarts, Schedule, check_stretches
 
-__all__ = ["STRICT", "Pass", "TrainingConfig"]
+__all__ = ["STRICT", "Pass", "Restarts", "TrainingConfig"]
 
 
 class TrainingConfig(BaseModel):
@@ -73,6 +73,9 @@ class TrainingConfig(BaseModel):
     )
     passes: Annotated[tuple[Pass, ...], Field(strict=False)] = Field(
         (), description="Several of them, in order, after the first steps; `second_pass` is a list of one."
+    )
+    restarts: Restarts | None = Field(
+        None, description="Begins again, with other weights and data, where the loss has not fallen early."
     )
     start_from: str | None = Field(
         None,
@@ -164,6 +167,11 @@ class TrainingConfig(BaseModel):
         """Steps before the second pass; all of them without one."""
         return self.pass_ends[0]
 
+    @property
+    def judged_after(self) -> int:
+        """Steps after which an attempt is judged, and before which none reports; 0 without restarts."""
+        return 0 if self.restarts is None else max(1, round(self.restarts.at * self.steps))
+
     def pass_at(self, step: int) -> Pass | None:
         """Return the further pass that a step counted from 1 is in; None for the first pass."""
         further = self.further_passes
@@ -188,6 +196,8 @@ class TrainingConfig(BaseModel):
             reasons.append(f"warmup is {self.warmup:g}{self._if_default('warmup')}")
         if self.further_passes:
             reasons.append("there is a second_pass" if self.second_pass else "there are passes")
+        if self.restarts is not None:
+            reasons.append("there are restarts")
         if self.start_from is not None:  # the file could change before a longer run begins
             reasons.append("start_from is stated")
         return reasons

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.checkpoints import Snapshot, load_weights, make_snapshot
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Ending, Report, TakesSteps, Target, Task
 from trainables.finishing import Finish, make_finish
 from trainables.gauges import Clock, PeakMemory, RunningLoss, Speed
-from trainables.machine import CompiledModel, forward_context, no_denormals
-from trainables.memory import micro_batch_of, samples_in, split
+from trainables.gradients import Gradients
+from trainables.machine import no_denormals
 from trainables.optimization import Optimization
 from trainables.progress import Progress
+from trainables.restarts import Judge, of_attempt
 from trainables.schedules import rate_at
 from trainables.terms import Goal, HandedOverError, Host, ReportFunction, Start, taken_from_checkpoint
 
@@ -69,12 +70,19 @@ def train(
     """
     prefixes = start.prefixes
     branched = prefixes.newest(task, config) if prefixes is not None and start.resume is None else None
-    run = _Run(task, config, device, goal, resume=start.resume or branched, memory_share=host.memory_share)
+    begin = partial(_Run, task, config, device, goal, memory_share=host.memory_share)
+    run = begin(resume=start.resume or branched)
     if branched is not None:
         run.note(f"began at step {branched['step']:,} of a shared prefix")
     evaluate_at = {*range(config.eval_every, config.steps, config.eval_every), *report_at, config.steps}
-    pauses = sorted({*evaluate_at, *range(0, config.steps, _DIVERGENCE_CHECK_EVERY), config.prefix_steps})
+    evaluate_at = {step for step in evaluate_at if step >= config.judged_after}
+    checks = range(0, config.steps, _DIVERGENCE_CHECK_EVERY)
+    pauses = sorted({*evaluate_at, *checks, config.prefix_steps, *run.pauses})
     while True:
+        if run.is_stuck():
+            spent = run.given_up()
+            del run  # two models may not fit into the memory
+            run = begin(spent=spent)
         # First, since a run that was interrupted before an evaluation resumes with it.
         if run.has_news and (run.progress.step in evaluate_at or run.is_finishing or run.has_diverged()):
             row = run.evaluate()
@@ -103,46 +111,43 @@ class _Run:
         device: torch.device,
         goal: Goal,
         *,
-        resume: Snapshot | None,
         memory_share: float,
+        resume: Snapshot | None = None,
+        spent: Mapping[str, Any] | None = None,
     ) -> None:
-        self._task = task
-        self._config = config
-        self._goal = goal
+        before = resume or spent or {}
+        with taken_from_checkpoint():
+            self.progress = Progress(**before.get("progress", {}))
+        self._task, self._stated, self._goal = task, config, goal
+        self._config = config = of_attempt(config, self.progress.restarts)
         # For the initial weights; the data has its own generators.
         torch.manual_seed(config.seed)
         self._workload = task.workload(config, device)
         self._model = self._workload.build_model()
-        self.progress = Progress()
         if resume is not None:
             with taken_from_checkpoint():
                 self._model.load_state_dict(resume["model"])
-                self.progress = Progress(**resume["progress"])
         elif config.start_from is not None:
             load_weights(self._model, Path(config.start_from))
-        self._training_model = CompiledModel(self._model, config, device)
-        self._forward_context = forward_context(self._model, config, device)
-        # Before the optimizer allocates its averages, which are included in the plan.
-        self._micro_batch = micro_batch_of(
-            config, self._workload, self._model, device, self._forward_context, memory_share
-        )
+        # Before the optimizer allocates its averages, which are included in its plan of the memory.
+        self._gradients = Gradients(self._workload, self._model, config, device, memory_share)
         # Between two passes it is still that of the first of them.
         self._optimization = self._new_optimization(max(1, self.progress.step))
         self._finish: Finish | None = None
         self._losses = RunningLoss(device)
-        gauges = {} if resume is None else resume.get("gauges", {})
+        gauges = before.get("gauges", {})
         with taken_from_checkpoint():
+            self._judge = Judge(config, device, self.progress.restarts, gauges.get("judged"))
             if self.progress.finish_begun is not None:
                 self._begin_finish(None if resume is None else resume["optimizer"].get("finish"))
             elif resume is not None:
                 self._optimization.load_state_dict(resume["optimizer"])
-            if gauges:
+            if "losses" in gauges:
                 self._losses.load_state_dict(gauges["losses"])
-        self._has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in self._model.modules())
         # Before the clock starts: preparing an engine or compiling is not a training step.
         self._engine: str | None = self._workload.engine
         self._untold: list[str] = list(gauges.get("untold", []))  # part of the first report, as the engine is
-        if not self.is_finishing and (self._training_model.is_compiled or device.type == "cuda"):
+        if not self.is_finishing and (self._gradients.is_compiled or device.type == "cuda"):
             self._warm_up()
         self._memory = PeakMemory(device, gauges.get("peak_memory"))
         last = gauges.get("last", (self.progress.tokens, self.progress.wall_seconds))
@@ -186,6 +191,22 @@ class _Run:
         return self.progress.step % _DIVERGENCE_CHECK_EVERY == 0 and not self._losses.is_finite()
 
     @property
+    def pauses(self) -> set[int]:
+        """Further steps behind which no others may be taken at once."""
+        return self._judge.pauses
+
+    def is_stuck(self) -> bool:
+        """Return whether this attempt should be given up for another one."""
+        step = self.progress.step
+        return self._judge.may_give_up(step) and (self._judge.is_above(step) or self.has_diverged())
+
+    def given_up(self) -> dict[str, Any]:
+        """Return what this attempt has spent, for the next one."""
+        self.pause_gauges()
+        self.note(self._judge.told(self.progress.step))
+        return {"progress": asdict(self.progress.begun_again()), "gauges": self._gauges()}
+
+    @property
     def is_finishing(self) -> bool:
         """Whether the finish has begun: its steps are few and slow, so each is evaluated."""
         return self._finish is not None
@@ -217,6 +238,8 @@ class _Run:
         rate = rate_at(progress.step, self._config)
         share = progress.step / self._config.steps
         metrics = {**measured, "learning_rate": rate, "progress": share, **progress.as_metrics(), **spent}
+        if self._config.restarts is not None:
+            metrics["restarts"] = progress.restarts
         engine = None if self._engine is None else "; ".join([self._engine, *self._untold])
         self._engine, self._untold = None, []
         return Report(step=progress.step, metrics=metrics, ending=self.ending, engine=engine)
@@ -243,7 +266,7 @@ class _Run:
         )
         snapshot = make_snapshot(
             self._task,
-            self._config,
+            self._stated,
             step=self.progress.step,
             model=self._model.state_dict(),
             optimizer=state,
@@ -251,22 +274,24 @@ class _Run:
             metrics=metrics,
             notes=self._workload.notes,
         )
-        gauges = {
-            "losses": self._losses.state_dict(),
-            "last": self._speed.last,
-            "peak_memory": self._memory.most,
-            "untold": list(self._untold),
-        }
-        return {**snapshot, "gauges": gauges}
+        losses = {"losses": self._losses.state_dict(), **self._judge.state_dict()}
+        return {**snapshot, "gauges": {**losses, **self._gauges()}}
+
+    def _gauges(self) -> dict[str, Any]:
+        most, untold = self._memory.most, list(self._untold)
+        return {"last": self._speed.last, "peak_memory": most, "untold": untold}
 
     def _learn(self, step: int, last: int) -> int:
         """Take one step, or up to ``last`` in the workload's own way; return how many."""
         if isinstance(self._workload, TakesSteps):
             steps = range(step, last + 1)
             if losses := self._workload.take_steps(self._model, self._optimization, steps):
-                self._losses.add_steps(losses)
+                for sums in (self._losses, *self._judge.sums_at(step)):
+                    sums.add_steps(losses)
                 return len(losses)
-        self._losses.add(self._differentiate(step))
+        parts = self._gradients.of_step(step, self._optimization)
+        for sums in (self._losses, *self._judge.sums_at(step)):
+            sums.add(parts)
         self._optimization.step(
             number=step,
             rate=rate_at(step, self._config),
@@ -274,42 +299,9 @@ class _Run:
         )
         return 1
 
-    def _differentiate(self, step: int) -> list[Tensor]:
-        """Compute the gradients of a step's loss, and return the loss in parts."""
-        batch = self._workload.batch(step)
-        if self._training_model.is_compiled:
-            try:
-                return self._pass_through(step, batch)
-            except torch.OutOfMemoryError:
-                raise  # uncompiled, the model needs more
-            except Exception as error:
-                # Compilers fail in many ways, forward or backward; an error of the model itself is raised
-                # again without one.
-                self._training_model.give_up(error)
-        return self._pass_through(step, batch)
-
-    def _pass_through(self, step: int, batch: Any) -> list[Tensor]:
-        if self._has_dropout:
-            # Drawn from the step, as batches are: a resumed run has the same dropout.
-            torch.manual_seed((self._config.seed * 1_000_003 + step) % 2**63)
-        losses: list[Tensor] = []
-        self._optimization.differentiate(self._losses_of(step, batch, losses))
-        return losses
-
-    def _losses_of(self, step: int, batch: Any, seen: list[Tensor]) -> Iterator[Tensor]:
-        """Yield the step's loss in parts that sum to it, and leave them in ``seen`` without their graphs."""
-        parts = [batch] if self._micro_batch is None else split(batch, self._micro_batch)
-        for part in parts:
-            with self._forward_context:
-                loss = self._workload.loss(self._training_model.module, part)
-            if len(parts) > 1:
-                loss = loss * (samples_in(part) / self._config.batch_at(step))
-            seen.append(loss.detach())
-            yield loss
-
     def _warm_up(self) -> None:
         """Run a step's forward and backward pass, in which compilers run."""
-        self._differentiate(min(self.progress.step + 1, self._config.steps))
+        self._gradients.of_step(min(self.progress.step + 1, self._config.steps), self._optimization)
         self._model.zero_grad(set_to_none=True)
 
     def _new_optimization(self, step: int) -> Optimization:

@@ -1,4 +1,4 @@
-"""What a pass is: a stretch of training steps with an optimizer state, a schedule and a batch of its own."""
+"""What the passes of a run are, each with its own optimizer state, and when a run begins again."""
 
 from __future__ import annotations
 
@@ -60,6 +60,18 @@ class Pass(BaseModel):
     def _stretches_fit(self) -> Self:
         check_stretches(self)
         return self
+
+
+class Restarts(BaseModel):
+    """When a run begins again from other weights, with all of its steps."""
+
+    model_config = STRICT
+
+    at: float = Field(gt=0, lt=1, description="Share of the steps after which an attempt is judged.")
+    above: float = Field(
+        gt=0, description="Mean training loss of the last tenth of these steps above which it begins again."
+    )
+    most: int = Field(5, ge=1, description="How often, at most; the last attempt goes on whatever its loss.")
 
 
 def check_stretches(schedule: Scheduled) -> None:

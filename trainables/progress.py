@@ -27,6 +27,13 @@ class Progress:
     """The step after which the finish began."""
     best_val_loss: float = math.inf
     evaluations_without_gain: int = 0
+    restarts: int = 0
+    """Attempts that were given up before this one."""
+
+    def begun_again(self) -> Progress:
+        """Return the progress of the next attempt: nothing reached, and all that was spent."""
+        spent = {name: getattr(self, name) for name in ("samples", "tokens", "cpu_seconds", "wall_seconds")}
+        return Progress(**spent, restarts=self.restarts + 1)
 
     def count_gain(self, val_loss: float, min_delta: float) -> None:
         """Record whether the validation loss is the best so far."""
