@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.transformer.norms import NORM_EPS
+from trainables.transformer.norms import query_and_key_norms
 from trainables.transformer.projections import Matrix, rotary_tables, turn_by, turn_pairs
 from trainables.transformer.shape import TransformerShape
 
@@ -35,11 +35,7 @@ class Attention(nn.Module):
             self.key_angle = nn.Parameter(0.1 * torch.randn(()))
         own_output = shape.output_projection == "full"
         self.output = Matrix(width, d, rank=shape.output_rank, std=std) if own_output else None
-        self.query_norm = self.key_norm = None
-        if shape.qk_norm != "none":
-            self.query_norm = nn.RMSNorm(self.width, eps=NORM_EPS)
-            is_shared = shape.qk_norm == "shared"
-            self.key_norm = self.query_norm if is_shared else nn.RMSNorm(self.width, eps=NORM_EPS)
+        self.query_norm, self.key_norm = query_and_key_norms(shape)
         self.dropout = nn.Dropout(shape.dropout)
         self.turns = shape.position == "rotary"
         if self.turns:

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from trainables.transformer.shape import TransformerShape
 
-ARC_PARAMETERS = 3
-"""Amplitude, start and stride."""
+_ARC = ("amplitude", "start", "stride")
 
 
 def count_parameters(shape: TransformerShape, *, vocabulary: int, positions: int) -> dict[str, int]:
@@ -26,22 +25,30 @@ def count_parameters(shape: TransformerShape, *, vocabulary: int, positions: int
         positions: rows of a learned table of positions.
     """
     d, layers = shape.d_model, shape.n_layers
-    norm = {"layernorm": 2 * d, "rmsnorm": d, "none": 0}[shape.norm]
+    gains = {"vector": d, "scalar": 1, "none": 0}[shape.norm_gain]
+    norm = {"layernorm": 2 * d, "rmsnorm": gains, "none": 0}[shape.norm]
     norms_of_blocks = {"none": 2 * layers, "block": layers, "all": 1}[shape.norm_sharing]
     learned = shape.position == "learned"
     table = {
-        "token embedding": ARC_PARAMETERS if shape.embedding == "arc" else vocabulary * d,
+        "token embedding": _arc(shape) if shape.embedding == "arc" else vocabulary * d,
         "position embedding": _matrix(positions, d, shape.position_rank) if learned else 0,
         "attention": layers * _attention(shape),
-        "query and key norms": layers
-        * {"none": 0, "separate": 2, "shared": 1}[shape.qk_norm]
-        * shape.width_of_head,
+        "query and key norms": layers * _qk_norm(shape),
         "feed-forward": layers * _feed_forward(shape),
         "block norms": norms_of_blocks * norm,
         "final norm": norm if shape.final_norm and shape.norm_sharing != "all" else 0,
         "output head": 0 if shape.tied_embeddings else vocabulary * d,
     }
     return {component: count for component, count in table.items() if count}
+
+
+def _arc(shape: TransformerShape) -> int:
+    return sum(name not in shape.arc_fixed.split("_") for name in _ARC)
+
+
+def _qk_norm(shape: TransformerShape) -> int:
+    width = shape.width_of_head
+    return {"none": 0, "separate": 2 * width, "shared": width, "scalar": 1, "unit": 0}[shape.qk_norm]
 
 
 def _attention(shape: TransformerShape) -> int:
@@ -62,9 +69,10 @@ def _feed_forward(shape: TransformerShape) -> int:
     matrix = _matrix(f, d, shape.ffn_rank)
     own_gate = shape.activation == "swiglu" and shape.gate_projection == "full"
     own = 1 + own_gate + (shape.down_projection == "full")
-    scalars = (shape.gate_projection == "scaled_up") + (shape.down_projection == "rotated_up")
+    scales = {"full": 0, "scaled_up": 1, "scaled_units": f, "up": 0}[shape.gate_projection]
+    angle = shape.down_projection in ("rotated_up", "rotated_units") and not shape.shared_angle
     biases = f + d + own_gate * f if shape.ffn_bias else 0
-    return own * matrix + scalars + biases
+    return own * matrix + scales + angle + biases
 
 
 def _matrix(rows: int, columns: int, rank: int | None) -> int:

@@ -28,19 +28,23 @@ class TableEmbedding(nn.Module):
 class ArcEmbedding(nn.Module):
     """Tokens at equal distances on an arc of a circle in the first two features, zeros in the others.
 
-    Three parameters: the circle's radius, the angle of token 0, and the angle between neighbours.
-    They start at the shape's values; by default near half a circle, on which all tokens are separate and
-    in order.
+    Three numbers: the circle's radius, the angle of token 0, and the angle between neighbours. Each is a
+    parameter, or a constant where the shape fixes it. By default parameters begin near half a circle.
     """
+
+    amplitude: Tensor
+    start: Tensor
+    stride: Tensor
 
     def __init__(self, shape: TransformerShape, vocabulary: int) -> None:
         super().__init__()
         self.vocabulary, self.width = vocabulary, shape.d_model
-        half_circle = (1.0, 0.0, math.pi / vocabulary)
-        self.amplitude, self.start, self.stride = (
-            nn.Parameter(torch.tensor(value) if shape.arc_init else _near(value))
-            for value in shape.arc_init or half_circle
-        )
+        for name, value in initial_arc(shape, vocabulary).items():
+            exact = torch.tensor(value)
+            if name in shape.arc_fixed.split("_"):
+                self.register_buffer(name, exact, persistent=False)
+            else:
+                setattr(self, name, nn.Parameter(_near(value) if shape.arc_init is None else exact))
 
     def forward(self) -> Tensor:
         """Return the table, shape (vocabulary, width)."""
@@ -75,6 +79,15 @@ class FixedPositions(nn.Module):
     def forward(self) -> Tensor:
         """Return the table."""
         return self.table
+
+
+def initial_arc(shape: TransformerShape, vocabulary: int) -> dict[str, float]:
+    """Return the amplitude, start and stride that an arc is to begin with, by name.
+
+    By default that is half a circle, on which all tokens are separate and in order.
+    """
+    values = shape.arc_init or (1.0, 0.0, math.pi / vocabulary)
+    return dict(zip(("amplitude", "start", "stride"), values, strict=True))
 
 
 def make_embedding(shape: TransformerShape, vocabulary: int) -> TableEmbedding | ArcEmbedding:

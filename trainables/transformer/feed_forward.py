@@ -40,9 +40,14 @@ class FeedForwardMatrices(NamedTuple):
 
 
 class FeedForward(nn.Module):
-    """The feed-forward layer of a shape: (B, T, d) to (B, T, d)."""
+    """The feed-forward layer of a shape: (B, T, d) to (B, T, d).
 
-    def __init__(self, shape: TransformerShape) -> None:
+    Args:
+        shape: the shape.
+        angle: a parameter that rotates the down projection, if it shares that with another part.
+    """
+
+    def __init__(self, shape: TransformerShape, angle: nn.Parameter | None = None) -> None:
         super().__init__()
         d, f, rank, std = shape.d_model, shape.d_ff, shape.ffn_rank, shape.init_std
         self.gated = shape.activation == "swiglu"
@@ -52,31 +57,25 @@ class FeedForward(nn.Module):
         self.up = Matrix(d, f, rank=rank, std=std)
         self.gate = Matrix(d, f, rank=rank, std=std) if own_gate else None
         self.down = Matrix(f, d, rank=rank, std=std) if self.down_from == "full" else None
-        if self.gate_from == "scaled_up":
-            self.gate_scale = nn.Parameter(torch.ones(()))
-        if self.down_from == "rotated_up":
-            self.down_angle = nn.Parameter(0.1 * torch.randn(()))
+        if self.gate_from in ("scaled_up", "scaled_units"):
+            self.gate_scale = nn.Parameter(torch.ones(f if self.gate_from == "scaled_units" else ()))
+        if self.down_from in ("rotated_up", "rotated_units"):
+            self.down_angle = nn.Parameter(0.1 * torch.randn(())) if angle is None else angle
         has_bias = shape.ffn_bias
         self.up_bias = nn.Parameter(torch.zeros(f)) if has_bias else None
         self.gate_bias = nn.Parameter(torch.zeros(f)) if has_bias and own_gate else None
         self.down_bias = nn.Parameter(torch.zeros(d)) if has_bias else None
 
     def matrices(self) -> FeedForwardMatrices:
-        """Return the matrices and biases; derived ones are computed from the up projection."""
+        """Return the matrices and biases; derived ones are computed from the up projection or the gate."""
         up, up_bias = self.up(), self.up_bias
         gate: Tensor | None = None
         gate_bias: Tensor | None = None
         if self.gate is not None:
             gate, gate_bias = self.gate(), self.gate_bias
         elif self.gated:
-            scale = self.gate_scale if self.gate_from == "scaled_up" else 1.0
-            gate, gate_bias = scale * up, None if up_bias is None else scale * up_bias
-        if self.down is not None:
-            down = self.down()
-        else:
-            # Rotating the output of the down projection rotates the rows of the up projection.
-            down = (turn_by(up, self.down_angle) if self.down_from == "rotated_up" else up).T
-        return FeedForwardMatrices(up, up_bias, gate, gate_bias, down, self.down_bias)
+            gate, gate_bias = self._scaled(up), None if up_bias is None else self._scaled(up_bias)
+        return FeedForwardMatrices(up, up_bias, gate, gate_bias, self._down(up, gate), self.down_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what is added to the residual stream."""
@@ -87,3 +86,25 @@ class FeedForward(nn.Module):
         else:
             inner = self.activation(F.linear(x, w.gate, w.gate_bias)) * up
         return F.linear(inner, w.down, w.down_bias)
+
+    def _scaled(self, up: Tensor) -> Tensor:
+        """Return the matrix (f, d) or bias (f,) of the gate from that of the up projection."""
+        if self.gate_from == "up":
+            return up
+        scale = self.gate_scale
+        return (scale[:, None] if self.gate_from == "scaled_units" and up.ndim == 2 else scale) * up
+
+    def _down(self, up: Tensor, gate: Tensor | None) -> Tensor:
+        """Return the matrix of the down projection, (d, f), from those of the others, (f, d)."""
+        if self.down is not None:
+            matrix: Tensor = self.down()
+            return matrix
+        if self.down_from == "rotated_up":
+            # Rotating the output rotates the rows of the up projection.
+            return turn_by(up, self.down_angle).T
+        if self.down_from == "rotated_units":
+            return turn_by(up.T, self.down_angle)
+        if self.down_from == "gate_transposed":
+            assert gate is not None
+            return gate.T
+        return up.T

@@ -108,7 +108,7 @@ class Block(nn.Module):
         super().__init__()
         self.attention_norm, self.ffn_norm = attention_norm, ffn_norm
         self.attention = Attention(shape, positions)
-        self.feed_forward = FeedForward(shape)
+        self.feed_forward = FeedForward(shape, self.attention.key_angle if shape.shared_angle else None)
         self.dropout = nn.Dropout(shape.dropout)
 
     def inputs(self, x: Tensor, wanted: int) -> BlockInputs:

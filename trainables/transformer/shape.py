@@ -22,6 +22,13 @@ class TransformerShape(BaseModel):
         description="A learned vector per token, or tokens at equal distances on an arc of a circle in the "
         "first two features: amplitude, start and stride are its three parameters.",
     )
+    arc_fixed: Literal[
+        "none", "amplitude", "start", "stride", "amplitude_start", "amplitude_stride", "start_stride"
+    ] = Field(
+        "none",
+        description="Numbers of an arc that are constants instead of parameters: their initial values, "
+        "without a seed's variation. At least one of the three is trained.",
+    )
     position: Literal["learned", "sinusoidal", "rotary", "none"] = Field(
         "learned",
         description="A learned table added to the tokens, fixed sinusoids without parameters added to them, "
@@ -45,12 +52,17 @@ class TransformerShape(BaseModel):
     norm: Literal["layernorm", "rmsnorm", "none"] = Field("layernorm", description="Kind of every norm.")
     norm_sharing: Literal["none", "block", "all"] = Field(
         "none",
-        description="A vector for each norm, one for both norms of a block, or one for all of the model.",
+        description="Gains for each norm, for both norms of a block, or for all of the model.",
+    )
+    norm_gain: Literal["vector", "scalar", "none"] = Field(
+        "vector",
+        description="Gains of an RMSNorm: a number for each feature, one for all features, or none.",
     )
     final_norm: bool = Field(True, description="A norm between the last block and the head.")
-    qk_norm: Literal["none", "separate", "shared"] = Field(
+    qk_norm: Literal["none", "separate", "shared", "scalar", "unit"] = Field(
         "none",
-        description="RMSNorm of each head's queries and keys: none, a vector for each of the two, or one.",
+        description="RMSNorm of each head's queries and keys: none, with a vector of gains for each of the "
+        "two or one for both, with one number for both, or without gains.",
     )
 
     n_heads: int = Field(1, ge=1, description="Attention heads; must divide `d_model` without `head_width`.")
@@ -88,14 +100,20 @@ class TransformerShape(BaseModel):
     ffn_rank: int | None = Field(
         None, ge=1, description="Rank of the feed-forward matrices, each stored as two factors."
     )
-    gate_projection: Literal["full", "scaled_up", "up"] = Field(
+    gate_projection: Literal["full", "scaled_up", "scaled_units", "up"] = Field(
         "full",
-        description="The gate of swiglu by its own matrix, or equal to the up projection, scaled or not.",
+        description="The gate of swiglu by its own matrix, or equal to the up projection: scaled by one "
+        "number, by one for each unit, or unchanged.",
     )
-    down_projection: Literal["full", "up_transposed", "rotated_up"] = Field(
-        "full",
-        description="The down projection by its own matrix, or by the transposed up projection, unchanged or "
-        "with its output rotated by one angle.",
+    down_projection: Literal["full", "up_transposed", "rotated_up", "rotated_units", "gate_transposed"] = (
+        Field(
+            "full",
+            description="The down projection by its own matrix, by the transposed up projection, unchanged, "
+            "with its output or with its units rotated by one angle, or by the transposed gate.",
+        )
+    )
+    shared_angle: bool = Field(
+        False, description="One angle rotates keys and down projection; needs both to be rotated."
     )
 
     tied_embeddings: bool = Field(True, description="The output head is the transposed token embedding.")
@@ -142,7 +160,7 @@ class TransformerShape(BaseModel):
     @model_validator(mode="after")
     def _arc(self) -> Self:
         if self.embedding != "arc":
-            _only_default(self, "arc_init", needs=f"embedding arc, not {self.embedding}")
+            _only_default(self, "arc_init", "arc_fixed", needs=f"embedding arc, not {self.embedding}")
         if self.arc_init is not None and (self.arc_init[0] == 0 or self.arc_init[2] == 0):
             raise ValueError(
                 "arc_init must have an amplitude and a stride other than 0, or all tokens would begin as "
@@ -177,12 +195,34 @@ class TransformerShape(BaseModel):
     def _norms(self) -> Self:
         if self.norm == "none":
             _only_default(self, "norm_sharing", needs="a norm, not norm none")
+        if self.norm != "rmsnorm":
+            _only_default(self, "norm_gain", needs=f"norm rmsnorm, not {self.norm}")
+        if self.norm_gain == "none":
+            _only_default(self, "norm_sharing", needs="gains to share, not norm_gain none")
         return self
 
     @model_validator(mode="after")
     def _feed_forward(self) -> Self:
         if self.activation != "swiglu":
             _only_default(self, "gate_projection", needs=f"activation swiglu, not {self.activation}")
+        gate, down = self.gate_projection, self.down_projection
+        if self.d_ff < 2 and "units" in (gate.removeprefix("scaled_"), down.removeprefix("rotated_")):
+            raise ValueError(
+                "scaled_units and rotated_units need d_ff 2 or more, but got "
+                f"(gate_projection={gate}, down_projection={down}, d_ff={self.d_ff})"
+            )
+        if down == "gate_transposed" and (self.activation != "swiglu" or gate == "up"):
+            raise ValueError(
+                "down_projection gate_transposed needs activation swiglu and a gate other than the up "
+                f"projection, but got (activation={self.activation}, gate_projection={gate})"
+            )
+        if self.key_projection != "rotated_query" or down not in ("rotated_up", "rotated_units"):
+            _only_default(
+                self,
+                "shared_angle",
+                needs="key_projection rotated_query and a down_projection that is rotated, not "
+                f"{self.key_projection} and {down}",
+            )
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.commands import run_cli
+from helpers.transformer_shapes import FIXED_OF_ARCS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -46,22 +47,24 @@ SMALLEST: dict[str, Any] = {
     "format": "aligned", "d_model": 3, "head_width": 4, "d_ff": 2, "embedding": "arc",
     "position": "rotary", "rope_theta": 3.0, "norm": "rmsnorm", "norm_sharing": "all", "qk_norm": "shared",
     "key_projection": "rotated_query", "value_projection": "query", "output_projection": "query_transposed",
-    "activation": "swiglu", "down_projection": "rotated_up",
+    "activation": "swiglu", "down_projection": "rotated_units",
 }  # fmt: skip
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "n_layers": (1, 1, 2, 3), "d_model": (2, 3, 5, 6, 8), "d_ff": (1, 3, 8, 19), "n_heads": (1, 1, 2, 3),
     "head_width": (None, 1, 2, 4, 5), "embedding": ("table", "arc"),
+    "arc_init": (None, (2.5, -1.2, 0.29)), "init_std": (None, 0.3), "arc_fixed": FIXED_OF_ARCS,
     "position": ("learned", "sinusoidal", "rotary", "none"), "position_rank": (None, 1, 2),
     "rope_theta": (10_000.0, 3.0, 7.25), "rotary_width": (None, 2), "norm": ("layernorm", "rmsnorm", "none"),
-    "norm_sharing": ("none", "block", "all"), "final_norm": (True, False),
-    "qk_norm": ("none", "separate", "shared"),
+    "norm_sharing": ("none", "block", "all"), "norm_gain": ("vector", "scalar", "none"),
+    "final_norm": (True, False), "qk_norm": ("none", "separate", "shared", "scalar", "unit"),
     "key_projection": ("full", "scaled_query", "rotated_query", "query"),
     "value_projection": ("full", "key", "query"), "output_projection": ("full", "query_transposed"),
     "qkv_rank": (None, 1, 2), "qkv_shared_factor": (False, True), "output_rank": (None, 2),
     "activation": ("gelu", "relu", "squared_relu", "swiglu"), "ffn_bias": (False, True),
-    "ffn_rank": (None, 1, 2), "gate_projection": ("full", "scaled_up", "up"),
-    "down_projection": ("full", "up_transposed", "rotated_up"), "tied_embeddings": (True, False),
+    "ffn_rank": (None, 1, 2), "gate_projection": ("full", "scaled_up", "scaled_units", "up"),
+    "down_projection": ("full", "up_transposed", "rotated_up", "rotated_units", "gate_transposed"),
+    "shared_angle": (False, True), "tied_embeddings": (True, False),
     "dropout": (0.0, 0.25),
     "format": ("delimited", "undelimited", "aligned", "characters", "base100"),
     "answer_order": ("reversed", "forward"), "answer_length": ("fixed", "variable"),
@@ -84,13 +87,19 @@ FORMATS: list[dict[str, Any]] = [
 
 
 def drawn_configurations(count: int) -> list[AdditionConfig]:
-    """Return so many valid configurations, every knob drawn on its own."""
+    """Return so many valid configurations, every knob drawn on its own, if it can have an effect."""
     draw, found = random.Random(5), []
     while len(found) < count:
+        values = {name: draw.choice(values) for name, values in VALUES.items()}
+        rotated = (values["key_projection"], values["down_projection"].split("_")[0])
+        for has_effect, *names in (
+            (values["embedding"] == "arc", "arc_init", "arc_fixed"),
+            (values["norm"] == "rmsnorm", "norm_gain"),
+            (rotated == ("rotated_query", "rotated"), "shared_angle"),
+        ):
+            values = {name: value for name, value in values.items() if has_effect or name not in names}
         with contextlib.suppress(ValidationError):
-            found.append(
-                AdditionConfig(digits=10, **{name: draw.choice(values) for name, values in VALUES.items()})
-            )
+            found.append(AdditionConfig(digits=10, **values))
     return found
 
 
@@ -264,6 +273,12 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
 
 # What a referee reads
 
+
+def is_rotated(config: AdditionConfig) -> bool:
+    """Return whether the down projection is rotated."""
+    return config.down_projection in ("rotated_up", "rotated_units")
+
+
 TRACES: dict[str, Callable[[AdditionConfig], bool]] = {
     "rotary": lambda c: c.position == "rotary",
     "sinusoids": lambda c: c.position == "sinusoidal",
@@ -271,19 +286,24 @@ TRACES: dict[str, Callable[[AdditionConfig], bool]] = {
     "positions_right": lambda c: c.position_rank is not None,
     "math": lambda c: c.position in ("rotary", "sinusoidal"),
     "turn": lambda c: (
-        c.position == "rotary" or c.key_projection == "rotated_query" or c.down_projection == "rotated_up"
+        c.position == "rotary" or c.key_projection == "rotated_query" or is_rotated(c)
     ),
     "LayerNorm": lambda c: c.norm == "layernorm",
-    "RMSNorm": lambda c: c.norm == "rmsnorm" or c.qk_norm != "none",
+    "RMSNorm": lambda c: (
+        (c.norm == "rmsnorm" and c.norm_gain != "scalar") or c.qk_norm not in ("none", "scalar")
+    ),
+    "ScalarRMSNorm": lambda c: "scalar" in (c.norm_gain, c.qk_norm),
     "final_norm": lambda c: c.final_norm and c.norm != "none" and c.norm_sharing != "all",
     "attention_norm": lambda c: c.norm != "none" and c.norm_sharing == "none",
     "block_norm": lambda c: c.norm_sharing == "block",
-    "qk_norm": lambda c: c.qk_norm == "shared",
+    "qk_norm": lambda c: c.qk_norm in ("shared", "scalar", "unit"),
     "key_norm": lambda c: c.qk_norm == "separate",
     "split": lambda c: c.n_heads > 1,
     "Block": lambda c: c.n_layers > 1,
     "table": lambda c: c.embedding == "arc",
-    "amplitude": lambda c: c.embedding == "arc",
+    "amplitude": lambda c: c.embedding == "arc" and "amplitude" not in c.arc_fixed,
+    "start": lambda c: c.embedding == "arc" and "start" not in c.arc_fixed,
+    "stride": lambda c: c.embedding == "arc" and "stride" not in c.arc_fixed,
     "head": lambda c: not c.tied_embeddings,
     "key_angle": lambda c: c.key_projection == "rotated_query",
     "key_scale": lambda c: c.key_projection == "scaled_query",
@@ -301,9 +321,9 @@ TRACES: dict[str, Callable[[AdditionConfig], bool]] = {
     "square": lambda c: c.activation == "squared_relu",
     "silu": lambda c: c.activation == "swiglu",
     "gate": lambda c: c.activation == "swiglu",
-    "gate_scale": lambda c: c.gate_projection == "scaled_up",
+    "gate_scale": lambda c: c.gate_projection in ("scaled_up", "scaled_units"),
     "gate_bias": lambda c: c.ffn_bias and c.activation == "swiglu" and c.gate_projection == "full",
-    "down_angle": lambda c: c.down_projection == "rotated_up",
+    "down_angle": lambda c: is_rotated(c) and not c.shared_angle,
     "up_bias": lambda c: c.ffn_bias,
     "down_bias": lambda c: c.ffn_bias,
     "EOS": lambda c: c.format == "delimited",

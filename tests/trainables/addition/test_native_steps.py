@@ -38,6 +38,13 @@ DERIVED: dict[str, Any] = {
     "qkv_rank": 2, "key_projection": "rotated_query", "activation": "swiglu", "gate_projection": "scaled_up",
     "down_projection": "rotated_up", "ffn_rank": 2, "ffn_bias": True,
 }  # fmt: skip
+TIED: dict[str, Any] = {
+    **DERIVED, "qkv_rank": None, "arc_fixed": "start", "arc_init": (2.5, -1.2, 0.29), "norm_gain": "scalar",
+    "norm_sharing": "all", "qk_norm": "scalar", "value_projection": "query",
+    "output_projection": "query_transposed", "gate_projection": "scaled_units",
+    "down_projection": "rotated_units", "shared_angle": True, "ffn_rank": None,
+}  # fmt: skip
+"""Of the same kernel."""
 
 DRAWN = int(os.environ.get("PARETUNE_DRAWN_KERNELS", "6"))
 """How many drawn configurations are trained; 200 were."""
@@ -66,10 +73,31 @@ def test_the_kernel_draws_what_pytorch_draws(form: dict[str, Any], digits: int) 
         assert torch.equal(native.batch(step), in_torch.batch(step)), step
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [{"carries": "balanced"}, {"train_problems": 300}, {"chain_share": 0.5, "chain_fade": [0.0, 0.4]}],
-)
+@pytest.mark.parametrize("digits", [1, 2, 3, 9, 10, 18])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_the_kernel_draws_the_chains_of_carries_that_pytorch_draws(digits: int, share: float) -> None:
+    phases = [{"digits": [1, max(1, digits // 2)], "share": 1}, {"digits": [1, digits], "share": 2}]
+    config = small(digits=digits, curriculum=phases, chain_share=share, chain_fade=[0.3, 0.8])
+    native = AdditionWorkload(config, CPU)
+    in_torch = AdditionWorkload(config.model_copy(update={"engine": "torch"}), CPU)
+    assert native.stream.draws_itself
+    for step in (1, 33, 68, 99, 131, 200):
+        assert torch.equal(native.batch(step), in_torch.batch(step)), step
+
+
+def test_a_generator_that_draws_other_chains_than_pytorch_is_not_used() -> None:
+    config = small(chain_share=0.5)
+    problems = NativeProblems(NativeEngine(config, compiler()).library, config.layout)
+
+    def fewer(seed: int, steps: int, batch: int, digits: tuple[int, int], chained: int) -> Tensor:
+        return problems.draw(seed, steps, batch, digits, chained // 2)
+
+    form = make_format(config.layout)
+    assert TrainingStream(config, form, CPU, problems.draw).draws_itself
+    assert not TrainingStream(config, form, CPU, fewer).draws_itself
+
+
+@pytest.mark.parametrize("recipe", [{"carries": "balanced"}, {"train_problems": 300}])
 def test_what_only_pytorch_draws_is_the_same_too(recipe: dict[str, Any]) -> None:
     native = AdditionWorkload(small(**recipe), CPU)
     in_torch = AdditionWorkload(small(**recipe, engine="torch"), CPU)
@@ -81,8 +109,8 @@ def test_a_generator_that_disagrees_with_pytorch_is_not_used() -> None:
     config = small()
     problems = NativeProblems(NativeEngine(config, compiler()).library, config.layout)
 
-    def another_seed(seed: int, steps: int, batch: int, digits: tuple[int, int]) -> Tensor:
-        return problems.draw(seed + 1, steps, batch, digits)
+    def another_seed(seed: int, steps: int, batch: int, digits: tuple[int, int], chained: int) -> Tensor:
+        return problems.draw(seed + 1, steps, batch, digits, chained)
 
     form = make_format(config.layout)
     assert TrainingStream(config, form, CPU, problems.draw).draws_itself
@@ -101,7 +129,7 @@ def test_batches_that_are_drawn_together_end_with_their_phase() -> None:
 
 
 @pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: " ".join(recipe))
-@pytest.mark.parametrize("shape", [{}, DERIVED], ids=["separate", "derived"])
+@pytest.mark.parametrize("shape", [{}, DERIVED, TIED], ids=["separate", "derived", "tied"])
 def test_twenty_steps_in_double_precision_are_those_of_pytorch(
     shape: dict[str, Any], recipe: dict[str, Any]
 ) -> None:

@@ -51,6 +51,27 @@ def test_a_width_that_the_heads_do_not_divide_is_refused_with_both_numbers() -> 
         ({"key_projection": "rotated_query", "head_width": 1}, r"rotated_query needs.*width 1"),
         ({"norm": "none", "norm_sharing": "all"}, r"norm_sharing needs a norm.*norm_sharing=all"),
         ({"gate_projection": "up"}, r"gate_projection needs activation swiglu, not gelu.*gate_projection=up"),
+        ({"norm_gain": "scalar"}, r"norm_gain needs norm rmsnorm, not layernorm.*norm_gain=scalar"),
+        (
+            {"norm": "rmsnorm", "norm_gain": "none", "norm_sharing": "all"},
+            r"norm_sharing needs gains to share, not norm_gain none, but got norm_sharing=all",
+        ),
+        ({"d_ff": 1, "down_projection": "rotated_units"}, r"rotated_units need d_ff 2 or more.*d_ff=1"),
+        (
+            {"d_ff": 1, "activation": "swiglu", "gate_projection": "scaled_units"},
+            r"need d_ff 2 or more.*gate_projection=scaled_units",
+        ),
+        ({"down_projection": "gate_transposed"}, r"gate_transposed needs activation swiglu.*activation=gelu"),
+        (
+            {"activation": "swiglu", "gate_projection": "up", "down_projection": "gate_transposed"},
+            r"a gate other than the up projection.*gate_projection=up",
+        ),
+        (
+            {"shared_angle": True, "key_projection": "rotated_query"},
+            r"shared_angle needs.*not rotated_query and full, but got shared_angle=True",
+        ),
+        ({"arc_fixed": "start"}, r"arc_fixed needs embedding arc, not table, but got arc_fixed=start"),
+        ({"embedding": "arc", "arc_fixed": "amplitude_start_stride"}, r"Input should be 'none'"),
         ({"qkv_shared_factor": True}, r"qkv_shared_factor needs qkv_rank, but got qkv_shared_factor=True"),
         (
             {"output_projection": "query_transposed", "output_rank": 2},

@@ -66,8 +66,13 @@ class Slow:
         if self.shape.embedding == "table":
             return self.weights["embedding.weight"][token]
         amplitude, start, stride = (
-            self.weights[f"embedding.{name}"].item() for name in ("amplitude", "start", "stride")
-        )
+            self.weights[f"embedding.{name}"].item() if f"embedding.{name}" in self.weights else value
+            # Constants of the model were made in single precision.
+            for name, value in zip(
+                ("amplitude", "start", "stride"), torch.tensor([1.0, 0.0, math.pi / VOCABULARY]).tolist(),
+                strict=True,
+            )
+        )  # fmt: skip
         vector = torch.zeros(self.shape.d_model, dtype=torch.float64)
         vector[0] = amplitude * math.cos(start + stride * token)
         vector[1] = amplitude * math.sin(start + stride * token)
@@ -89,7 +94,7 @@ class Slow:
             return x
         if kind == "layernorm":
             x = x - x.mean(-1, keepdim=True)
-        scaled = x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt() * self.weights[f"{name}.weight"]
+        scaled = x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt() * self.weights.get(f"{name}.weight", 1)
         return scaled + self.weights[f"{name}.bias"] if kind == "layernorm" else scaled
 
     def attention(self, x: Tensor, name: str) -> Tensor:
@@ -115,7 +120,7 @@ class Slow:
                 v = k if shape.value_projection == "key" else v
             if shape.qk_norm != "none":
                 q = self.rms(q, f"{name}.query_norm")
-                k = self.rms(k, f"{name}.{'query' if shape.qk_norm == 'shared' else 'key'}_norm")
+                k = self.rms(k, f"{name}.{'key' if shape.qk_norm == 'separate' else 'query'}_norm")
             if shape.position == "rotary":
                 q, k = self.rotated(q), self.rotated(k)
             for t in range(length):
@@ -126,7 +131,7 @@ class Slow:
         return read @ output.T
 
     def rms(self, x: Tensor, name: str) -> Tensor:
-        return x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt() * self.weights[f"{name}.weight"]
+        return x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt() * self.weights.get(f"{name}.weight", 1)
 
     def rotated(self, x: Tensor) -> Tensor:
         """Turn feature pairs as complex numbers; features without a partner stay."""
@@ -145,16 +150,22 @@ class Slow:
         up_matrix = self.matrix(f"{name}.up")
         up = x @ up_matrix.T + self.bias(f"{name}.up_bias")
         if shape.activation == "swiglu":
-            gate = {"up": up, "scaled_up": up}.get(shape.gate_projection)
-            if gate is None:
-                gate = x @ self.matrix(f"{name}.gate").T + self.bias(f"{name}.gate_bias")
-            elif shape.gate_projection == "scaled_up":
-                gate = gate * self.weights[f"{name}.gate_scale"]
+            scale = self.weights.get(f"{name}.gate_scale", torch.ones(1, dtype=torch.float64))
+            gate_matrix = scale.expand(shape.d_ff)[:, None] * up_matrix
+            gate = up * scale
+            if shape.gate_projection == "full":
+                gate_matrix = self.matrix(f"{name}.gate")
+                gate = x @ gate_matrix.T + self.bias(f"{name}.gate_bias")
             inner = gate / (1 + (-gate).exp()) * up
         else:
             values = [[activated(shape.activation, v) for v in row] for row in up.tolist()]
             inner = torch.tensor(values, dtype=torch.float64)
         down = self.matrix(f"{name}.down") if shape.down_projection == "full" else up_matrix.T
+        if shape.down_projection == "gate_transposed":
+            down = gate_matrix.T
+        if shape.down_projection == "rotated_units":
+            rotation = rotation_matrix(shape.d_ff, self.weights[f"{name}.down_angle"].item())
+            down = down @ rotation.T
         added = inner @ down.T
         if shape.down_projection == "rotated_up":
             added = added @ rotation_matrix(shape.d_model, self.weights[f"{name}.down_angle"].item()).T
@@ -228,7 +239,7 @@ def test_a_shared_first_factor_is_one_matrix() -> None:
 
 
 def test_a_shared_query_and_key_norm_is_one_vector() -> None:
-    for kind, vectors in (("separate", 2), ("shared", 1)):
+    for kind, vectors in (("separate", 2), ("shared", 1), ("scalar", 1)):
         weights = named(model_of(TransformerShape(qk_norm=kind)), "query_norm.weight", "key_norm.weight")
         assert (len(weights), memories(weights)) == (2, vectors)
 

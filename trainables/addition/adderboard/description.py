@@ -43,7 +43,8 @@ def tricks(config: AdditionConfig, notation: str) -> list[str]:
 
 def _of_embeddings(shape: TransformerShape) -> Iterator[str]:
     if shape.embedding == "arc":
-        yield "digits on a circular arc"
+        fixed = " and ".join(shape.arc_fixed.split("_")) if shape.arc_fixed != "none" else ""
+        yield f"digits on a circular arc{f', its {fixed} fixed' * bool(fixed)}"
     if shape.tied_embeddings:
         yield "output head tied to the embedding"
     if shape.position == "rotary":
@@ -82,10 +83,18 @@ def _of_feed_forward(shape: TransformerShape) -> Iterator[str]:
     if shape.activation != "gelu":
         yield _ACTIVATIONS[shape.activation]
     if shape.gate_projection != "full":
-        yield f"the gate is the up projection{', scaled' * (shape.gate_projection == 'scaled_up')}"
-    if shape.down_projection != "full":
-        turned = " and turned by one angle" * (shape.down_projection == "rotated_up")
-        yield f"the down projection is the transposed up projection{turned}"
+        scaled = {"scaled_up": ", scaled by one number", "scaled_units": ", each unit scaled", "up": ""}
+        yield f"the gate is the up projection{scaled[shape.gate_projection]}"
+    if shape.down_projection == "gate_transposed":
+        yield "the down projection is the transposed gate"
+    elif shape.down_projection != "full":
+        angle = "the keys' angle" if shape.shared_angle else "one angle"
+        turned = {
+            "rotated_up": f", its output turned by {angle}",
+            "rotated_units": f", its units turned by {angle}",
+            "up_transposed": "",
+        }
+        yield f"the down projection is the transposed up projection{turned[shape.down_projection]}"
     if shape.ffn_rank is not None:
         yield f"feed-forward matrices of rank {shape.ffn_rank}"
     if shape.ffn_bias:
@@ -95,12 +104,20 @@ def _of_feed_forward(shape: TransformerShape) -> Iterator[str]:
 def _of_norms(shape: TransformerShape) -> Iterator[str]:
     if shape.norm != "layernorm":
         yield _NORMS[shape.norm]
+    if shape.norm_gain != "vector":
+        yield f"norms {'without gains' if shape.norm_gain == 'none' else 'with one gain for all features'}"
     if shape.norm_sharing != "none":
         yield f"one norm for {'each block' if shape.norm_sharing == 'block' else 'the whole model'}"
     if shape.norm != "none" and not shape.final_norm:
         yield "no final norm"
     if shape.qk_norm != "none":
-        yield f"RMSNorm on queries and keys{', one vector for both' * (shape.qk_norm == 'shared')}"
+        gains = {
+            "separate": "",
+            "shared": ", one vector for both",
+            "scalar": ", one gain for all features of both",
+            "unit": " without gains",
+        }
+        yield f"RMSNorm on queries and keys{gains[shape.qk_norm]}"
 
 
 def _of_training(config: AdditionConfig) -> Iterator[str]:
@@ -111,10 +128,13 @@ def _of_training(config: AdditionConfig) -> Iterator[str]:
         yield "every number of carries equally often in training"
     if config.chain_share > 0:
         yield f"long carry chains in training, at first {_percent(config.chain_share)}"
-    if config.grokfast_lamb > 0:
+    if config.has_slow_gradients:
         yield "slow part of the gradient amplified (Grokfast)"
     if config.second_pass is not None:
         yield f"second pass with a fresh schedule, the last {_percent(config.second_pass.share)} of the steps"
+    if config.passes:
+        shares = " and ".join(_percent(one.share) for one in config.passes)
+        yield f"passes with fresh schedules, the last {shares} of the steps"
     if config.start_from is not None:
         yield "trained on from an earlier model"
     if config.finish != "none":

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from trainables.addition.adderboard.norms import add_query_and_key_norms
 from trainables.addition.adderboard.parts import Matrix, Part
-from trainables.transformer.norms import NORM_EPS
 from trainables.transformer.shape import TransformerShape
 
 _DERIVED_KEYS = {
@@ -19,13 +19,9 @@ _DERIVED_KEYS = {
 }
 _NUMBERS_OF_KEYS = {"scaled_query": "key_scale", "rotated_query": "key_angle"}
 _DERIVED_VALUES = {"key": "v = k  # values are the keys", "query": "v = q  # values are the queries"}
-_QK_NORMS = {
-    "none": {},
-    "shared": {"qk_norm": "query_norm"},
-    "separate": {"query_norm": "query_norm", "key_norm": "key_norm"},
-}
 _DERIVED_GATES = {
     "scaled_up": "gate = self.gate_scale * up  # the gate is the up projection scaled",
+    "scaled_units": "gate = self.gate_scale * up  # the gate is the up projection, each unit scaled",
     "up": "gate = up  # the gate is the up projection",
 }
 _INNER = {
@@ -52,10 +48,8 @@ def attention(shape: TransformerShape) -> Part:
     if shape.key_projection in _NUMBERS_OF_KEYS:
         name = _NUMBERS_OF_KEYS[shape.key_projection]
         part.parameter(name, source=name)
-    for name, source in _QK_NORMS[shape.qk_norm].items():
-        call = f"nn.RMSNorm({shape.width_of_head}, eps={NORM_EPS})"
-        part.module(name, call, {"weight": "weight"}, source=source)
-    part.forward += [*_queries_keys_values(shape, own), *_reading(shape, own)]
+    normalised = add_query_and_key_norms(part, shape)
+    part.forward += [*_queries_keys_values(shape, own, normalised), *_reading(shape, own)]
     return part
 
 
@@ -68,9 +62,9 @@ def feed_forward(shape: TransformerShape) -> Part:
     gate = _matrix("gate", f, d, rank) if is_gated and shape.gate_projection == "full" else None
     down = _matrix("down", d, f, rank) if shape.down_projection == "full" else None
     _add_matrices(part, (up, gate, down))
-    if shape.gate_projection == "scaled_up":
-        part.parameter("gate_scale", source="gate_scale")
-    if shape.down_projection == "rotated_up":
+    if shape.gate_projection in ("scaled_up", "scaled_units"):
+        part.parameter("gate_scale", *[f] * (shape.gate_projection == "scaled_units"), source="gate_scale")
+    if shape.down_projection in ("rotated_up", "rotated_units") and not shape.shared_angle:
         part.parameter("down_angle", source="down_angle")
     if biases:
         part.parameter("up_bias", f, source="up_bias")
@@ -84,21 +78,35 @@ def feed_forward(shape: TransformerShape) -> Part:
     elif is_gated:
         part.forward.append(_DERIVED_GATES[shape.gate_projection])
     part.forward.append(_INNER[shape.activation])
-    bias = ", self.down_bias" * biases
     if down is not None:
-        part.forward.append(f"return F.linear(inner, {down.value}{bias})")
-    elif shape.down_projection == "up_transposed":
-        part.forward.append(f"return F.linear(inner, {up.transposed}{bias})  # up transposed")
+        part.forward.append(f"return F.linear(inner, {down.value}{', self.down_bias' * biases})")
     else:
-        turned = f"turn(down, self.down_angle.expand({d // 2})){' + self.down_bias' * biases}"
-        part.forward += [
-            f"down = F.linear(inner, {up.transposed})  # up transposed",
-            f"return {turned}  # and turned",
-        ]
+        part.forward += _derived_down(shape, up, gate)
     return part
 
 
-def _queries_keys_values(shape: TransformerShape, own: _AttentionMatrices) -> list[str]:
+def _derived_down(shape: TransformerShape, up: Matrix, gate: Matrix | None) -> list[str]:
+    """Return the down projection of the units, ``inner``, by the matrix of the up projection or the gate."""
+    bias = ", self.down_bias" * shape.ffn_bias
+    angle = "angle" if shape.shared_angle else "self.down_angle"
+    if shape.down_projection == "up_transposed":
+        return [f"return F.linear(inner, {up.transposed}{bias})  # up transposed"]
+    if shape.down_projection == "rotated_up":
+        turned = f"turn(down, {angle}.expand({shape.d_model // 2}))"
+        return [
+            f"down = F.linear(inner, {up.transposed})  # up transposed",
+            f"return {turned}{' + self.down_bias' * shape.ffn_bias}  # and turned",
+        ]
+    if shape.down_projection == "rotated_units":
+        turned = f"turn({up.transposed}, {angle}.expand({shape.d_ff // 2}))"
+        return [f"down = {turned}  # up transposed and turned", f"return F.linear(inner, down{bias})"]
+    transposed = f"self.gate_scale * {up.transposed}" if gate is None else gate.transposed
+    return [f"down = {transposed}  # the gate transposed", f"return F.linear(inner, down{bias})"]
+
+
+def _queries_keys_values(
+    shape: TransformerShape, own: _AttentionMatrices, normalised: str | None
+) -> list[str]:
     """Return the computation of queries, keys and values from the features, norms and rotation included."""
 
     def projected(matrix: Matrix) -> str:
@@ -113,10 +121,8 @@ def _queries_keys_values(shape: TransformerShape, own: _AttentionMatrices) -> li
     lines.append(
         f"v = {projected(own.value)}" if own.value is not None else _DERIVED_VALUES[shape.value_projection]
     )
-    if shape.qk_norm == "shared":
-        lines.append("q, k = self.qk_norm(q), self.qk_norm(k)")
-    elif shape.qk_norm == "separate":
-        lines.append("q, k = self.query_norm(q), self.key_norm(k)")
+    if normalised is not None:
+        lines.append(normalised)
     if shape.position == "rotary":
         lines.append("q, k = rotary(q), rotary(k)")
     return lines

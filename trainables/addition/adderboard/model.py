@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainables.addition.adderboard.layers import attention, feed_forward
+from trainables.addition.adderboard.norms import add_norm, norm_classes
 from trainables.addition.adderboard.parts import Matrix, Part, module_code
-from trainables.transformer.norms import NORM_EPS
+from trainables.transformer.embeddings import initial_arc
 from trainables.transformer.shape import TransformerShape
 
 
@@ -25,7 +26,7 @@ def model_code(shape: TransformerShape, *, vocabulary: int, positions: int) -> M
     """Return the code of a shape's model."""
     layers = (attention(shape), feed_forward(shape))
     model = _transformer(shape, vocabulary, positions, layers)
-    code = [*_helpers(shape), *_layer_classes(shape, layers)]
+    code = [*_helpers(shape), *norm_classes(shape), *_layer_classes(shape, layers)]
     if shape.n_layers > 1:
         code.append(_block_class(shape))
     code.append(
@@ -45,8 +46,9 @@ def _transformer(shape: TransformerShape, vocabulary: int, positions: int, layer
     part = Part()
     d = shape.d_model
     if shape.embedding == "arc":
-        for name in ("amplitude", "start", "stride"):
-            part.parameter(name, source=f"embedding.{name}")
+        for name in initial_arc(shape, vocabulary):
+            if name not in shape.arc_fixed.split("_"):
+                part.parameter(name, source=f"embedding.{name}")
         part.forward.append(f"table = self.table()  # ({vocabulary}, {d})")
     else:
         part.parameter("embedding", vocabulary, d, source="embedding.weight")
@@ -54,7 +56,7 @@ def _transformer(shape: TransformerShape, vocabulary: int, positions: int, layer
     part.forward.append(f"x = F.embedding(tokens, {table})  # (B, T, {d})")
     _add_positions(part, shape, positions)
     if shape.norm_sharing == "all":
-        _add_norm(part, shape, "norm", source="blocks.0.attention_norm")
+        add_norm(part, shape, "norm", source="blocks.0.attention_norm")
     if shape.n_layers == 1:
         _add_block(part, shape, layers, source="blocks.0.")
     else:
@@ -68,7 +70,7 @@ def _transformer(shape: TransformerShape, vocabulary: int, positions: int, layer
         part.forward += ["for block in self.blocks:", f"    x = block(x{common})"]
     if shape.final_norm and shape.norm != "none":
         if shape.norm_sharing != "all":
-            _add_norm(part, shape, "final_norm", source="final_norm")
+            add_norm(part, shape, "final_norm", source="final_norm")
         part.forward.append(f"x = self.{'norm' if shape.norm_sharing == 'all' else 'final_norm'}(x)")
     if shape.tied_embeddings:
         part.forward.append(f"return F.linear(x, {table})  # the output head is the token embedding")
@@ -105,21 +107,15 @@ def _add_block(part: Part, shape: TransformerShape, layers: tuple[Part, Part], *
         "all": ("self.norm" if shape.n_layers == 1 else "norm",) * 2,
     }[shape.norm_sharing]
     if shape.norm_sharing != "all":
-        _add_norm(part, shape, first.removeprefix("self."), source=f"{source}attention_norm")
+        add_norm(part, shape, first.removeprefix("self."), source=f"{source}attention_norm")
     part.module("attention", "Attention()", layers[0].weights, source=f"{source}attention")
     if shape.norm_sharing == "none":
-        _add_norm(part, shape, second.removeprefix("self."), source=f"{source}ffn_norm")
+        add_norm(part, shape, second.removeprefix("self."), source=f"{source}ffn_norm")
     part.module("feed_forward", "FeedForward()", layers[1].weights, source=f"{source}feed_forward")
-    for layer, norm in (("attention", first), ("feed_forward", second)):
-        part.forward.append(f"x = x + self.{layer}({'x' if shape.norm == 'none' else f'{norm}(x)'})")
-
-
-def _add_norm(part: Part, shape: TransformerShape, name: str, *, source: str) -> None:
-    if shape.norm == "layernorm":
-        call = f"nn.LayerNorm({shape.d_model}, eps={NORM_EPS})"
-        part.module(name, call, {"weight": "weight", "bias": "bias"}, source=source)
-    elif shape.norm == "rmsnorm":
-        part.module(name, f"nn.RMSNorm({shape.d_model}, eps={NORM_EPS})", {"weight": "weight"}, source=source)
+    angle = ", self.attention.key_angle" * shape.shared_angle
+    for layer, norm, beside in (("attention", first, ""), ("feed_forward", second, angle)):
+        normalised = "x" if shape.norm == "none" else f"{norm}(x)"
+        part.forward.append(f"x = x + self.{layer}({normalised}{beside})")
 
 
 def _layer_classes(shape: TransformerShape, layers: tuple[Part, Part]) -> list[str]:
@@ -129,11 +125,12 @@ def _layer_classes(shape: TransformerShape, layers: tuple[Part, Part]) -> list[s
         f"The feed-forward layer, of width {shape.d_ff}.",
     )
     features = f"(B, T, {shape.d_model})"
+    given = ("x", "x, angle" if shape.shared_angle else "x")
     return [
         module_code(
-            name, layer, about=text, forward="x", returns=f"Map {features} to {features}.", methods=[]
+            name, layer, about=text, forward=inputs, returns=f"Map {features} to {features}.", methods=[]
         )
-        for name, layer, text in zip(("Attention", "FeedForward"), layers, about, strict=True)
+        for name, layer, text, inputs in zip(("Attention", "FeedForward"), layers, about, given, strict=True)
     ]
 
 
@@ -153,14 +150,20 @@ def _block_class(shape: TransformerShape) -> str:
 
 
 def _arc_table(shape: TransformerShape, vocabulary: int) -> list[str]:
-    """Return the method that computes the token embedding from its three numbers."""
-    d = shape.d_model
+    """Return the method that computes the token embedding from its three numbers, of which some are fixed."""
+    d, fixed = shape.d_model, shape.arc_fixed.split("_")
+    amplitude, start, stride = (
+        repr(value) if name in fixed else f"self.{name}"
+        for name, value in initial_arc(shape, vocabulary).items()
+    )
+    # Whole numbers times a parameter have its type; times a constant they would have torch's default.
+    typed = f", dtype={start if 'start' not in fixed else amplitude}.dtype" if "stride" in fixed else ""
     text = f"Return the tokens' vectors ({vocabulary}, {d}): points on an arc of a circle"
-    circle = "self.amplitude * torch.stack([angle.cos(), angle.sin()], dim=1)"
+    circle = f"{amplitude} * torch.stack([angle.cos(), angle.sin()], dim=1)"
     lines = [
         "def table(self):",
         f'    """{text}{", then zeros" if d > 2 else ""}."""',
-        f"    angle = self.start + self.stride * torch.arange({vocabulary})",
+        f"    angle = {start} + {stride} * torch.arange({vocabulary}{typed})",
     ]
     if d == 2:
         return [*lines, f"    return {circle}"]
@@ -175,7 +178,7 @@ def _helpers(shape: TransformerShape) -> list[str]:
     if (
         shape.position == "rotary"
         or shape.key_projection == "rotated_query"
-        or shape.down_projection == "rotated_up"
+        or shape.down_projection in ("rotated_up", "rotated_units")
     ):
         helpers.append(_TURN)
     if shape.position == "rotary":

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainables.transformer.model import Block, Transformer
+from trainables.transformer.norms import vectors_of
 
 
 def weights_of(model: Transformer, length: int) -> list[Tensor]:
@@ -36,19 +37,19 @@ def _weights(model: Transformer, length: int) -> Iterator[Tensor]:
         yield blocks[0].attention.get_buffer("sin")[:length]
     for block in blocks:
         yield from _of_block(block)
-    yield from model.final_norm.parameters()
+    yield from vectors_of(model.final_norm)
     yield table if model.head is None else model.head
 
 
 def _of_block(block: Block) -> Iterator[Tensor]:
     attention = block.attention
-    yield from block.attention_norm.parameters()
+    yield from vectors_of(block.attention_norm)
     yield from attention.input_matrices()
     for norm in (attention.query_norm, attention.key_norm):
         if norm is not None:
-            yield norm.weight
+            yield from vectors_of(norm)
     yield attention.output_matrix()
-    yield from block.ffn_norm.parameters()
+    yield from vectors_of(block.ffn_norm)
     yield from (part for part in block.feed_forward.matrices() if part is not None)
 
 
