@@ -6,6 +6,8 @@
 A block begins with ```` ```console ````; in it, a line ``$ paretune ...`` is a command, and what follows its
 output. Long lines are wrapped, so outputs are compared word by word. A line ``...`` stands for any number of
 lines. Commands read searches that are committed, so what they print is the same on every machine.
+
+The table of costs and the atlas, which ``published.py`` makes, are compared and written too.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import published
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = tuple(sorted((ROOT / "docs" / "experiments").glob("*.md")))
@@ -104,6 +108,11 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put what the commands print now into the pages")
     options = parser.parse_args()
     differing = 0
+    if options.write:
+        published.write()
+    elif published.with_costs(published.PAGE.read_text()) != published.PAGE.read_text():
+        differing += 1
+        print(f"{published.PAGE.relative_to(ROOT)}: the table of costs")
     for path in PAGES:
         page = path.read_text()
         if options.write:

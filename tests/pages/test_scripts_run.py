@@ -158,6 +158,12 @@ def of_time_to_777(folder: Path) -> list[str]:
     return ["--space", str(folder / "tiny.yaml"), "--seeds", "0"]
 
 
+def of_published(folder: Path) -> list[str]:
+    page = folder / "page.md"
+    page.write_text((ROOT / "docs" / "experiments.md").read_text())
+    return ["--write", "--page", str(page), "--figure", str(folder / "images" / "atlas.png")]
+
+
 def of_quickstart(folder: Path) -> list[str]:
     return ["--trials", "2", "--budget", "100", "--results", str(folder / "results")]
 
@@ -181,6 +187,7 @@ SMALLEST: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "benchmarks/overhead.py": (of_overhead, "| reuse |"),
     "benchmarks/pages.py": (of_pages, "--write"),
     "benchmarks/pausing.py": (of_pausing, "| 0 | pause |"),
+    "benchmarks/published.py": (of_published, "| all |"),
     "benchmarks/question_cliff.py": (of_question_cliff, "family's cliff"),
     "benchmarks/question_effects.py": (of_question_effects, "| all near one half |"),
     "benchmarks/question_regimes.py": (of_question_regimes, "| steep edges |"),
