@@ -36,7 +36,7 @@ def notation(layout: Layout) -> Notation:
         "undelimited": _undelimited,
         "aligned": _aligned,
         "characters": _characters,
-        "base100": _base100,
+        "base100": _base100 if layout.padding == "none" else _padded_base100,
     }[layout.name](layout)
 
 
@@ -119,6 +119,32 @@ def read(tokens):
         "00 00 00 00 00 49",
         "two digits in a token",
     )
+
+
+def _padded_base100(layout: Layout) -> Notation:
+    constants = "PLUS, EQUALS, PAD = 100, 101, 102  # tokens 0 to 99 are pairs of digits"
+    pairs = '''\
+def pairs_of(number):
+    """Return the digits of a number in pairs, the most significant first, without leading zeros."""
+    text = str(number)
+    text = "0" * (len(text) % 2) + text
+    return [int(text[i : i + 2]) for i in range(0, len(text), 2)]'''
+    prompt = '''\
+def prompt(a, b):
+    """Write a problem as tokens: the operands' pairs of digits with signs."""
+    return [*pairs_of(a), PLUS, *pairs_of(b), EQUALS]'''
+    read = f'''\
+def read(tokens):
+    """Return the number of an answer, pairs of digits and PAD behind them; else -1."""
+    length = tokens.index(PAD) if PAD in tokens else len(tokens)
+    digits, rest = tokens[:length], tokens[length:]
+    if not digits or max(digits) > 99 or set(rest) != {{PAD}}:
+        return -1
+    number = int("".join(f"{{token:02d}}" for token in digits))
+    return number if digits == pairs_of(number) and number < 10**{DIGITS + 1} else -1  # no zeros in front'''
+    answer = "49" + " <pad>" * (layout.answer_length - 1)
+    trick = "two digits in a token, numbers without leading zeros"
+    return Notation([constants, pairs, prompt, read], "42 + 7 =", answer, trick)
 
 
 def _read_digits(layout: Layout, *, reverse: bool) -> str:
