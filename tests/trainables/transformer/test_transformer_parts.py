@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -100,9 +101,10 @@ class Slow:
     def attention(self, x: Tensor, name: str) -> Tensor:
         shape, width, length = self.shape, self.shape.width_of_head, len(x)
         query_matrix = self.matrix(f"{name}.query")
-        output = (
-            query_matrix.T if shape.output_projection == "query_transposed" else self.matrix(f"{name}.output")
-        )
+        if shape.output_projection == "full":
+            output = self.matrix(f"{name}.output")
+        else:
+            output = self.matrix(f"{name}.{shape.output_projection.removesuffix('_transposed')}").T
         queries = x @ query_matrix.T
         keys = x @ self.matrix(f"{name}.key").T if shape.key_projection == "full" else queries
         if shape.key_projection == "scaled_query":
@@ -140,7 +142,8 @@ class Slow:
         turned = x.clone()
         for t in range(len(x)):
             for pair in range(pairs):
-                angle = t * self.shape.rope_theta ** (-2 * pair / turning)
+                turn = 1.0 if self.shape.rope_period is None else 2 * math.pi / self.shape.rope_period
+                angle = t * turn * self.shape.rope_theta ** (-2 * pair / turning)
                 number = complex(x[t, pair], x[t, pair + pairs]) * complex(math.cos(angle), math.sin(angle))
                 turned[t, pair], turned[t, pair + pairs] = number.real, number.imag
         return turned
@@ -271,6 +274,13 @@ def test_theta_slows_all_pairs_but_the_first() -> None:
     assert fast[1] == pytest.approx(math.sin(3**-0.5))
 
 
+def test_fastest_pair_turns_once_in_a_period() -> None:
+    cos, sin = rotary_tables(25, 4, 4.0, 12)
+    assert (cos[12, 0].item(), sin[12, 0].item()) == pytest.approx((1, 0), abs=1e-5)
+    assert (cos[24, 1].item(), sin[24, 1].item()) == pytest.approx((1, 0), abs=1e-5)
+    assert sin[3, 0].item() == pytest.approx(1)
+
+
 # Dropout
 
 
@@ -290,3 +300,52 @@ def test_dropout_acts_in_training_and_never_in_evaluation() -> None:
     assert torch.equal(next(answers(without, 1)), first), "dropout should add nothing but itself"
     without.train()
     assert torch.equal(next(answers(without, 1)), first)
+
+
+# What a tie cannot lose: numbers that others can replace
+
+SMALLEST = TransformerShape(
+    d_model=3, d_ff=2, head_width=4, embedding="arc", position="rotary", rope_theta=3.0, norm="rmsnorm",
+    norm_sharing="all", qk_norm="shared", key_projection="rotated_query", value_projection="query",
+    output_projection="query_transposed", activation="swiglu", down_projection="rotated_units",
+)  # fmt: skip
+GATES: list[dict[str, Any]] = [{}, {"gate_projection": "scaled_up"}, {"gate_projection": "up"}]
+
+
+def changed(model: Transformer, **change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return logits after changes of numbers of the arc, of all matrices, or of the norm's gain, by name."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            kind = "matrices" if parameter.ndim == 2 else name.rsplit(".")[-1]
+            if name.endswith("attention_norm.weight"):
+                kind = "gain"
+            if kind in change:
+                parameter.copy_(change[kind](parameter))
+        return model(tokens_of(3, POSITIONS))
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("gain", ["vector", "scalar"])
+def test_with_a_gain_of_the_norm_the_amplitude_of_an_arc_is_redundant(
+    gain: str, gate: dict[str, Any]
+) -> None:
+    model = model_of(TransformerShape.model_validate({**SMALLEST.model_dump(), "norm_gain": gain, **gate}))
+    before = changed(model)
+    after = changed(model, amplitude=lambda x: 3 * x, matrices=lambda x: 3 * x, gain=lambda x: x / 3)
+    # Not quite: norms add a millionth to the mean square.
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+    assert (changed(model, amplitude=lambda x: 3 * x) - after).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("gain", [{"norm_gain": "scalar"}, {"norm_gain": "none", "norm_sharing": "none"}])
+def test_without_gains_by_feature_the_start_of_an_arc_is_redundant(
+    gain: dict[str, str], gate: dict[str, Any]
+) -> None:
+    model = model_of(TransformerShape.model_validate({**SMALLEST.model_dump(), **gain, **gate}))
+    before = changed(model)
+    plane = torch.eye(3, dtype=torch.float64)
+    plane[:2, :2] = rotation_matrix(2, 0.7)
+    after = changed(model, start=lambda x: x + 0.7, matrices=lambda x: x @ plane.T)
+    torch.testing.assert_close(after, before, rtol=1e-9, atol=1e-9)
+    assert (changed(model, start=lambda x: x + 0.7) - after).abs().max() > 0.1
