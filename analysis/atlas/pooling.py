@@ -1,7 +1,8 @@
 """The trials of several searches as series: one for each search, or for each value of some parameters.
 
-Searches can share configurations and seeds: the same configuration with the same seed is the same run, so it
-counts once. Configurations that are equal but for defaults are one configuration, the unit of resampling.
+Searches can share configurations and seeds. On one machine that is the same run, and on another at least the
+same initial weights and batches, so such a seed counts once, in the first of the searches. Configurations that
+are equal but for defaults are one configuration, the unit of resampling.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def _same(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
 def _renumbered(frame: pd.DataFrame) -> pd.DataFrame:
     """Return trials with one number for equal configurations, and each seed of one once.
 
-    Of a run that is there twice, the one with a known outcome is kept, and of two such the first.
+    Of a seed that is there twice, the trial with a known outcome is kept, and of two such the first.
     """
     known = frame["ending"].isin(SAYS_OUTCOME)
     once = frame.assign(unknown=~known).sort_values("unknown", kind="stable").drop_duplicates([_SAME, "seed"])
