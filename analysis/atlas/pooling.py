@@ -1,8 +1,8 @@
 """The trials of several searches as series: one for each search, or for each value of some parameters.
 
 Searches can share configurations and seeds. On one machine that is the same run, and on another at least the
-same initial weights and batches, so such a seed counts once, in the first of the searches. Configurations that
-are equal but for defaults are one configuration, the unit of resampling.
+same initial weights and batches, so such a seed counts once, in the first of the searches. Configurations
+that are equal but for defaults are one configuration, the unit of resampling.
 """
 
 from __future__ import annotations

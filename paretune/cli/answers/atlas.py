@@ -48,9 +48,9 @@ def atlas(
     Wilson's intervals, and the fitted curve with its band where half of the seeds solve at a size that can
     be determined. The searches need the same task and the same target metric.
 
-    A seed of a configuration that is in two searches counts once. Of configurations that were confirmed only the fresh seeds are
-    counted: those of the search led to the choice. Trials that a question spent on choosing a recipe are left
-    out.
+    A seed of a configuration that is in two searches counts once. Of configurations that were confirmed only
+    the fresh seeds are counted: those of the search led to the choice. Trials that a question spent on
+    choosing a recipe are left out.
 
     \b
     Examples:
