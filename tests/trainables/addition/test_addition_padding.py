@@ -17,11 +17,12 @@ from trainables.addition.adderboard.submission import make_submission
 from trainables.addition.answers import add, greedy_answers, right_tokens, teacher_forced_logits
 from trainables.addition.config import MAX_DIGITS, AdditionConfig
 from trainables.addition.evaluation import evaluate
-from trainables.addition.formats import MALFORMED, NO_LOSS, Format, make_format
+from trainables.addition.formats import MALFORMED, NO_LOSS, Format, PaddedBase100, make_format
 from trainables.addition.layout import layout_of
 from trainables.addition.problems import held_out
 from trainables.addition.workload import AdditionWorkload
 from trainables.config import TrainingConfig
+from trainables.contract import Report
 from trainables.loop import train
 from trainables.tasks import TASKS
 
@@ -31,8 +32,10 @@ PADDINGS = ("published", "corrected")
 every_padding = pytest.mark.parametrize("padding", PADDINGS)
 
 
-def form_of(padding: str, digits: int) -> Format:
-    return make_format(layout_of("base100", digits, padding=padding))  # type: ignore[arg-type]
+def form_of(padding: str, digits: int) -> PaddedBase100:
+    form = make_format(layout_of("base100", digits, padding=padding))  # type: ignore[arg-type]
+    assert isinstance(form, PaddedBase100)
+    return form
 
 
 def config_of(padding: str, digits: int = 3, **values: Any) -> AdditionConfig:
@@ -222,7 +225,7 @@ def learnt_weights() -> dict[str, Tensor]:
         if right_tokens(logits, workload.format.answers_in(sequences)).all(1).double().mean() >= 0.4:
             return model.state_dict()
         optimizer.zero_grad()
-        workload.loss(model, sequences).backward()
+        workload.loss(model, sequences).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     pytest.fail("they have learnt next to nothing")
 
@@ -230,11 +233,11 @@ def learnt_weights() -> dict[str, Tensor]:
 @pytest.fixture(params=PADDINGS)
 def half_learnt(
     request: pytest.FixtureRequest, learnt_weights: dict[str, Tensor]
-) -> tuple[Format, nn.Module]:
+) -> tuple[PaddedBase100, nn.Module]:
     workload = AdditionWorkload(learner(request.param), CPU)
     model = workload.build_model()
     model.load_state_dict(learnt_weights)
-    return workload.format, model.double().eval()
+    return form_of(request.param, 3), model.double().eval()
 
 
 def learner(padding: str) -> AdditionConfig:
@@ -250,7 +253,7 @@ def mixed_problems(count: int) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def test_one_pass_and_decoding_agree_on_every_problem(
-    half_learnt: tuple[Format, nn.Module],
+    half_learnt: tuple[PaddedBase100, nn.Module],
 ) -> None:
     """Of 600 problems whose answers begin at three different positions."""
     form, model = half_learnt
@@ -269,7 +272,7 @@ def test_one_pass_and_decoding_agree_on_every_problem(
 
 @torch.no_grad()
 def test_problems_decoded_together_are_answered_as_each_alone(
-    half_learnt: tuple[Format, nn.Module],
+    half_learnt: tuple[PaddedBase100, nn.Module],
 ) -> None:
     form, model = half_learnt
     a, b = mixed_problems(40)
@@ -288,7 +291,7 @@ def test_problems_decoded_together_are_answered_as_each_alone(
 
 @torch.no_grad()
 def test_an_evaluation_counts_what_is_decoded_right(
-    half_learnt: tuple[Format, nn.Module],
+    half_learnt: tuple[PaddedBase100, nn.Module],
 ) -> None:
     form, model = half_learnt
     evaluation = evaluate(model, form, problems=400, seed=1)
@@ -363,17 +366,15 @@ def test_a_submission_writes_and_reads_as_in_training(padding: str) -> None:
                 assert file.read(broken) == int(form.decode(torch.tensor([broken]))), broken
 
 
-def test_a_trial_trains_and_reports() -> None:
+@every_padding
+def test_a_trial_trains_and_reports(padding: str) -> None:
     """A few steps of the published recipe: dropout, untied head, rotary positions, a training set."""
-    for padding in PADDINGS:
-        config: TrainingConfig = config_of(
-            padding, position="rotary", rope_theta=100, tied_embeddings=False, dropout=0.1, batch=32, steps=4,
-            eval_every=2, train_problems=500, val_problems=200,
-        )  # fmt: skip
-        reports: list[Any] = []
-        ending = train(
-            TASKS["addition"], config, device=CPU, report=lambda row, _, to=reports: to.append(row)
-        )
-        assert ending == "finished"
-        assert [report.step for report in reports] == [2, 4]
-        assert all({"exact_match", "val_loss", "train_loss"} <= set(report.metrics) for report in reports)
+    config: TrainingConfig = config_of(
+        padding, position="rotary", rope_theta=100, tied_embeddings=False, dropout=0.1, batch=32, steps=4,
+        eval_every=2, train_problems=500, val_problems=200,
+    )  # fmt: skip
+    reports: list[Report] = []
+    ending = train(TASKS["addition"], config, device=CPU, report=lambda row, _: reports.append(row))
+    assert ending == "finished"
+    assert [report.step for report in reports] == [2, 4]
+    assert all({"exact_match", "val_loss", "train_loss"} <= set(report.metrics) for report in reports)
