@@ -57,12 +57,14 @@ SERIES = (
         "gpt_acc_jax_sweep",
         ("format=delimited", "position=learned", "n_layers=1"),
     ),
-    ("delimited, best recipe found", "parameter-cliff", ()),
+    ("delimited, published recipe", "seeds-777", ()),
+    ("delimited, best recipe found", "parameter-cliff*", ()),
     ("aligned, as a search found them", "under-777", ()),
-    ("aligned, best recipe found", "aligned-cliff", ()),
-    ("aligned, rotary and tied", "smallest-adder", ()),
+    ("aligned, best recipe found", "aligned-cliff*", ()),
+    ("aligned, rotary and tied", "smallest-adder*", ()),
 )
-"""The atlas of 10-digit addition: what a series is called, the search, and which part of it."""
+"""The atlas of 10-digit addition: what a series is called, a pattern of searches, and which part of them;
+those that are called alike are one series."""
 
 
 def costs() -> list[str]:
@@ -109,15 +111,20 @@ def with_costs(page: str) -> str:
     return new
 
 
-def atlas() -> Atlas:
-    """Return the atlas of 10-digit addition, of those of its searches that are published."""
-    found = [
-        (label, paretune.open(SEARCHES / name).where("digits=10", *conditions))
-        for label, name, conditions in SERIES
-        if (SEARCHES / name).is_dir()
+def parts_of_the_atlas() -> list[tuple[str, paretune.Search]]:
+    """Return the searches of the atlas that are published, each with the name of its series."""
+    return [
+        (label, paretune.open(folder).where("digits=10", *conditions))
+        for label, pattern, conditions in SERIES
+        for folder in sorted(SEARCHES.glob(pattern))
     ]
-    first, *others = (search for _, search in found)
-    return first.atlas(*others, labels=[label for label, _ in found])
+
+
+def atlas() -> Atlas:
+    """Return the atlas of 10-digit addition."""
+    parts = parts_of_the_atlas()
+    first, *others = (search for _, search in parts)
+    return first.atlas(*others, labels=[label for label, _ in parts])
 
 
 def write(page: Path = PAGE, figure: Path = ATLAS) -> None:
