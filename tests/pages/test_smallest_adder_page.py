@@ -1,4 +1,4 @@
-"""docs/experiments/smallest-adder.md: each architecture in its tables has the count that it is named after."""
+"""docs/experiments/smallest-adder.md: the architectures in its tables have the counts that name them."""
 
 from __future__ import annotations
 
