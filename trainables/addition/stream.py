@@ -24,9 +24,9 @@ _SET_SEED = 1
 """A training set is the same for every trial, whatever its seed; only its order differs."""
 
 
-DrawBatches = Callable[[int, int, int, tuple[int, int]], Tensor]
-"""Draws uniform problems in place of PyTorch, and the same ones: from seed, steps, batch and the range of
-digits to uint8 of shape (steps, batch, length)."""
+DrawBatches = Callable[[int, int, int, tuple[int, int], int], Tensor]
+"""Draws problems in place of PyTorch, and the same ones: from seed, steps, batch, the range of digits and how
+many have a long chain of carries to uint8 of shape (steps, batch, length). The others are uniform."""
 
 
 class TrainingStream:
@@ -38,7 +38,7 @@ class TrainingStream:
         config: the configuration.
         form: its format.
         device: where batches live.
-        draw_batches: faster than PyTorch; used for uniform problems, if it agrees with PyTorch here.
+        draw_batches: faster than PyTorch; used if it agrees with PyTorch here, and not for balanced carries.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class TrainingStream:
 
     @property
     def draws_itself(self) -> bool:
-        """Whether uniform problems are drawn without PyTorch."""
+        """Whether problems are drawn without PyTorch."""
         return self._draw_batches is not None
 
     def __call__(self, step: int) -> Tensor:
@@ -107,8 +107,9 @@ class TrainingStream:
         batch, seed = self._config.batch_at(step), seed_of(self._config.seed, *key)
         if self._config.train_problems is not None:
             a, b = self._from_set(step, _CHUNK * batch)
-        elif self._draw_batches is not None and self._chained(_CHUNK * batch, step) == 0:
-            return self._draw_batches(seed, _CHUNK, batch, self._digits_at(step))
+        elif self._draw_batches is not None:
+            chained = self._chained(_CHUNK * batch, step)
+            return self._draw_batches(seed, _CHUNK, batch, self._digits_at(step), chained)
         else:
             a, b = self._draw(_CHUNK * batch, step, torch.Generator(self._device).manual_seed(seed))
         return self._format.encode_bytes(a, b).view(_CHUNK, batch, -1)
@@ -116,8 +117,12 @@ class TrainingStream:
     def _agrees(self, draw_batches: DrawBatches) -> bool:
         """Tell whether something draws what PyTorch does: its generator may be another in another version."""
         seed, count, digits = 5, 64, (1, self._config.digits)
-        a, b = draw(count, digits, "train", torch.Generator().manual_seed(seed))
-        return torch.equal(self._format.encode_bytes(a, b), draw_batches(seed, 1, count, digits)[0])
+        for chained in {0, round(count * self._config.chain_share)}:
+            generator = torch.Generator().manual_seed(seed)
+            expected = self._format.encode_bytes(*self._drawn(count, digits, chained, generator))
+            if not torch.equal(expected, draw_batches(seed, 1, count, digits, chained)[0]):
+                return False
+        return True
 
     def _digits_at(self, step: int) -> tuple[int, int]:
         return next(digits for end, digits in self._config.phases() if step <= end)
@@ -126,13 +131,17 @@ class TrainingStream:
         return round(count * self._config.chain_share_at(step))
 
     def _draw(self, count: int, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        config, digits, chained = self._config, self._digits_at(step), self._chained(count, step)
-        base = uniform_operands if config.carries == "uniform" else balanced_operands
+        return self._drawn(count, self._digits_at(step), self._chained(count, step), generator)
+
+    def _drawn(
+        self, count: int, digits: tuple[int, int], chained: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        base = uniform_operands if self._config.carries == "uniform" else balanced_operands
         a, b = draw(count - chained, digits, "train", generator, base)
         if chained == 0:
             return a, b
         with_chain = draw(chained, digits, "train", generator, chained_operands)
-        order = torch.randperm(count, generator=generator, device=self._device)
+        order = torch.randperm(count, generator=generator, device=generator.device)
         return torch.cat([a, with_chain[0]])[order], torch.cat([b, with_chain[1]])[order]
 
     def _from_set(self, step: int, count: int) -> tuple[Tensor, Tensor]:

@@ -44,7 +44,7 @@ int main(int, char** arguments) {
     for (const std::int32_t base : {100, 10}) {
         const Encoding encoding{base, base == 10 ? 19 : 10, places.data()};
         if (base == 100) for (Place& place : places) place.digit /= 2;
-        paretune_draw(7, steps, samples, 1, 18, &encoding, drawn.data());
+        paretune_draw(7, steps, samples, steps * samples / 2, 1, 18, &encoding, drawn.data());
     }
 
     // The last weight is the sine of the cosine of the product of the first two.

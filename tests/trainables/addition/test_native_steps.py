@@ -73,7 +73,7 @@ def test_the_kernel_draws_what_pytorch_draws(form: dict[str, Any], digits: int) 
         assert torch.equal(native.batch(step), in_torch.batch(step)), step
 
 
-@pytest.mark.parametrize("digits", [1, 2, 3, 9, 10, 18])
+@pytest.mark.parametrize("digits", [1, 3, 9, 10, 18])
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_the_kernel_draws_the_chains_of_carries_that_pytorch_draws(digits: int, share: float) -> None:
     phases = [{"digits": [1, max(1, digits // 2)], "share": 1}, {"digits": [1, digits], "share": 2}]

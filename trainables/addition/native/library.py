@@ -95,7 +95,7 @@ class KernelLibrary:
         self._draw, self._take_steps = library.paretune_draw, library.paretune_take_steps
         self._draw.restype = self._take_steps.restype = None
         self._draw.argtypes = [
-            *(c_uint32, c_int64, c_int64, c_int, c_int, POINTER(EncodingStruct), c_void_p),
+            *(c_uint32, c_int64, c_int64, c_int64, c_int, c_int, POINTER(EncodingStruct), c_void_p),
         ]
         self._take_steps.argtypes = [
             *(POINTER(TrainingStruct), c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_double, c_int64),
@@ -138,11 +138,14 @@ class KernelLibrary:
         )
         return found
 
-    def draw(self, seed: int, digits: tuple[int, int], encoding: EncodingStruct, tokens: Tensor) -> None:
+    def draw(
+        self, seed: int, chained: int, digits: tuple[int, int], encoding: EncodingStruct, tokens: Tensor
+    ) -> None:
         """Draw the training problems of some steps, and write them as tokens.
 
         Args:
             seed: of PyTorch's generator, which uses its lower 32 bits.
+            chained: how many of them have a long chain of carries.
             digits: fewest and most digits of an operand.
             encoding: what each position holds.
             tokens: uint8 tensor of shape (steps, length of a whole problem, samples).
@@ -151,7 +154,7 @@ class KernelLibrary:
         assert tokens.dtype == torch.uint8, tokens.dtype
         assert length == self.sequence_length, (length, self.sequence_length)
         assert tokens.is_contiguous()
-        self._draw(seed & 0xFFFFFFFF, steps, samples, *digits, byref(encoding), tokens.data_ptr())
+        self._draw(*(seed & 0xFFFFFFFF, steps, samples, chained, *digits, byref(encoding), tokens.data_ptr()))
 
     def take_steps(
         self,

@@ -16,7 +16,7 @@ Place = tuple[int, int]
 
 
 class NativeProblems:
-    """Draws uniform problems in one format.
+    """Draws uniform problems, and problems with a chain of carries, in one format.
 
     Args:
         library: the kernel.
@@ -32,7 +32,7 @@ class NativeProblems:
         base, digits = (100, layout.answer_length) if layout.name == "base100" else (10, layout.digits + 1)
         self._encoding = EncodingStruct(base, digits, self._places.data_ptr())
 
-    def draw(self, seed: int, steps: int, batch: int, digits: tuple[int, int]) -> Tensor:
+    def draw(self, seed: int, steps: int, batch: int, digits: tuple[int, int], chained: int) -> Tensor:
         """Return the batches of some steps: uint8 of shape (steps, batch, length).
 
         In memory a position's tokens are neighbours, as the kernel reads them.
@@ -42,9 +42,10 @@ class NativeProblems:
             steps: number of batches.
             batch: problems in each.
             digits: fewest and most digits of an operand.
+            chained: problems of all of them that have a long chain of carries.
         """
         tokens = torch.empty(steps, self._library.sequence_length, batch, dtype=torch.uint8)
-        self._library.draw(seed, digits, self._encoding, tokens)
+        self._library.draw(seed, chained, digits, self._encoding, tokens)
         return tokens.transpose(1, 2)
 
 

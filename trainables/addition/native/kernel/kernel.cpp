@@ -44,9 +44,10 @@ PARETUNE_EXPORTED void paretune_validate(const Scalar* weights, const std::int64
 }
 
 // Draw the problems of `steps` batches from one seed, and write them as tokens, (steps, length + 1, samples).
-PARETUNE_EXPORTED void paretune_draw(std::uint32_t seed, std::int64_t steps, std::int64_t samples, int fewest,
-                                     int most, const Encoding* encoding, std::uint8_t* tokens) {
-    const Problems problems(seed, steps * samples, fewest, most);
+PARETUNE_EXPORTED void paretune_draw(std::uint32_t seed, std::int64_t steps, std::int64_t samples,
+                                     std::int64_t chained, int fewest, int most, const Encoding* encoding,
+                                     std::uint8_t* tokens) {
+    const Problems problems(seed, steps * samples, chained, fewest, most);
     write_tokens(problems, *encoding, steps, sequence_length, tokens);
 }
 

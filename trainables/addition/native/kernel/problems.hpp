@@ -4,54 +4,12 @@
 
 #include <cstdint>
 #include <cstring>
+#include <numeric>
+#include <utility>
 #include <vector>
 
-// The generator of PyTorch on CPUs: MT19937 (Matsumoto and Nishimura, 1998), 624 words at a time.
-class Generator {
-public:
-    explicit Generator(std::uint32_t seed) {
-        state_[0] = seed;
-        for (std::uint32_t i = 1; i < size; ++i)
-            state_[i] = 1812433253u * (state_[i - 1] ^ (state_[i - 1] >> 30)) + i;
-    }
-
-    std::uint32_t word() {
-        if (next_ == size) refill();
-        return words_[next_++];
-    }
-
-    // Uniform in [0, 1), with 53 random bits.
-    double share() {
-        const std::uint64_t high = word(), low = word();
-        return static_cast<double>(((high << 32) | low) & ((std::uint64_t{1} << 53) - 1)) * 0x1p-53;
-    }
-
-private:
-    static constexpr int size = 624, offset = 397;
-
-    static std::uint32_t twist(std::uint32_t upper, std::uint32_t lower, std::uint32_t far) {
-        const std::uint32_t mixed = (upper & 0x80000000u) | (lower & 0x7fffffffu);
-        return far ^ (mixed >> 1) ^ (lower & 1 ? 0x9908b0dfu : 0);
-    }
-
-    void refill() {
-        for (int i = 0; i < size - offset; ++i) state_[i] = twist(state_[i], state_[i + 1], state_[i + offset]);
-        for (int i = size - offset; i < size - 1; ++i)
-            state_[i] = twist(state_[i], state_[i + 1], state_[i + offset - size]);
-        state_[size - 1] = twist(state_[size - 1], state_[0], state_[offset - 1]);
-        for (int i = 0; i < size; ++i) {
-            std::uint32_t word = state_[i];
-            word ^= word >> 11;
-            word ^= (word << 7) & 0x9d2c5680u;
-            word ^= (word << 15) & 0xefc60000u;
-            words_[i] = word ^ (word >> 18);
-        }
-        next_ = 0;
-    }
-
-    std::uint32_t state_[size], words_[size];
-    int next_ = size;
-};
+#include "chains.hpp"
+#include "generator.hpp"
 
 namespace split {
 
@@ -78,37 +36,73 @@ constexpr int digits_of_group = 9, most_groups = 2;
 constexpr std::uint32_t group_size = 1'000'000'000;
 using Numbers = std::vector<std::uint32_t>[most_groups];
 
-// Draws problems whose operands have `fewest` to `most` digits, uniformly.
+// Draws problems whose operands have `fewest` to `most` digits: uniformly, but for `chained` of them, whose sums
+// have a long chain of carries.
 class Problems {
 public:
     const std::int64_t count;
     Numbers a, b, sum;
 
-    Problems(std::uint32_t seed, std::int64_t count, int fewest, int most)
-        : count(count), generator_(seed), groups_((most - 1) / digits_of_group + 1), length_(count) {
+    Problems(std::uint32_t seed, std::int64_t count, std::int64_t chained, int fewest, int most)
+        : count(count), generator_(seed), most_(most), length_(count) {
         for (Numbers* numbers : {&a, &b, &sum})
             for (std::vector<std::uint32_t>& group : *numbers) group.resize(count);
-        std::vector<std::int64_t> chosen(count);
-        for (std::int64_t i = 0; i < count; ++i) {
-            length_[i] = fewest + static_cast<int>(generator_.word() % (most - fewest + 1));
-            chosen[i] = i;
-        }
-        // Those outside the training split are drawn again, all at a time: the order of PyTorch's numbers.
-        while (!chosen.empty()) {
-            draw(chosen);
-            std::erase_if(chosen, [this](std::int64_t i) { return split::is_training(whole(a, i), whole(b, i)); });
-        }
+        fill(0, count - chained, fewest, &Problems::draw_uniform);
+        fill(count - chained, count, fewest, &Problems::draw_chained);
+        if (chained) shuffle();
         add();
     }
 
 private:
-    void draw(const std::vector<std::int64_t>& chosen) {
-        for (int group = 0; group < groups_; ++group)
+    using Chosen = std::vector<std::int64_t>;
+
+    void fill(std::int64_t begin, std::int64_t end, int fewest, void (Problems::*draw)(const Chosen&)) {
+        for (std::int64_t i = begin; i < end; ++i)
+            length_[i] = fewest + static_cast<int>(generator_.word() % (most_ - fewest + 1));
+        Chosen chosen(end - begin);
+        std::iota(chosen.begin(), chosen.end(), begin);
+        // Those outside the training split are drawn again, all at a time: the order of PyTorch's numbers.
+        while (!chosen.empty()) {
+            (this->*draw)(chosen);
+            std::erase_if(chosen, [this](std::int64_t i) { return split::is_training(whole(a, i), whole(b, i)); });
+        }
+    }
+
+    void draw_uniform(const Chosen& chosen) {
+        for (int group = 0; group <= (most_ - 1) / digits_of_group; ++group)
             for (Numbers* operand : {&a, &b})
                 for (const std::int64_t i : chosen) {
                     const double numbers = power(length_[i] - group * digits_of_group);
                     (*operand)[group][i] = static_cast<std::uint32_t>(generator_.share() * numbers);
                 }
+    }
+
+    void draw_chained(const Chosen& chosen) {
+        std::vector<int> length;
+        for (const std::int64_t i : chosen) length.push_back(length_[i]);
+        Chains chains(length, most_, generator_);
+        for (Numbers* operand : {&a, &b})
+            for (std::vector<std::uint32_t>& group : *operand)
+                for (const std::int64_t i : chosen) group[i] = 0;
+        std::uint32_t power = 1;
+        for (int place = 0; place < most_; ++place, power *= 10) {
+            const int group = place / digits_of_group;
+            if (place % digits_of_group == 0) power = 1;
+            for (std::size_t k = 0; k < chosen.size(); ++k) {
+                const auto [first, second] = chains.next_digits(k, place, generator_);
+                a[group][chosen[k]] += first * power;
+                b[group][chosen[k]] += second * power;
+            }
+        }
+    }
+
+    // Put the problems in a random order, that of torch.randperm.
+    void shuffle() {
+        for (std::int64_t i = 0; i < count - 1; ++i) {
+            const std::int64_t other = i + generator_.word() % (count - i);
+            for (Numbers* operand : {&a, &b})
+                for (std::vector<std::uint32_t>& group : *operand) std::swap(group[i], group[other]);
+        }
     }
 
     void add() {
@@ -131,7 +125,7 @@ private:
     }
 
     Generator generator_;
-    int groups_;
+    int most_;
     std::vector<int> length_;
 };
 
