@@ -42,7 +42,9 @@ def shapes(draw: st.DrawFn, **given: Any) -> TransformerShape:
     downs = ["full", "up_transposed", "rotated_up", *["rotated_units"] * of_units]
     down = one_of("down_projection", *downs, *["gate_transposed"] * has_gate)
     both_rotated = key == "rotated_query" and down in ("rotated_up", "rotated_units")
-    output = one_of("output_projection", "full", "query_transposed")
+    value = one_of("value_projection", "full", "key", "query")
+    of_value = ["value_transposed"] * (value == "full")
+    output = one_of("output_projection", "full", "query_transposed", *of_value)
     small, attention = min(2, d), min(2, d, heads * width)
     qkv_rank = one_of("qkv_rank", None, 1, attention)
     return TransformerShape(
@@ -53,6 +55,7 @@ def shapes(draw: st.DrawFn, **given: Any) -> TransformerShape:
         position=position,
         position_rank=one_of("position_rank", None, small) if position == "learned" else None,
         rope_theta=one_of("rope_theta", 3.0, 10_000.0) if position == "rotary" else 10_000.0,
+        rope_period=one_of("rope_period", None, 12.0) if position == "rotary" else None,
         rotary_width=one_of("rotary_width", None, 2) if position == "rotary" else None,
         norm=norm,
         norm_sharing=one_of("norm_sharing", "none", "block", "all") if has_gains else "none",
@@ -62,7 +65,7 @@ def shapes(draw: st.DrawFn, **given: Any) -> TransformerShape:
         n_heads=heads,
         head_width=head_width,
         key_projection=key,
-        value_projection=one_of("value_projection", "full", "key", "query"),
+        value_projection=value,
         output_projection=output,
         qkv_rank=qkv_rank,
         qkv_shared_factor=qkv_rank is not None and one_of("qkv_shared_factor", False, True),

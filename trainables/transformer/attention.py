@@ -33,13 +33,14 @@ class Attention(nn.Module):
             self.key_scale = nn.Parameter(torch.ones(()))
         elif self.key_from == "rotated_query":
             self.key_angle = nn.Parameter(0.1 * torch.randn(()))
-        own_output = shape.output_projection == "full"
+        self.output_from = shape.output_projection
+        own_output = self.output_from == "full"
         self.output = Matrix(width, d, rank=shape.output_rank, std=std) if own_output else None
         self.query_norm, self.key_norm = query_and_key_norms(shape)
         self.dropout = nn.Dropout(shape.dropout)
         self.turns = shape.position == "rotary"
         if self.turns:
-            cos, sin = rotary_tables(positions, shape.turning_features, shape.rope_theta)
+            cos, sin = rotary_tables(positions, shape.turning_features, shape.rope_theta, shape.rope_period)
             self.register_buffer("cos", cos, persistent=False)
             self.register_buffer("sin", sin, persistent=False)
         # True above the diagonal: positions that a query may not attend to.
@@ -56,8 +57,11 @@ class Attention(nn.Module):
 
     def output_matrix(self) -> Tensor:
         """Return the matrix of the output, (d, H * width)."""
-        matrix: Tensor = self.query().T if self.output is None else self.output()
-        return matrix
+        if self.output is not None:
+            own: Tensor = self.output()
+            return own
+        query, _, value = self.input_matrices()
+        return (query if self.output_from == "query_transposed" else value).T
 
     def project(self, x: Tensor, wanted: int) -> tuple[Tensor, Tensor, Tensor]:
         """Map (B, T, d) to the queries of the last ``wanted`` positions, and the keys and values of all.

@@ -81,11 +81,16 @@ def turn_by(x: Tensor, angle: Tensor) -> Tensor:
     return turn_pairs(x, angles.cos(), angles.sin())
 
 
-def rotary_tables(positions: int, turning: int, theta: float) -> tuple[Tensor, Tensor]:
+def rotary_tables(
+    positions: int, turning: int, theta: float, period: float | None = None
+) -> tuple[Tensor, Tensor]:
     """Return cosines and sines of shape (positions, turning / 2) for rotary positions.
 
-    Pair i rotates by ``theta ** (-2 i / turning)`` from one position to the next (Su et al., 2021).
+    Pair i rotates by ``theta ** (-2 i / turning)`` from one position to the next (Su et al., 2021), or by
+    ``2 pi / period`` times that.
     """
     frequency = torch.exp(torch.arange(0, turning, 2) * (-math.log(theta) / turning))
+    if period is not None:
+        frequency = frequency * (2 * math.pi / period)
     angle = torch.arange(positions)[:, None] * frequency
     return angle.cos(), angle.sin()

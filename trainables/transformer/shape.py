@@ -42,6 +42,12 @@ class TransformerShape(BaseModel):
         gt=1,
         description="Rotary positions: about how much slower the slowest feature pair rotates.",
     )
+    rope_period: float | None = Field(
+        None,
+        ge=2,
+        description="Rotary positions: positions in which the fastest feature pair turns once; by default "
+        "2 pi, an angle of 1 from one position to the next.",
+    )
     rotary_width: int | None = Field(
         None,
         ge=2,
@@ -77,8 +83,10 @@ class TransformerShape(BaseModel):
     value_projection: Literal["full", "key", "query"] = Field(
         "full", description="Values by their own matrix, or equal to the keys or the queries."
     )
-    output_projection: Literal["full", "query_transposed"] = Field(
-        "full", description="Output projection by its own matrix or by the transposed query matrix."
+    output_projection: Literal["full", "query_transposed", "value_transposed"] = Field(
+        "full",
+        description="Output projection by its own matrix, or by the transposed one of the queries or of the "
+        "values.",
     )
     qkv_rank: int | None = Field(
         None, ge=1, description="Rank of the matrices of queries, keys and values, stored as two factors."
@@ -155,6 +163,11 @@ class TransformerShape(BaseModel):
             )
         if self.key_projection == "rotated_query" and self.width_of_head < 2:
             raise ValueError("key_projection rotated_query needs heads of width 2 or more, but got width 1")
+        if self.value_projection != "full" and self.output_projection == "value_transposed":
+            raise ValueError(
+                "output_projection value_transposed needs value_projection full, but got "
+                f"{self.value_projection}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -176,7 +189,8 @@ class TransformerShape(BaseModel):
                 f"position_rank={self.position_rank})"
             )
         if self.position != "rotary":
-            _only_default(self, "rope_theta", "rotary_width", needs=f"position rotary, not {self.position}")
+            rotary = ("rope_theta", "rope_period", "rotary_width")
+            _only_default(self, *rotary, needs=f"position rotary, not {self.position}")
             return self
         width, turning = self.width_of_head, self.turning_features
         if width < 2:

@@ -43,6 +43,11 @@ def test_a_width_that_the_heads_do_not_divide_is_refused_with_both_numbers() -> 
     ("values", "said"),
     [
         ({"position": "none", "position_rank": 2}, r"position_rank needs position learned.*position=none"),
+        ({"rope_period": 12.0}, r"rope_period needs position rotary, not learned"),
+        (
+            {"output_projection": "value_transposed", "value_projection": "query"},
+            r"value_transposed needs value_projection full, but got query",
+        ),
         ({"rope_theta": 3.0}, r"rope_theta needs position rotary, not learned, but got rope_theta=3.0"),
         ({"rotary_width": 2}, r"rotary_width needs position rotary, not learned, but got rotary_width=2"),
         ({"position": "rotary", "rotary_width": 3}, r"rotary_width must be even.*rotary_width=3"),

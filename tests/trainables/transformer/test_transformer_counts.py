@@ -214,7 +214,8 @@ def test_rotary_shapes_follow_the_published_formula(
     arc_fixed, constants = one_of({"none": 0, "amplitude": 1, "start_stride": 2}) if e == 3 else ("none", 0)
     key, k = one_of({"full": matrix, "scaled_query": 1, "rotated_query": 1, "query": 0})
     value, val = one_of({"full": matrix, "key": 0, "query": 0})
-    output, o = one_of({"full": matrix, "query_transposed": 0})
+    of_value = {"value_transposed": 0} if value == "full" else {}
+    output, o = one_of({"full": matrix, "query_transposed": 0, **of_value})
     gate, g = one_of({"full": feed_forward, "scaled_up": 1, "scaled_units": f, "up": 0})
     down, dn = one_of({"full": feed_forward, "up_transposed": 0, "rotated_up": 1, "rotated_units": 1})
     norm_gain, n = one_of({"vector": d, "scalar": 1, "none": 0})

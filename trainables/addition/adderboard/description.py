@@ -50,7 +50,8 @@ def _of_embeddings(shape: TransformerShape) -> Iterator[str]:
     if shape.position == "rotary":
         turning = shape.rotary_width is not None and shape.rotary_width < shape.width_of_head
         part = f", {shape.rotary_width} of {shape.width_of_head} features turn" if turning else ""
-        yield f"rotary positions, theta {_plain(shape.rope_theta)}{part}"
+        period = "" if shape.rope_period is None else f", period {_plain(shape.rope_period)}"
+        yield f"rotary positions, theta {_plain(shape.rope_theta)}{period}{part}"
     elif shape.position == "sinusoidal":
         yield "fixed sinusoidal positions"
     elif shape.position == "none":
@@ -68,7 +69,8 @@ def _of_attention(shape: TransformerShape) -> Iterator[str]:
     if shape.value_projection != "full":
         yield f"values are the {'keys' if shape.value_projection == 'key' else 'queries'}"
     if shape.output_projection != "full":
-        yield "output projection is the transposed query projection"
+        of = shape.output_projection.removesuffix("_transposed")
+        yield f"output projection is the transposed {of} projection"
     if shape.qkv_rank is not None:
         own = ["queries"]
         own += ["keys"] if shape.key_projection == "full" else []

@@ -131,9 +131,13 @@ def _queries_keys_values(
 def _reading(shape: TransformerShape, own: _AttentionMatrices) -> list[str]:
     """Return the weighted sum of values of each token and those before it."""
     joined = "weights @ v" if shape.n_heads == 1 else "(weights @ v).transpose(1, 2).flatten(2)"
-    output = f"F.linear(read, {own.query.transposed})  # queries transposed"
     if own.output is not None:
         output = f"F.linear(read, {own.output.value})"
+    elif shape.output_projection == "query_transposed":
+        output = f"F.linear(read, {own.query.transposed})  # queries transposed"
+    else:
+        assert own.value is not None
+        output = f"F.linear(read, {own.value.transposed})  # values transposed"
     return [
         f"scores = q @ k.transpose(-1, -2) * {shape.width_of_head}**-0.5  # {_of_heads(shape, 'T', 'T')}",
         "later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).triu(1)  # later tokens are masked",

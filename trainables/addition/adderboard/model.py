@@ -182,7 +182,10 @@ def _helpers(shape: TransformerShape) -> list[str]:
     ):
         helpers.append(_TURN)
     if shape.position == "rotary":
-        helpers.append(_ROTARY.format(turning=shape.turning_features, theta=repr(shape.rope_theta)))
+        first = "" if shape.rope_period is None else f" * (2 * math.pi / {shape.rope_period!r})"
+        helpers.append(
+            _ROTARY.format(turning=shape.turning_features, theta=repr(shape.rope_theta), first=first)
+        )
     if shape.position == "sinusoidal":
         d = shape.d_model
         helpers.append(_SINUSOIDS.format(width=d, cut=f"[:, :{d}]" if d % 2 else ""))
@@ -210,7 +213,7 @@ def turn(x, angle):
 _ROTARY = '''\
 def rotary(x):
     """Rotate the features (..., T, width) of each token by angles that grow with its position."""
-    frequency = torch.exp(torch.arange(0, {turning}, 2) * (-math.log({theta}) / {turning}))
+    frequency = torch.exp(torch.arange(0, {turning}, 2) * (-math.log({theta}) / {turning})){first}
     return turn(x, torch.arange(x.shape[-2])[:, None] * frequency)'''
 
 _SINUSOIDS = '''\
