@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from trainables.passes import STRICT, Pass, Restarts, Schedule, check_stretches
+from trainables.passes import STRICT, AdaptiveDecay, Pass, Restarts, Schedule, check_stretches
 
-__all__ = ["STRICT", "Pass", "Restarts", "TrainingConfig"]
+__all__ = ["STRICT", "AdaptiveDecay", "Pass", "Restarts", "TrainingConfig"]
 
 
 class TrainingConfig(BaseModel):
@@ -57,6 +57,9 @@ class TrainingConfig(BaseModel):
     )
     final_lr: float = Field(0.1, ge=0, le=1, description="Rate at the last step, as a share of the peak.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay, on every parameter.")
+    adaptive_decay: AdaptiveDecay | None = Field(
+        None, description="Weight decay that fades while the validation loss falls, as last evaluated."
+    )
     beta1: float = Field(0.9, ge=0, lt=1, description="AdamW's decay of the mean gradient.")
     beta2: float = Field(0.999, ge=0, lt=1, description="AdamW's decay of the mean squared gradient.")
     grad_clip: float = Field(

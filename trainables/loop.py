@@ -182,6 +182,7 @@ class _Run:
         first, ends = self.progress.step + 1, self._config.pass_ends
         if self.progress.step in ends:
             self._optimization = self._new_optimization(first)
+        self._optimization.decay_share = self.progress.decay_share
         taken = self._learn(first, min(until, ends[bisect_left(ends, first)]))
         self.progress.step += taken
         self._count_samples(taken * self._config.batch_at(first))
@@ -319,6 +320,8 @@ class _Run:
         if self._diverged:
             return
         progress.count_gain(measured[VALIDATION_LOSS], config.min_delta)
+        if config.adaptive_decay is not None:
+            progress.decay_share = config.adaptive_decay.share_at(measured[VALIDATION_LOSS])
         headline = self._task.metrics[0]
         begins = Target(metric=headline.name, value=config.finish_above, direction=headline.direction)
         if (

@@ -64,6 +64,7 @@ class Optimization:
 
     Attributes:
         slow: Grokfast's averages, if it is used.
+        decay_share: share of the stated weight decay that is in force; whoever takes the steps sets it.
     """
 
     def __init__(self, groups: Sequence[ParameterGroup], config: TrainingConfig, step: int = 1) -> None:
@@ -71,6 +72,7 @@ class Optimization:
         assert len({id(p) for p in self._parameters}) == len(self._parameters), "a parameter in two groups"
         self._clip = config.grad_clip
         self._optimizers = _make_optimizers(groups)
+        self.decay_share = 1.0
         self.slow: SlowGradients | None = None
         if (gain := config.grokfast_lamb_at(step)) > 0:
             self.slow = SlowGradients(gain, config.grokfast_alpha)
@@ -93,8 +95,9 @@ class Optimization:
         Args:
             number: the step's number, counted from 1.
             rate: its learning rate, of groups with a ratio of 1.
-            weight_decay: its decoupled weight decay, of groups that decay.
+            weight_decay: its decoupled weight decay as stated, of groups that decay.
         """
+        weight_decay *= self.decay_share
         if self.slow is not None:
             self.slow.amplify([p.grad for p in self._parameters if p.grad is not None])
         if self._clip > 0:

@@ -1,4 +1,4 @@
-"""What the passes of a run are, each with its own optimizer state, and when a run begins again."""
+"""Parts of a recipe with keys of their own: passes, restarts, and weight decay that adapts."""
 
 from __future__ import annotations
 
@@ -72,6 +72,21 @@ class Restarts(BaseModel):
         gt=0, description="Mean training loss of the last tenth of these steps above which it begins again."
     )
     most: int = Field(5, ge=1, description="How often, at most; the last attempt goes on whatever its loss.")
+
+
+class AdaptiveDecay(BaseModel):
+    """How the weight decay fades while the validation loss falls."""
+
+    model_config = STRICT
+
+    below: float = Field(gt=0, description="Validation loss below which the weight decay fades.")
+    power: float = Field(
+        2.0, gt=0, description="The decay is multiplied by the loss, as a share of `below`, to this power."
+    )
+
+    def share_at(self, val_loss: float) -> float:
+        """Return the share of the stated weight decay that is in force."""
+        return float(min(1.0, max(0.0, val_loss) / self.below) ** self.power)
 
 
 def check_stretches(schedule: Scheduled) -> None:

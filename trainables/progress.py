@@ -27,6 +27,8 @@ class Progress:
     """The step after which the finish began."""
     best_val_loss: float = math.inf
     evaluations_without_gain: int = 0
+    decay_share: float = 1.0
+    """Share of the stated weight decay that is in force since the last evaluation."""
     restarts: int = 0
     """Attempts that were given up before this one."""
 

@@ -20,6 +20,7 @@ _VALUES: dict[str, list[Any]] = {
     "second_pass": [{"share": 0.5, "lr": 0.1, "batch": 8}],
     "passes": [[{"share": 0.5, "lr": 0.1, "batch": 8}, {"share": 0.25, "lr": 0.05}]],
     "restarts": [{"at": 0.5, "above": 0.1, "most": 2}],
+    "adaptive_decay": [{"below": 0.5}],
     "start_from": ["some/checkpoint.pt"],
     "micro_batch": [3, "auto"],
 }

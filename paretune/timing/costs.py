@@ -25,7 +25,7 @@ _FREE = frozenset(
     {
         *("seed", "steps", "lr", "schedule", "warmup", "cooldown", "final_lr", "weight_decay", "beta1"),
         *("beta2", "grad_clip", "min_delta", "patience", "eval_every", "start_from", "second_pass"),
-        *("passes", "restarts", "finish_above", "finish_steps", "finish_batch"),
+        *("passes", "restarts", "adaptive_decay", "finish_above", "finish_steps", "finish_batch"),
     }
 )
 """Fields of the training loop on which the time of a step does not depend."""

@@ -37,7 +37,7 @@ from search_spaces.parts.search import Search
 from search_spaces.plan import Objective, Plan
 from trainables.addition.config import AdditionConfig, Phase
 from trainables.addition.task import AdditionTask
-from trainables.config import Pass, Restarts
+from trainables.config import AdaptiveDecay, Pass, Restarts
 from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.task import GPT2Task
 
@@ -104,6 +104,7 @@ TABLES: list[tuple[type[BaseModel], Places]] = [
     (Phase, (("The problem", 1),)),
     (Pass, (("The training", 2),)),
     (Restarts, (("The training", 3),)),
+    (AdaptiveDecay, (("The training", 4),)),
     (AdditionConfig, ADDITION),
     (GPT2Config, GPT2),
 ]

@@ -6,7 +6,7 @@ Finishes have a file of their own.
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,44 @@ def test_weight_decay_shrinks_the_weights_by_the_decay_of_each_step(recipe: str)
     assert expected < 0.9
 
 
+def fading(**rule: float) -> TrainingConfig:
+    return TrainingConfig.model_validate(
+        {
+            "steps": 8, "eval_every": 2, "lr": 0.5, "schedule": "constant", "weight_decay": 0.1,
+            "adaptive_decay": rule,
+        }
+    )  # fmt: skip
+
+
+class EveryWeight(OneWeight):
+    """Its weight before each step is kept too."""
+
+    def batch(self, step: int) -> int:
+        self.before = [*getattr(self, "before", []), self.model.weight.item()]
+        return super().batch(step)
+
+
+def decays_in(task: EveryWeight) -> list[float]:
+    """Return each step's decay, of a weight that nothing else moves, at rate 0.5."""
+    weights = [*task.before, task.weights[-1]]
+    return [(1 - later / earlier) / 0.5 for earlier, later in pairwise(weights)]
+
+
+@pytest.mark.parametrize(("power", "shares"), [(1.0, [1, 0.5, 1.0]), (2.0, [1, 0.25, 1.0])])
+def test_an_adaptive_decay_follows_the_loss_of_the_last_evaluation(power: float, shares: list[float]) -> None:
+    """Down and up again; an evaluation at a rung does not count."""
+    task = EveryWeight(val_losses={2: 0.8, 3: 0.01, 4: 0.2, 6: 0.4})
+    run(task, fading(below=0.4, power=power), report_at=(3,))
+    expected = [0.1 * share for share in (1.0, 1.0, *(share for share in shares for _ in range(2)))]
+    assert decays_in(task) == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_an_adaptive_decay_the_loss_changes_no_decay() -> None:
+    task = EveryWeight(val_losses={2: 1e-3, 4: 1e-3})
+    run(task, fading(below=0.4).model_copy(update={"adaptive_decay": None}))
+    assert decays_in(task) == pytest.approx([0.1] * 8, rel=1e-5)
+
+
 # A second pass
 
 
@@ -231,6 +269,12 @@ RESUMED: dict[str, dict[str, Any]] = {
             {"share": 0.5, "lr": 0.004, "batch": 24, "grokfast_lamb": 2.0},
             {"share": 0.2, "lr": 0.001, "schedule": "constant", "weight_decay": 0.0, "grokfast_lamb": 0.0},
         ]
+    },
+    "an adaptive decay": {"weight_decay": 0.5, "adaptive_decay": {"below": 9.0, "power": 3.0}},
+    "an adaptive decay in PyTorch": {
+        "engine": "torch",
+        "weight_decay": 0.5,
+        "adaptive_decay": {"below": 5.0},
     },
     "a linear schedule": {"schedule": "constant_linear"},
     "dropout": {"dropout": 0.2},

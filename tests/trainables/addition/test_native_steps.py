@@ -139,6 +139,17 @@ def test_twenty_steps_in_double_precision_are_those_of_pytorch(
     assert distance(native.weights(), in_torch.weights()) < 1e-9
 
 
+def test_a_share_of_the_decay_is_the_same_share_in_pytorch() -> None:
+    config = small(weight_decay=2.0, steps=20)
+    native, in_torch, whole = (Trainee(config, torch.float64) for _ in range(3))
+    native.optimization.decay_share = in_torch.optimization.decay_share = 0.25
+    native.by_kernel(10)
+    in_torch.by_pytorch(10)
+    whole.by_kernel(10)
+    assert distance(native.weights(), in_torch.weights()) < 1e-9
+    assert distance(native.weights(), whole.weights()) > 1e-3
+
+
 def drawn(number: int) -> list[AdditionConfig]:
     """Return drawn configurations with the recipes in turn; always the same ones."""
     found: list[AdditionConfig] = []

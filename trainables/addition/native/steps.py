@@ -82,7 +82,7 @@ class NativeSteps:
             batches.transpose(1, 2).contiguous(),
             rates=[rate_at(step, self._config) for step in range(first, first + len(batches))],
             # Batches that are drawn together are in one phase and pass, which have one decay.
-            decay=self._config.weight_decay_at(first),
+            decay=self._config.weight_decay_at(first) * optimization.decay_share,
             number=int(counts[0]) + 1,
         )
         torch._foreach_add_(counts, len(batches))
