@@ -35,8 +35,10 @@ COMMANDS = [
     for line in re.findall(COMMAND, text, flags=re.M)
 ]
 BASE100_AND_SPEEDRUN = {
-    "base100_width_vs_depth": [31_488, 161_536, 1_603_584, 1_812_480, 3_203_072, 4_777_984, 6_402_048],
+    "base100_width_vs_depth": 2 * [31_488, 161_536]
+    + 2 * [1_603_584, 1_812_480, 3_203_072, 4_777_984, 6_402_048],
     "speedrun_3digit": [13_408, 13_408, 13_408, 13_408, 2_664_768, 2_664_768, 2_664_768],
+    "speedrun_published": [2_664_768, 2_664_768, 2_664_768],
 }
 RECORDS = [122, 101, 89, 86, 83, 62, 55, 52, 44, 36]
 
@@ -137,6 +139,31 @@ def test_sweep_has_the_53_configurations_of_the_page():
 def test_counts_are_those_of_the_page(stem: str, counts: list[int]):
     assert [count for _, count in explicit(stem)] == counts
     assert all(f"{count:,}" in PAGE for count in counts if count > 60_000)
+
+
+def test_base_100_is_asked_with_the_loss_on_the_padding_and_without():
+    """Each shape once with either, and nothing else differs; the smaller corrected ones come first."""
+    entries = bound_of("base100_width_vs_depth").plan.only
+    of = {kind: [e for e in entries if e["padding"] == kind] for kind in ("corrected", "published")}
+    assert [{**entry, "padding": "published"} for entry in of["corrected"]] == of["published"]
+    assert len(entries) == 14
+    assert [entry["padding"] for entry in entries[:2]] == ["corrected", "corrected"]
+
+
+def test_the_speedrun_written_forward_and_reversed_differ_in_the_order_alone():
+    forward, backward = (bound_of(f"speedrun_{order}").plan for order in ("forward", "reversed"))
+    assert forward.fixed == {**backward.fixed, "answer_order": "forward"}
+    same = ("space", "try_first", "constraints", "objectives", "target", "search", "question")
+    for name in same:
+        assert getattr(forward, name) == getattr(backward, name), name
+
+
+def test_the_published_speedrun_is_that_of_the_search():
+    """Shape, recipe and answer are those of the published entry in speedrun_3digit.yaml."""
+    whole, own = bound_of("speedrun_3digit").plan, bound_of("speedrun_published").plan
+    published = {**whole.fixed, **whole.try_first[4]}
+    assert {**own.fixed, **own.only[0], "activation": "gelu"} == published
+    assert own.only[2] == {**own.only[0], "answer_order": "reversed"}
 
 
 def test_smallest_adder_begins_with_the_records():
