@@ -94,13 +94,20 @@ def main() -> None:
     parser.add_argument("folder", help="a search with several values of steps")
     parser.add_argument("--by", default="optimizer", help="the parameter whose values are compared")
     parser.add_argument("--base", default="", help="the value that others are compared with; the first")
+    parser.add_argument("--where", nargs="+", default=[], help="conditions, as of paretune times --where")
     parser.add_argument("--metric", default="bits_per_byte", help="a loss that its trials report")
     parser.add_argument("--loss", type=float, nargs="+", required=True, help="at which costs are compared")
     given = parser.parse_args()
-    trials = paretune.open(given.folder).trials
+    trials = paretune.open(given.folder).where(*given.where).trials
     trials = trials[trials["ending"].isin(["finished", "solved"])].copy()
     trials["side"] = [str(values[given.by]) for values in trials["values"]]
     trials["horizon"] = [int(values["steps"]) for values in trials["values"]]
+    if (several := trials[trials.duplicated(["side", "horizon", "seed"])]).size:
+        first = several.iloc[0]
+        parser.error(
+            f"several configurations with {given.by}={first['side']} have {first['horizon']} steps, so they differ "
+            "in more than that; choose among them with --where"
+        )
     sides = list(dict.fromkeys(trials.sort_values("configuration")["side"]))
     base = given.base or sides[0]
     others = [side for side in sides if side != base]
