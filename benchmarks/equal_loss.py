@@ -105,8 +105,8 @@ def main() -> None:
     if (several := trials[trials.duplicated(["side", "horizon", "seed"])]).size:
         first = several.iloc[0]
         parser.error(
-            f"several configurations with {given.by}={first['side']} have {first['horizon']} steps, so they differ "
-            "in more than that; choose among them with --where"
+            f"several configurations with {given.by}={first['side']} have {first['horizon']} steps, "
+            "so they differ in more than that; choose among them with --where"
         )
     sides = list(dict.fromkeys(trials.sort_values("configuration")["side"]))
     base = given.base or sides[0]
