@@ -71,6 +71,14 @@ class TrainingConfig(BaseModel):
     grokfast_alpha: float = Field(
         0.98, ge=0, lt=1, description="Grokfast: decay of the exponential average, the gradient's slow part."
     )
+    replay_share: float = Field(
+        0.0, ge=0, le=1, description="Largest share of a batch that are training samples the model got wrong."
+    )
+    replay_every: int = Field(1000, ge=1, description="Steps after which they are looked for again.")
+    replay_pool: int = Field(
+        2048, ge=1, description="Fresh training samples looked at each time; also, wrong ones kept at most."
+    )
+    replay_from: float = Field(0.0, ge=0, lt=1, description="Share of the steps after which replay begins.")
     second_pass: Pass | None = Field(
         None, description="Last steps with a fresh optimizer and schedule, from the weights reached."
     )
@@ -201,6 +209,8 @@ class TrainingConfig(BaseModel):
             reasons.append("there is a second_pass" if self.second_pass else "there are passes")
         if self.restarts is not None:
             reasons.append("there are restarts")
+        if self.has_replay:
+            reasons.append("there is replay")
         if self.start_from is not None:  # the file could change before a longer run begins
             reasons.append("start_from is stated")
         return reasons
@@ -216,6 +226,7 @@ class TrainingConfig(BaseModel):
             (("warmup", "final_lr"), "schedule", self.schedule == "constant"),
             (("cooldown",), "schedule", self.schedule != "constant_linear"),
             (("grokfast_alpha",), "grokfast_lamb", not self.has_slow_gradients),
+            (("replay_every", "replay_pool", "replay_from"), "replay_share", not self.has_replay),
             (("min_delta",), "patience", self.patience is None),
             (("finish_above", "finish_steps", "finish_batch"), "finish", self.finish == "none"),
         ):
@@ -269,6 +280,18 @@ class TrainingConfig(BaseModel):
         """Return Grokfast's multiple at a step counted from 1."""
         own = self.pass_at(step)
         return self.grokfast_lamb if own is None or own.grokfast_lamb is None else own.grokfast_lamb
+
+    def replay_share_at(self, step: int) -> float:
+        """Return the largest share of replayed samples at a step counted from 1."""
+        if step <= self.replay_from * self.steps:
+            return 0.0
+        own = self.pass_at(step)
+        return self.replay_share if own is None or own.replay_share is None else own.replay_share
+
+    @property
+    def has_replay(self) -> bool:
+        """Whether any pass replays samples."""
+        return any(self.replay_share_at(end) > 0 for end in self.pass_ends)
 
     @property
     def has_slow_gradients(self) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from trainables.optimization import Optimization, ParameterGroup
+    from trainables.replay import Replay
 
 VALIDATION_LOSS = "val_loss"
 """The metric that every task reports beside its own, and that patience watches."""
@@ -180,8 +181,26 @@ class Workload(Protocol):
 class TakesSteps(Protocol):
     """A workload that can take training steps in a way of its own, faster than the loop's."""
 
-    def take_steps(self, model: nn.Module, optimization: Optimization, steps: range) -> list[float] | None:
-        """Take the first of ``steps``, one or more, and return the loss before each; None if it cannot."""
+    def take_steps(
+        self, model: nn.Module, optimization: Optimization, steps: range, replay: Replay
+    ) -> list[float] | None:
+        """Take the first of ``steps``, one or more, and return the loss before each; None if it cannot.
+
+        Each batch as ``replay`` mixes it.
+        """
+        ...
+
+
+@runtime_checkable
+class FindsHard(Protocol):
+    """A workload that can tell which training samples a model gets wrong, for replay."""
+
+    def fresh_batch(self, step: int, samples: int) -> Any:
+        """Return training data drawn as a step's, which no step has, and others after every step."""
+        ...
+
+    def is_wrong(self, model: nn.Module, batch: Any) -> Tensor:
+        """Return which samples of such a batch the model gets wrong: bool, of shape (samples,)."""
         ...
 
 

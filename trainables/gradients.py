@@ -13,6 +13,7 @@ from trainables.contract import Workload
 from trainables.machine import CompiledModel, forward_context
 from trainables.memory import micro_batch_of, samples_in, split
 from trainables.optimization import Optimization
+from trainables.replay import Replay
 
 
 class Gradients:
@@ -20,6 +21,7 @@ class Gradients:
 
     Args:
         workload: makes batches and the loss.
+        replay: mixes samples into batches.
         model: the model. Its optimizer's averages must not be allocated yet: they are planned for.
         config: the configuration.
         device: where the model lives.
@@ -29,12 +31,13 @@ class Gradients:
     def __init__(
         self,
         workload: Workload,
+        replay: Replay,
         model: nn.Module,
         config: TrainingConfig,
         device: torch.device,
         memory_share: float,
     ) -> None:
-        self._workload, self._config = workload, config
+        self._workload, self._replay, self._config = workload, replay, config
         self._model = CompiledModel(model, config, device)
         self._context = forward_context(model, config, device)
         self._micro_batch = micro_batch_of(config, workload, model, device, self._context, memory_share)
@@ -47,7 +50,7 @@ class Gradients:
 
     def of_step(self, step: int, optimization: Optimization) -> list[Tensor]:
         """Compute the gradients of a step's loss, and return the loss in parts."""
-        batch = self._workload.batch(step)
+        batch = self._replay.mixed(self._workload.batch(step), step)
         if self._model.is_compiled:
             try:
                 return self._pass_through(step, batch, optimization)

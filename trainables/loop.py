@@ -22,6 +22,7 @@ from trainables.gradients import Gradients
 from trainables.machine import no_denormals
 from trainables.optimization import Optimization
 from trainables.progress import Progress
+from trainables.replay import Replay
 from trainables.restarts import Judge, of_attempt
 from trainables.schedules import rate_at
 from trainables.terms import Goal, HandedOverError, Host, ReportFunction, Start, taken_from_checkpoint
@@ -130,7 +131,8 @@ class _Run:
         elif config.start_from is not None:
             load_weights(self._model, Path(config.start_from))
         # Before the optimizer allocates its averages, which are included in its plan of the memory.
-        self._gradients = Gradients(self._workload, self._model, config, device, memory_share)
+        self._replay = Replay(config, self._workload, device, before.get("replay"))
+        self._gradients = Gradients(self._workload, self._replay, self._model, config, device, memory_share)
         # Between two passes it is still that of the first of them.
         self._optimization = self._new_optimization(max(1, self.progress.step))
         self._finish: Finish | None = None
@@ -183,6 +185,7 @@ class _Run:
         if self.progress.step in ends:
             self._optimization = self._new_optimization(first)
         self._optimization.decay_share = self.progress.decay_share
+        self._replay.refresh(self._model, self.progress.step)
         taken = self._learn(first, min(until, ends[bisect_left(ends, first)]))
         self.progress.step += taken
         self._count_samples(taken * self._config.batch_at(first))
@@ -194,7 +197,7 @@ class _Run:
     @property
     def pauses(self) -> set[int]:
         """Further steps behind which no others may be taken at once."""
-        return self._judge.pauses
+        return self._judge.pauses | self._replay.pauses
 
     def is_stuck(self) -> bool:
         """Return whether this attempt should be given up for another one."""
@@ -276,7 +279,7 @@ class _Run:
             notes=self._workload.notes,
         )
         losses = {"losses": self._losses.state_dict(), **self._judge.state_dict()}
-        return {**snapshot, "gauges": {**losses, **self._gauges()}}
+        return {**snapshot, **self._replay.state_dict(), "gauges": {**losses, **self._gauges()}}
 
     def _gauges(self) -> dict[str, Any]:
         most, untold = self._memory.most, list(self._untold)
@@ -286,7 +289,7 @@ class _Run:
         """Take one step, or up to ``last`` in the workload's own way; return how many."""
         if isinstance(self._workload, TakesSteps):
             steps = range(step, last + 1)
-            if losses := self._workload.take_steps(self._model, self._optimization, steps):
+            if losses := self._workload.take_steps(self._model, self._optimization, steps, self._replay):
                 for sums in (self._losses, *self._judge.sums_at(step)):
                     sums.add_steps(losses)
                 return len(losses)

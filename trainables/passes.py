@@ -55,6 +55,9 @@ class Pass(BaseModel):
     grokfast_lamb: float | None = Field(
         None, ge=0, description="Grokfast's multiple in it; by default as in the first pass."
     )
+    replay_share: float | None = Field(
+        None, ge=0, le=1, description="Share of replayed samples in it; by default as in the first pass."
+    )
 
     @model_validator(mode="after")
     def _stretches_fit(self) -> Self:

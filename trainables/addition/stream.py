@@ -86,13 +86,27 @@ class TrainingStream:
         With ``train_problems`` they are from that set.
         """
         generator = seeded_generator(self._device, self._config.seed, -1)
+        return self._sampled(count, self._config.steps, generator).long()
+
+    def fresh(self, step: int, count: int) -> Tensor:
+        """Return ``count`` problems drawn as in the step after ``step``, as uint8: others than any step's.
+
+        They differ from step to step, and from those of :meth:`sample`.
+        """
+        key = (self._config.seed, -2, step)
+        if self._draw_batches is not None and self._config.train_problems is None:
+            digits, chained = self._digits_at(step + 1), self._chained(count, step + 1)
+            return self._draw_batches(seed_of(*key), 1, count, digits, chained)[0].contiguous()
+        return self._sampled(count, step + 1, seeded_generator(self._device, *key))
+
+    def _sampled(self, count: int, step: int, generator: torch.Generator) -> Tensor:
         if self._config.train_problems is None:
-            a, b = self._draw(count, self._config.steps, generator)
+            a, b = self._draw(count, step, generator)
         else:
             a, b = (operand.to(self._device) for operand in training_set(self._config))
             chosen = torch.randint(len(a), (count,), generator=generator, device=self._device)
             a, b = a[chosen], b[chosen]
-        return self._format.encode(a, b)
+        return self._format.encode_bytes(a, b)
 
     def _locate(self, step: int) -> tuple[int, int]:
         begin = 0

@@ -21,6 +21,7 @@ from trainables.addition.stream import TrainingStream
 from trainables.base import BaseWorkload
 from trainables.contract import Evaluation
 from trainables.optimization import Optimization
+from trainables.replay import Replay
 from trainables.transformer.model import Transformer
 
 _VALIDATION_SEED = 0
@@ -72,15 +73,26 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
         targets = self.format.targets(batch).flatten()
         return F.cross_entropy(logits.flatten(0, 1).float(), targets, ignore_index=NO_LOSS)
 
-    def take_steps(self, model: nn.Module, optimization: Optimization, steps: range) -> list[float] | None:
+    def take_steps(
+        self, model: nn.Module, optimization: Optimization, steps: range, replay: Replay
+    ) -> list[float] | None:
         """Take steps in the native engine, as many as have batches that are drawn together."""
         native, _ = self._chosen
         if native is None or native.derivation is None or not isinstance(model, Transformer):
             return None
         if self._steps is None or self._steps[0] is not model:
             self._steps = model, NativeSteps(native, native.derivation, model, self.config)
-        batches = self.stream.next_batches(steps.start, len(steps))
+        batches = replay.mixed_steps(self.stream.next_batches(steps.start, len(steps)), steps.start)
         return self._steps[1].take(optimization, batches, steps.start)
+
+    def fresh_batch(self, step: int, samples: int) -> Tensor:
+        """Return encoded training problems that no step has, uint8 of shape (samples, length)."""
+        return self.stream.fresh(step, samples)
+
+    @torch.no_grad()
+    def is_wrong(self, model: nn.Module, batch: Tensor) -> Tensor:
+        """Return which problems' greedy answers are wrong: bool, of shape (samples,)."""
+        return torch.cat([self._is_wrong(model, part.long()) for part in torch.split(batch, _CHUNK)])
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -127,6 +139,14 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
             right_in_all += int(right.sum())
             loss += F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum").item()
         return exact, right_in_all, loss / self._answers(problems).numel()
+
+    def _is_wrong(self, model: nn.Module, problems: Tensor) -> Tensor:
+        native, _ = self._chosen
+        if native is not None and isinstance(model, Transformer):
+            logits = native.logits(model, problems)
+        else:
+            logits = teacher_forced_logits(model, problems, self.format)
+        return ~right_tokens(logits, self._answers(problems)).all(1)
 
     def _answers(self, sequences: Tensor) -> Tensor:
         return self.format.answers_in(sequences)

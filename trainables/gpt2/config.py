@@ -172,6 +172,12 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         )
 
     @model_validator(mode="after")
+    def _nothing_is_right_or_wrong(self) -> Self:
+        if self.has_replay:
+            raise ValueError("replay_share must be 0: a text's next token is neither right nor wrong")
+        return self
+
+    @model_validator(mode="after")
     def _window_in_order(self) -> Self:
         if self.window is not None and not 1 <= self.window[0] <= self.window[1]:
             raise ValueError(f"1 <= first <= last must hold in window, but got {list(self.window)}")
