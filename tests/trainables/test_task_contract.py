@@ -24,6 +24,9 @@ class TestAddition(TaskContract):
     other_values: ClassVar[dict[str, list[Any]]] = {
         "curriculum": [[{"digits": [1, 2], "share": 1.0}, {"digits": [1, 3], "share": 2.0}]],
         "chain_fade": [[0.2, 0.4]],
+        "arc_init": [[2.5, -1.2, 0.29]],
+        "init_std": [0.02],
+        "rope_period": [19.0],
     }
 
 
