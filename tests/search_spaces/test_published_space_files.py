@@ -37,6 +37,7 @@ COMMANDS = [
 BASE100_AND_SPEEDRUN = {
     "base100_width_vs_depth": 2 * [31_488, 161_536]
     + 2 * [1_603_584, 1_812_480, 3_203_072, 4_777_984, 6_402_048],
+    "base100_rates": [31_488, 161_536, *3 * [31_488], 161_536, 31_504, 31_504, 31_488, 31_488],
     "speedrun_3digit": [13_408, 13_408, 13_408, 13_408, 2_664_768, 2_664_768, 2_664_768],
     "speedrun_published": [2_664_768, 2_664_768, 2_664_768],
 }
@@ -148,6 +149,17 @@ def test_base_100_is_asked_with_the_loss_on_the_padding_and_without():
     assert [{**entry, "padding": "published"} for entry in of["corrected"]] == of["published"]
     assert len(entries) == 14
     assert [entry["padding"] for entry in entries[:2]] == ["corrected", "corrected"]
+
+
+def test_the_rates_of_base_100_are_asked_with_the_published_shapes_and_recipe():
+    """But for what its header names: no dropout, batch, leading zeros, no patience."""
+    whole, own = bound_of("base100_width_vs_depth").plan, bound_of("base100_rates").plan
+    ours = {"dropout", "patience", "min_delta", "lr", "batch"}
+    assert own.fixed == {k: v for k, v in whole.fixed.items() if k not in ours} | {"batch": 256}
+    shape = ("d_model", "n_layers", "n_heads", "d_ff")
+    published = [tuple(entry[name] for name in shape) for entry in whole.only[:2]]
+    assert [tuple(entry[name] for name in shape) for entry in own.only[:2]] == published
+    assert {entry["lr"] for entry in own.only[:2]} == {whole.fixed["lr"]}
 
 
 def test_the_speedrun_written_forward_and_reversed_differ_in_the_order_alone():
