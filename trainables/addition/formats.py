@@ -8,21 +8,17 @@ least significant digit, so each digit depends on a carry that was computed one 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from trainables.addition.digits import MALFORMED, digits_before, digits_of, number, without_zeros
 from trainables.addition.layout import END, EQUALS, PLUS, FormatName, Layout
 
-MALFORMED = -1
-"""What :meth:`Format.decode` returns for tokens that are not a valid number of the format."""
+__all__ = ["MALFORMED", "NO_LOSS", "Format", "PaddedBase100", "make_format"]
 
 NO_LOSS = -100
 """What :meth:`Format.targets` holds where a position has no loss: what PyTorch's cross-entropy ignores."""
-
-_DIGITS_AT_ONCE = {10: 4, 100: 2}
-"""Digits of each base that are looked up together."""
 
 _BASE100_PLUS, _BASE100_EQUALS, _BASE100_PAD = 100, 101, 102
 
@@ -109,7 +105,7 @@ class _Digits(Format):
 
     def decode(self, answers: Tensor) -> Tensor:
         """Return the sums; see the base class."""
-        return _number(answers, answers <= 9)
+        return number(answers, answers <= 9)
 
 
 class Undelimited(_Digits):
@@ -148,7 +144,7 @@ class Delimited(Format):
         """Return the sums; see the base class."""
         assert self.layout.eos is not None
         digits, end = answers[:, :-1], answers[:, -1:]
-        return _number(digits, torch.cat([digits <= 9, end.eq(self.layout.eos)], dim=1))
+        return number(digits, torch.cat([digits <= 9, end.eq(self.layout.eos)], dim=1))
 
 
 class Characters(Format):
@@ -166,15 +162,15 @@ class Characters(Format):
         reversed_digits = digits_of(total, layout.digits + 1)
         if not layout.variable:
             return reversed_digits.flip(1) if layout.forward else reversed_digits
-        return _without_zeros(total, reversed_digits, END, forward=layout.forward)
+        return without_zeros(total, reversed_digits, END, forward=layout.forward)
 
     def decode(self, answers: Tensor) -> Tensor:
         """Return the sums; see the base class."""
         layout = self.layout
         is_digit = answers <= 9
         if not layout.variable:
-            return _number(answers.flip(1) if layout.forward else answers, is_digit)
-        return _number(*_digits_before(END, answers, is_digit, forward=layout.forward))
+            return number(answers.flip(1) if layout.forward else answers, is_digit)
+        return number(*digits_before(END, answers, is_digit, forward=layout.forward))
 
 
 class Base100(Format):
@@ -199,7 +195,7 @@ class Base100(Format):
         if self.layout.digits % 2 == 0:
             # One digit more than the operands: of the first group only the lower one is written.
             well_formed = well_formed & (answers[:, :1] <= 9)
-        return _number(answers.flip(1), well_formed, base=100)
+        return number(answers.flip(1), well_formed, base=100)
 
 
 class PaddedBase100(Format):
@@ -249,7 +245,7 @@ class PaddedBase100(Format):
         layout = self.layout
         groups = -(-layout.digits // 2)
         first, second = (
-            _without_zeros(value, digits_of(value, groups, base=100), _BASE100_PAD, forward=True, base=100)
+            without_zeros(value, digits_of(value, groups, base=100), _BASE100_PAD, forward=True, base=100)
             for value in (a, b)
         )
         # Each part has a sign or PAD behind its number: it is written where that number's PAD begins.
@@ -262,15 +258,15 @@ class PaddedBase100(Format):
 
     def _answer(self, total: Tensor) -> Tensor:
         digits = digits_of(total, self.layout.answer_length - 1, base=100)
-        return _without_zeros(total, digits, _BASE100_PAD, forward=True, base=100)
+        return without_zeros(total, digits, _BASE100_PAD, forward=True, base=100)
 
     def decode(self, answers: Tensor) -> Tensor:
         """Return the sums; see the base class."""
-        digits, well_formed = _digits_before(_BASE100_PAD, answers, answers <= 99, forward=True)
+        digits, well_formed = digits_before(_BASE100_PAD, answers, answers <= 99, forward=True)
         if self.layout.digits % 2 == 0:
             # One digit more than the operands: of the highest group only the lower one is written.
             well_formed = well_formed & (digits[:, -1:] <= 9)
-        return _number(digits, well_formed, base=100)
+        return number(digits, well_formed, base=100)
 
     @staticmethod
     def _places(count: int, like: Tensor) -> Tensor:
@@ -291,24 +287,6 @@ def make_format(layout: Layout) -> Format:
     return (_FORMATS[layout.name] if layout.padding == "none" else PaddedBase100)(layout)
 
 
-def digits_of(value: Tensor, count: int, *, base: int = 10) -> Tensor:
-    """Return the last ``count`` digits, least significant first: int64 (n,) to uint8 (n, count)."""
-    # Divisions are slow, so each gives several digits, looked up as the bytes of one number.
-    table, groups = _digit_table(base, value.device), []
-    for _ in range(0, count, _DIGITS_AT_ONCE[base]):
-        groups.append(table.index_select(0, value % len(table)))
-        value = value // len(table)
-    return torch.stack(groups, dim=1).view(torch.uint8)[:, :count]
-
-
-@lru_cache(maxsize=4)
-def _digit_table(base: int, device: torch.device) -> Tensor:
-    """Return the digits of the numbers below 10,000 as the bytes of one number, least significant first."""
-    count = _DIGITS_AT_ONCE[base]
-    digits = torch.arange(base**count, device=device)[:, None] // _powers(count, device, base) % base
-    return digits.to(torch.uint8).view(torch.int32 if count == 4 else torch.int16).squeeze(1)
-
-
 def _column(token: int, like: Tensor) -> Tensor:
     """Return a column of one token, as long as ``like``."""
     return torch.full((len(like), 1), token, dtype=torch.uint8, device=like.device)
@@ -317,56 +295,3 @@ def _column(token: int, like: Tensor) -> Tensor:
 def _with_signs(a: Tensor, b: Tensor, digits: int) -> Tensor:
     plus, equals = _column(PLUS, a), _column(EQUALS, a)
     return torch.cat([digits_of(a, digits).flip(1), plus, digits_of(b, digits).flip(1), equals], dim=1)
-
-
-def _without_zeros(
-    value: Tensor, reversed_digits: Tensor, end: int, *, forward: bool, base: int = 10
-) -> Tensor:
-    """Write numbers without leading zeros, and ``end`` in the columns behind them.
-
-    Args:
-        value: the numbers, int64 of shape (n,).
-        reversed_digits: their digits, least significant first: uint8 of shape (n, count).
-        end: the token that fills.
-        forward: most significant digit first.
-        base: of the digits.
-
-    Returns:
-        uint8 tensor of shape (n, count + 1): there is an ``end`` behind every number.
-    """
-    count = reversed_digits.shape[1]
-    place = torch.arange(count + 1, device=value.device)
-    written = (value[:, None] >= _powers(count, value.device, base)).sum(1, keepdim=True).clamp(min=1)
-    # Where the digit of each column comes from.
-    source = (written - 1 - place) if forward else place.expand(len(value), -1)
-    digit = reversed_digits.gather(1, source.clamp(0, count - 1))
-    return torch.where(place < written, digit, end)
-
-
-def _digits_before(end: int, answers: Tensor, is_digit: Tensor, *, forward: bool) -> tuple[Tensor, Tensor]:
-    """Read what :func:`_without_zeros` writes.
-
-    Returns:
-        The digits, least significant first, of shape (n, width - 1), and a mask of shape (n, 1): which
-        answers have no leading zeros and nothing but ``end`` behind the number, at least once.
-    """
-    width = answers.shape[1]
-    written = is_digit.int().cumprod(1).sum(1, keepdim=True)
-    place = torch.arange(width, device=answers.device)
-    source = (written - 1 - place) if forward else place.expand(len(answers), -1)
-    digits = torch.where(place < written, answers.gather(1, source.clamp(0, width - 1)), 0)
-    leading = digits.gather(1, (written - 1).clamp(min=0))
-    well_formed = ((place < written) | (answers == end)).all(1, keepdim=True)
-    well_formed &= (written >= 1) & (written < width) & ((leading > 0) | (written == 1))
-    return digits[:, :-1], well_formed
-
-
-def _number(digits: Tensor, well_formed: Tensor, *, base: int = 10) -> Tensor:
-    """Return the numbers of digits, least significant first; MALFORMED where the mask says so."""
-    value = (digits * _powers(digits.shape[1], digits.device, base)).sum(1)
-    # Nineteen nines do not fit into 64 bits; a value that wraps is negative.
-    return torch.where(well_formed.all(1) & (value >= 0), value, MALFORMED)
-
-
-def _powers(count: int, device: torch.device, base: int = 10) -> Tensor:
-    return torch.tensor([base**place for place in range(count)], device=device)
