@@ -45,6 +45,7 @@ def shapes(draw: st.DrawFn, **given: Any) -> TransformerShape:
     value = one_of("value_projection", "full", "key", "query")
     of_value = ["value_transposed"] * (value == "full")
     output = one_of("output_projection", "full", "query_transposed", *of_value)
+    triangular = ["none", "query", *["value", "query_value"] * (value == "full")]
     small, attention = min(2, d), min(2, d, heads * width)
     qkv_rank = one_of("qkv_rank", None, 1, attention)
     return TransformerShape(
@@ -76,6 +77,7 @@ def shapes(draw: st.DrawFn, **given: Any) -> TransformerShape:
         ffn_rank=one_of("ffn_rank", None, 1, min(2, d, f)),
         gate_projection=gate,
         down_projection=down,
+        triangular=one_of("triangular", *triangular) if qkv_rank is None and 2 <= width <= d else "none",
         shared_angle=both_rotated and one_of("shared_angle", False, True),
         tied_embeddings=one_of("tied_embeddings", True, False),
         dropout=given.get("dropout", 0.0),

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.transformer.norms import query_and_key_norms
-from trainables.transformer.projections import Matrix, rotary_tables, turn_by, turn_pairs
+from trainables.transformer.projections import Matrix, TriangularMatrix, rotary_tables, turn_by, turn_pairs
 from trainables.transformer.shape import TransformerShape
 
 
@@ -22,13 +22,13 @@ class Attention(nn.Module):
 
     def __init__(self, shape: TransformerShape, positions: int) -> None:
         super().__init__()
-        d, width, rank, std = shape.d_model, shape.attention_width, shape.qkv_rank, shape.init_std
+        d, width, std = shape.d_model, shape.attention_width, shape.init_std
         self.heads, self.width = shape.n_heads, shape.width_of_head
         self.key_from, self.value_from = shape.key_projection, shape.value_projection
-        self.query = Matrix(d, width, rank=rank, std=std)
-        shared = self.query.first if shape.qkv_shared_factor else None
-        self.key = Matrix(d, width, rank=rank, first=shared, std=std) if self.key_from == "full" else None
-        self.value = Matrix(d, width, rank=rank, first=shared, std=std) if self.value_from == "full" else None
+        self.query = self._own(shape, "query")
+        shared = self.query.first if isinstance(self.query, Matrix) and shape.qkv_shared_factor else None
+        self.key = self._own(shape, "key", shared) if self.key_from == "full" else None
+        self.value = self._own(shape, "value", shared) if self.value_from == "full" else None
         if self.key_from == "scaled_query":
             self.key_scale = nn.Parameter(torch.ones(()))
         elif self.key_from == "rotated_query":
@@ -47,9 +47,19 @@ class Attention(nn.Module):
         hidden = torch.ones(positions, positions, dtype=torch.bool).triu(1)
         self.register_buffer("hidden", hidden, persistent=False)
 
+    @staticmethod
+    def _own(
+        shape: TransformerShape, name: str, first: nn.Parameter | None = None
+    ) -> Matrix | TriangularMatrix:
+        """Return a new matrix of queries, keys or values, with a first factor that may be shared."""
+        d, std = shape.d_model, shape.init_std
+        if name in shape.triangular.split("_"):
+            return TriangularMatrix(d, shape.n_heads, shape.width_of_head, std=std)
+        return Matrix(d, shape.attention_width, rank=shape.qkv_rank, first=first, std=std)
+
     def input_matrices(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return the matrices of queries, keys and values, each (H * width, d), derived ones included."""
-        query = self.query()
+        query: Tensor = self.query()
         key = self._derived_key(query) if self.key is None else self.key()
         derived = key if self.value_from == "key" else query
         value: Tensor = derived if self.value is None else self.value()

@@ -59,6 +59,8 @@ def _attention(shape: TransformerShape) -> int:
         inward = rank * d + own * rank * width
     else:
         inward = own * _matrix(width, d, rank)
+    zeros = shape.n_heads * shape.width_of_head * (shape.width_of_head - 1) // 2
+    inward -= zeros * len(shape.triangular.split("_")) * (shape.triangular != "none")
     key = {"full": 0, "scaled_query": 1, "rotated_query": 1, "query": 0}[shape.key_projection]
     outward = _matrix(d, width, shape.output_rank) if shape.output_projection == "full" else 0
     return inward + key + outward

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 TRUNCATED_STD = 0.87962566103423978
@@ -43,6 +44,32 @@ class Matrix(nn.Module):
     def forward(self) -> Tensor:
         """Return the matrix, shape (outputs, inputs)."""
         return self.weight if self.first is None else self.weight @ self.first
+
+
+class TriangularMatrix(nn.Module):
+    """A matrix of shape (heads * width, inputs) with zeros below the diagonal of each head's rows.
+
+    Calling it returns the matrix. Only the other entries are parameters, row by row.
+
+    Args:
+        inputs: columns, at least ``width``.
+        heads: heads.
+        width: rows of a head.
+        std: standard deviation of the initial entries; None is LeCun normal.
+    """
+
+    def __init__(self, inputs: int, heads: int, width: int, *, std: float | None = None) -> None:
+        super().__init__()
+        self.zeros = list(range(width)) * heads
+        self.lengths = [inputs - zeros for zeros in self.zeros]
+        whole = initial_matrix(heads * width, inputs, std).detach()
+        rows = zip(whole, self.zeros, strict=True)
+        self.weight = nn.Parameter(torch.cat([row[zeros:] for row, zeros in rows]))
+
+    def forward(self) -> Tensor:
+        """Return the matrix, shape (heads * width, inputs)."""
+        rows = zip(torch.split(self.weight, self.lengths), self.zeros, strict=True)
+        return torch.stack([F.pad(row, (zeros, 0)) for row, zeros in rows])
 
 
 def initial_matrix(outputs: int, inputs: int, std: float | None = None) -> nn.Parameter:

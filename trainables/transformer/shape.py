@@ -97,6 +97,11 @@ class TransformerShape(BaseModel):
     output_rank: int | None = Field(
         None, ge=1, description="Rank of the output projection, stored as two factors."
     )
+    triangular: Literal["none", "query", "value", "query_value"] = Field(
+        "none",
+        description="Matrices of queries or values that have, in each head, zeros below the diagonal and "
+        "fewer parameters. Every matrix has this form in some basis of a head's features.",
+    )
 
     d_ff: int = Field(32, ge=1, description="Width of the feed-forward layer.")
     activation: Literal["gelu", "relu", "squared_relu", "swiglu"] = Field(
@@ -163,6 +168,13 @@ class TransformerShape(BaseModel):
             )
         if self.key_projection == "rotated_query" and self.width_of_head < 2:
             raise ValueError("key_projection rotated_query needs heads of width 2 or more, but got width 1")
+        if self.triangular != "none" and not 2 <= self.width_of_head <= self.d_model:
+            raise ValueError(
+                f"triangular {self.triangular} needs heads of width 2 to d_model, but got "
+                f"(width of a head={self.width_of_head}, d_model={self.d_model})"
+            )
+        if "value" in self.triangular and self.value_projection != "full":
+            _only_default(self, "triangular", needs=f"value_projection full, not {self.value_projection}")
         if self.value_projection != "full" and self.output_projection == "value_transposed":
             raise ValueError(
                 "output_projection value_transposed needs value_projection full, but got "
@@ -243,6 +255,8 @@ class TransformerShape(BaseModel):
     def _ranks(self) -> Self:
         if self.qkv_rank is None:
             _only_default(self, "qkv_shared_factor", needs="qkv_rank")
+        if self.qkv_rank is not None:
+            _only_default(self, "triangular", needs="full matrices, not a qkv_rank")
         if self.output_projection != "full":
             _only_default(self, "output_rank", needs="output_projection full")
         d = self.d_model

@@ -50,6 +50,12 @@ SMALLEST: dict[str, Any] = {
     "activation": "swiglu", "down_projection": "rotated_units",
 }  # fmt: skip
 
+MOST_TIED: dict[str, Any] = {
+    **SMALLEST, "head_width": 2, "rope_period": 12.0, "value_projection": "full",
+    "output_projection": "value_transposed", "triangular": "value", "norm_gain": "scalar",
+    "qk_norm": "scalar", "arc_fixed": "amplitude_start", "arc_init": (2.5, -1.2, 0.29), "shared_angle": True,
+}  # fmt: skip
+
 VALUES: dict[str, tuple[Any, ...]] = {
     "n_layers": (1, 1, 2, 3), "d_model": (2, 3, 5, 6, 8), "d_ff": (1, 3, 8, 19), "n_heads": (1, 1, 2, 3),
     "head_width": (None, 1, 2, 4, 5), "embedding": ("table", "arc"),
@@ -62,6 +68,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "key_projection": ("full", "scaled_query", "rotated_query", "query"),
     "value_projection": ("full", "key", "query"),
     "output_projection": ("full", "query_transposed", "value_transposed"),
+    "triangular": ("none", "query", "value", "query_value"),
     "qkv_rank": (None, 1, 2), "qkv_shared_factor": (False, True), "output_rank": (None, 2),
     "activation": ("gelu", "relu", "squared_relu", "swiglu"), "ffn_bias": (False, True),
     "ffn_rank": (None, 1, 2), "gate_projection": ("full", "scaled_up", "scaled_units", "up"),
@@ -97,6 +104,7 @@ def drawn_configurations(count: int) -> list[AdditionConfig]:
         for has_effect, *names in (
             (values["embedding"] == "arc", "arc_init", "arc_fixed"),
             (values["norm"] == "rmsnorm", "norm_gain"),
+            (values["qkv_rank"] is None, "triangular"),
             (rotated == ("rotated_query", "rotated"), "shared_angle"),
         ):
             values = {name: value for name, value in values.items() if has_effect or name not in names}
@@ -105,7 +113,10 @@ def drawn_configurations(count: int) -> list[AdditionConfig]:
     return found
 
 
-DRAWN = [*drawn_configurations(90), AdditionConfig(digits=10, **PICO), AdditionConfig(digits=10, **SMALLEST)]
+DRAWN = [
+    *drawn_configurations(90),
+    *(AdditionConfig(digits=10, **shape) for shape in (PICO, SMALLEST, MOST_TIED)),
+]
 
 
 def some_model(config: AdditionConfig) -> nn.Module:
@@ -303,7 +314,8 @@ TRACES: dict[str, Callable[[AdditionConfig], bool]] = {
     "block_norm": lambda c: c.norm_sharing == "block",
     "qk_norm": lambda c: c.qk_norm in ("shared", "scalar", "unit"),
     "key_norm": lambda c: c.qk_norm == "separate",
-    "split": lambda c: c.n_heads > 1,
+    "triangular": lambda c: c.triangular != "none",
+    "split": lambda c: c.n_heads > 1 or c.triangular != "none",
     "Block": lambda c: c.n_layers > 1,
     "table": lambda c: c.embedding == "arc",
     "amplitude": lambda c: c.embedding == "arc" and "amplitude" not in c.arc_fixed,

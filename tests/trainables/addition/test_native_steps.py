@@ -39,10 +39,11 @@ DERIVED: dict[str, Any] = {
     "down_projection": "rotated_up", "ffn_rank": 2, "ffn_bias": True,
 }  # fmt: skip
 TIED: dict[str, Any] = {
-    **DERIVED, "qkv_rank": None, "arc_fixed": "start", "arc_init": (2.5, -1.2, 0.29), "norm_gain": "scalar",
-    "norm_sharing": "all", "qk_norm": "scalar", "value_projection": "query",
-    "output_projection": "query_transposed", "gate_projection": "scaled_units",
-    "down_projection": "rotated_units", "shared_angle": True, "ffn_rank": None,
+    **DERIVED, "qkv_rank": None, "triangular": "query", "arc_fixed": "start",
+    "arc_init": (2.5, -1.2, 0.29), "norm_gain": "scalar", "norm_sharing": "all", "qk_norm": "scalar",
+    "value_projection": "query", "output_projection": "query_transposed",
+    "gate_projection": "scaled_units", "down_projection": "rotated_units", "shared_angle": True,
+    "ffn_rank": None,
 }  # fmt: skip
 """Of the same kernel."""
 

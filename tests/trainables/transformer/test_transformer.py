@@ -75,6 +75,13 @@ def test_a_width_that_the_heads_do_not_divide_is_refused_with_both_numbers() -> 
             {"shared_angle": True, "key_projection": "rotated_query"},
             r"shared_angle needs.*not rotated_query and full, but got shared_angle=True",
         ),
+        ({"triangular": "query", "qkv_rank": 2}, r"triangular needs full matrices.*triangular=query"),
+        ({"triangular": "query", "head_width": 1}, r"width 2 to d_model, but got \(width of a head=1"),
+        ({"triangular": "value", "head_width": 17}, r"width 2 to d_model.*d_model=16"),
+        (
+            {"triangular": "query_value", "value_projection": "key"},
+            r"triangular needs value_projection full, not key, but got triangular=query_value",
+        ),
         ({"arc_fixed": "start"}, r"arc_fixed needs embedding arc, not table, but got arc_fixed=start"),
         ({"embedding": "arc", "arc_fixed": "amplitude_start_stride"}, r"Input should be 'none'"),
         ({"qkv_shared_factor": True}, r"qkv_shared_factor needs qkv_rank, but got qkv_shared_factor=True"),

@@ -81,6 +81,14 @@ RECORDS: list[tuple[int, dict[str, Any]]] = [
 
 SMALLEST = RECORDS[-1][1]
 BARE = {**SMALLEST, "norm_sharing": "none", "norm_gain": "none", "qk_norm": "scalar"}
+TWO_WIDE = {
+    **SMALLEST,
+    "head_width": 2,
+    "value_projection": "full",
+    "output_projection": "value_transposed",
+    "norm_gain": "scalar",
+    "qk_norm": "scalar",
+}
 
 TIES: list[tuple[int, dict[str, Any]]] = [
     (36, {**SMALLEST, "down_projection": "rotated_up"}),
@@ -100,6 +108,9 @@ TIES: list[tuple[int, dict[str, Any]]] = [
     (29, {**BARE, "arc_fixed": "start"}),
     (24, {**BARE, "arc_fixed": "start", "gate_projection": "scaled_up"}),
     (21, {**BARE, "arc_fixed": "start_stride", "gate_projection": "up", "shared_angle": True}),
+    (31, TWO_WIDE),
+    (29, {**TWO_WIDE, "triangular": "query_value"}),
+    (27, {**TWO_WIDE, "triangular": "query_value", "arc_fixed": "amplitude_start"}),
     (23, {**BARE, "d_ff": 1, "down_projection": "up_transposed"}),
 ]
 """Of the family of the smallest records; they have no published count, but one by hand."""

@@ -47,6 +47,14 @@ class Slow:
     def matrix(self, name: str) -> Tensor:
         first = self.weights.get(f"{name}.first")
         weight = self.weights[f"{name}.weight"]
+        if weight.ndim == 1:
+            matrix = torch.zeros(self.shape.attention_width, self.shape.d_model, dtype=torch.float64)
+            entries = iter(weight.tolist())
+            for row in range(len(matrix)):
+                for column in range(row % self.shape.width_of_head, self.shape.d_model):
+                    matrix[row, column] = next(entries)
+            assert next(entries, None) is None
+            return matrix
         return weight if first is None else weight @ first
 
     def logits(self, tokens: list[int]) -> Tensor:
@@ -349,3 +357,23 @@ def test_without_gains_by_feature_the_start_of_an_arc_is_redundant(
     after = changed(model, start=lambda x: x + 0.7, matrices=lambda x: x @ plane.T)
     torch.testing.assert_close(after, before, rtol=1e-9, atol=1e-9)
     assert (changed(model, start=lambda x: x + 0.7) - after).abs().max() > 0.1
+
+
+def test_a_head_of_two_features_loses_nothing_with_triangular_queries_and_values() -> None:
+    """Turning a head's features turns queries and keys alike, and what values take in and give out."""
+    full = TransformerShape.model_validate(
+        {**SMALLEST.model_dump(), "head_width": 2, "qk_norm": "scalar", "value_projection": "full",
+         "output_projection": "value_transposed"}
+    )  # fmt: skip
+    model = model_of(full)
+    tied = model_of(full.model_copy(update={"triangular": "query_value"}))
+    state = dict(model.state_dict())
+    for name in ("query", "value"):
+        matrix = state[f"blocks.0.attention.{name}.weight"]
+        turned = rotation_matrix(2, -math.atan2(matrix[1, 0], matrix[0, 0])) @ matrix
+        assert turned[1, 0].item() == pytest.approx(0, abs=1e-12)
+        state[f"blocks.0.attention.{name}.weight"] = torch.cat([turned[0], turned[1, 1:]])
+    tied.load_state_dict(state)
+    with torch.no_grad():
+        tokens = tokens_of(3, POSITIONS)
+        torch.testing.assert_close(tied(tokens), model(tokens), rtol=1e-9, atol=1e-9)

@@ -77,6 +77,9 @@ def _of_attention(shape: TransformerShape) -> Iterator[str]:
         own += ["values"] if shape.value_projection == "full" else []
         shared = ", one factor shared" if shape.qkv_shared_factor and len(own) > 1 else ""
         yield f"{', '.join(own)} of rank {shape.qkv_rank}{shared}"
+    if shape.triangular != "none":
+        matrices = shape.triangular.replace("query", "queries").replace("value", "values").split("_")
+        yield f"zeros below the diagonal of {' and '.join(matrices)}"
     if shape.output_rank is not None:
         yield f"output projection of rank {shape.output_rank}"
 

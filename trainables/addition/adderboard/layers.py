@@ -6,6 +6,7 @@ The modules written here compute the same as :mod:`trainables.transformer.attent
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from trainables.addition.adderboard.norms import add_query_and_key_norms
@@ -158,10 +159,16 @@ def _attention_matrices(shape: TransformerShape) -> _AttentionMatrices:
     own_key, own_value = shape.key_projection == "full", shape.value_projection == "full"
     shared = "shared_right" if shape.qkv_shared_factor and (own_key or own_value) else None
     own_output = shape.output_projection == "full"
+    zeros = shape.n_heads * shape.width_of_head * (shape.width_of_head - 1) // 2
+
+    def inward(name: str) -> Matrix:
+        entries = width * d - zeros if name in shape.triangular.split("_") else None
+        return replace(_matrix(name, width, d, rank, shared), entries=entries)
+
     return _AttentionMatrices(
-        query=_matrix("query", width, d, rank, shared),
-        key=_matrix("key", width, d, rank, shared) if own_key else None,
-        value=_matrix("value", width, d, rank, shared) if own_value else None,
+        query=inward("query"),
+        key=inward("key") if own_key else None,
+        value=inward("value") if own_value else None,
         output=_matrix("output", d, width, shape.output_rank) if own_output else None,
     )
 

@@ -175,6 +175,9 @@ def _helpers(shape: TransformerShape) -> list[str]:
     helpers = [_PARAMETER]
     if shape.n_heads > 1:
         helpers.append(_SPLIT.format(heads=shape.n_heads, width=shape.width_of_head))
+    if shape.triangular != "none":
+        lengths = [shape.d_model - zeros for zeros in range(shape.width_of_head)] * shape.n_heads
+        helpers.append(_TRIANGULAR.format(rows=shape.attention_width, columns=shape.d_model, lengths=lengths))
     if (
         shape.position == "rotary"
         or shape.key_projection == "rotated_query"
@@ -201,6 +204,12 @@ _SPLIT = '''\
 def split(x):
     """Give each head its features: (B, T, {heads} * {width}) to (B, {heads}, T, {width})."""
     return x.unflatten(-1, ({heads}, {width})).transpose(1, 2)'''
+
+_TRIANGULAR = '''\
+def triangular(entries):
+    """Return the matrix ({rows}, {columns}) of some entries, with zeros below the diagonal of each head."""
+    rows = entries.split({lengths})
+    return torch.stack([F.pad(row, ({columns} - len(row), 0)) for row in rows])'''
 
 _TURN = '''\
 def turn(x, angle):

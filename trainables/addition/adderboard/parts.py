@@ -25,7 +25,8 @@ class Part:
     def matrix(self, matrix: Matrix) -> None:
         """Add the parameters of a matrix."""
         if matrix.rank is None:
-            self.parameter(matrix.name, matrix.rows, matrix.columns, source=matrix.source)
+            shape = (matrix.rows, matrix.columns) if matrix.entries is None else (matrix.entries,)
+            self.parameter(matrix.name, *shape, source=matrix.source)
             return
         self.parameter(f"{matrix.name}_left", matrix.rows, matrix.rank, source=matrix.source)
         if matrix.right_name not in self.weights:
@@ -51,6 +52,8 @@ class Matrix:
     right_source: str
     shared_right: str | None = None
     """The right factor's name, if several matrices share it."""
+    entries: int | None = None
+    """How many entries a triangular matrix stores."""
 
     @property
     def right_name(self) -> str:
@@ -61,7 +64,8 @@ class Matrix:
     def value(self) -> str:
         """The expression of the matrix, shape (rows, columns)."""
         if self.rank is None:
-            return f"self.{self.name}"
+            stored = f"self.{self.name}"
+            return stored if self.entries is None else f"triangular({stored})"
         return f"self.{self.name}_left @ self.{self.right_name}"
 
     @property
