@@ -135,12 +135,16 @@ class BaseWorkload(Generic[Config]):
         """Return training data for replay, drawn apart from those of steps."""
         return self._drawn("train", samples, f"{self.config.seed} replay {step}")
 
-    def is_wrong(self, model: nn.Module, batch: Any) -> Tensor:
-        """Return which samples are wrong by :meth:`measure`, which must tell right from wrong."""
-        right = self.measure(model, batch)
-        if right.dtype.is_floating_point:
-            raise ValueError("replay_share needs a measure that returns bool, right or wrong")
-        return ~right.bool()
+    def is_incorrect(self, model: nn.Module, batch: Any) -> Tensor:
+        """Return which samples are incorrect by :meth:`measure`, which must return bool."""
+        import torch
+
+        correct = self.measure(model, batch)
+        if correct.dtype != torch.bool:
+            raise ValueError(
+                f"replay_share needs a measure that returns bool, but got {correct.dtype}; set it to 0"
+            )
+        return ~correct
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return loss and metric over the validation samples, in evaluation mode."""

@@ -72,11 +72,14 @@ class TrainingConfig(BaseModel):
         0.98, ge=0, lt=1, description="Grokfast: decay of the exponential average, the gradient's slow part."
     )
     replay_share: float = Field(
-        0.0, ge=0, le=1, description="Largest share of a batch that are training samples the model got wrong."
+        0.0,
+        ge=0,
+        le=1,
+        description="Largest share of a batch that are samples which the model answered incorrectly.",
     )
     replay_every: int = Field(1000, ge=1, description="Steps after which they are looked for again.")
     replay_pool: int = Field(
-        2048, ge=1, description="Fresh training samples looked at each time; also, wrong ones kept at most."
+        2048, ge=1, description="Fresh training samples looked at each time; also the most that are kept."
     )
     replay_from: float = Field(0.0, ge=0, lt=1, description="Share of the steps after which replay begins.")
     second_pass: Pass | None = Field(

@@ -193,14 +193,14 @@ class TakesSteps(Protocol):
 
 @runtime_checkable
 class FindsHard(Protocol):
-    """A workload that can tell which training samples a model gets wrong, for replay."""
+    """A workload whose answers are correct or incorrect, for replay."""
 
     def fresh_batch(self, step: int, samples: int) -> Any:
         """Return training data drawn as a step's, which no step has, and others after every step."""
         ...
 
-    def is_wrong(self, model: nn.Module, batch: Any) -> Tensor:
-        """Return which samples of such a batch the model gets wrong: bool, of shape (samples,)."""
+    def is_incorrect(self, model: nn.Module, batch: Any) -> Tensor:
+        """Return which samples of such a batch the model answers incorrectly: bool, of shape (samples,)."""
         ...
 
 

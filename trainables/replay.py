@@ -1,4 +1,4 @@
-"""Replay: fresh training samples that the model gets wrong become a part of later batches."""
+"""Replay: fresh training samples that the model answers incorrectly become a part of later batches."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from trainables.contract import FindsHard, Workload
 
 
 class NoReplayError(Error, ValueError):
-    """A task that cannot tell which samples are wrong; the message says so."""
+    """A task whose answers are neither correct nor incorrect; the message says so."""
 
 
 class Replay:
-    """The samples that a model got wrong when it was last asked, and their places in batches.
+    """The samples that a model answered incorrectly when it was last asked, and their places in batches.
 
-    It is asked at multiples of ``replay_every``, for fresh samples and for those that it got wrong before.
-    Those that it gets wrong now are kept, fresh ones first, up to ``replay_pool``.
+    It is asked at multiples of ``replay_every``, for fresh samples and for those kept so far. Those that
+    it answers incorrectly are kept, fresh ones first, up to ``replay_pool``.
 
     Args:
         config: the configuration.
@@ -30,10 +30,10 @@ class Replay:
         samples: what :attr:`samples` was, for a run that goes on.
 
     Attributes:
-        samples: a batch of those that were wrong; None if there are none.
+        samples: a batch of those that are kept; None if there are none.
 
     Raises:
-        NoReplayError: the configuration asks for replay, and the workload cannot tell what is wrong.
+        NoReplayError: the configuration asks for replay, and the workload has no correct answers.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class Replay:
         self._config, self._workload = config, workload
         if config.has_replay and not isinstance(workload, FindsHard):
             raise NoReplayError(
-                "replay_share needs a task whose answers are right or wrong, and "
-                f"{type(workload).__name__} does not tell; set it to 0"
+                "replay_share needs a task whose answers are correct or incorrect, and those of "
+                f"{type(workload).__name__} are not; set it to 0"
             )
         self.samples = None if samples is None else _each(lambda part: part.to(device), samples)
 
@@ -65,31 +65,31 @@ class Replay:
         was_training = model.training
         model.eval()
         with torch.no_grad():
-            wrong = self._workload.is_wrong(model, asked).nonzero().flatten()[: config.replay_pool]
+            kept = self._workload.is_incorrect(model, asked).nonzero().flatten()[: config.replay_pool]
         model.train(was_training)
-        self.samples = _each(lambda part: part[wrong], asked) if len(wrong) else None
+        self.samples = _each(lambda part: part[kept], asked) if len(kept) else None
 
     def mixed(self, batch: Any, step: int) -> Any:
-        """Return a step's batch whose first samples are wrong ones, up to ``replay_share`` of it.
+        """Return a step's batch whose first samples are kept ones, up to ``replay_share`` of it.
 
         Each of them at most once, so there may be fewer. They take turns, step by step.
         """
         if self.samples is None:
             return batch
-        return _each(lambda part, wrong: self._filled(part[None], wrong, step)[0], batch, self.samples)
+        return _each(lambda part, kept: self._filled(part[None], kept, step)[0], batch, self.samples)
 
     def mixed_steps(self, batches: Tensor, first: int) -> Tensor:
         """Return the same for batches of shape (steps, batch, ...), of one pass, from step ``first`` on."""
         return batches if self.samples is None else self._filled(batches, self.samples, first)
 
-    def _filled(self, batches: Tensor, wrong: Tensor, first: int) -> Tensor:
+    def _filled(self, batches: Tensor, kept: Tensor, first: int) -> Tensor:
         steps, size = batches.shape[:2]
-        count = min(round(self._config.replay_share_at(first) * size), len(wrong))
+        count = min(round(self._config.replay_share_at(first) * size), len(kept))
         if count == 0:
             return batches
-        turn = torch.arange(first * count, (first + steps) * count, device=wrong.device) % len(wrong)
+        turn = torch.arange(first * count, (first + steps) * count, device=kept.device) % len(kept)
         filled = batches.clone()
-        filled[:, :count] = wrong[turn].view(steps, count, *wrong.shape[1:]).to(batches.dtype)
+        filled[:, :count] = kept[turn].view(steps, count, *kept.shape[1:]).to(batches.dtype)
         return filled
 
     def state_dict(self) -> dict[str, Any]:

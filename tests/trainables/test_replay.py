@@ -42,7 +42,7 @@ class Numbers(BaseWorkload[TrainingConfig]):
     def fresh_batch(self, step: int, samples: int) -> Tensor:
         return 1000 * step + torch.arange(samples)
 
-    def is_wrong(self, model: nn.Module, batch: Tensor) -> Tensor:
+    def is_incorrect(self, model: nn.Module, batch: Tensor) -> Tensor:
         assert not model.training
         return torch.tensor([int(sample) not in self.right for sample in batch], dtype=torch.bool)
 
@@ -79,7 +79,7 @@ def test_a_sample_stands_in_a_batch_at_most_once() -> None:
     assert [replayed(workload, replay, step) for step in (1, 2)] == [[3, 5]] * 2
 
 
-def test_where_nothing_is_wrong_batches_are_as_they_were() -> None:
+def test_where_nothing_is_incorrect_batches_are_as_they_were() -> None:
     workload, replay = numbers()
     workload.right = frozenset(range(6))
     replay.refresh(MODEL, 0)
@@ -137,7 +137,7 @@ def test_batches_of_several_parts_keep_samples_together() -> None:
             numbers = torch.arange(samples)
             return numbers, torch.stack([numbers, numbers], 1).float()
 
-        def is_wrong(self, model: nn.Module, batch: Any) -> Tensor:
+        def is_incorrect(self, model: nn.Module, batch: Any) -> Tensor:
             return batch[0] % 2 == 1
 
     config = TrainingConfig(batch=8, replay_share=0.25, replay_pool=6)
@@ -150,21 +150,21 @@ def test_batches_of_several_parts_keep_samples_together() -> None:
 
 
 def test_a_task_that_cannot_tell_is_refused() -> None:
-    with pytest.raises(NoReplayError, match="ScriptedTask does not tell; set it to 0"):
+    with pytest.raises(NoReplayError, match="those of ScriptedTask are not; set it to 0"):
         run(ScriptedTask(), TrainingConfig(steps=4, replay_share=0.5))
     with pytest.raises(ValidationError, match="replay_share must be 0"):
         GPT2Config.model_validate({"passes": [{"share": 0.5, "lr": 0.1, "replay_share": 0.5}]})
 
 
-def test_an_own_task_needs_a_measure_of_right_and_wrong() -> None:
+def test_an_own_task_needs_a_measure_of_correct_and_incorrect() -> None:
     class Measured(BaseWorkload[TrainingConfig]):
         def measure(self, model: nn.Module, batch: Tensor) -> Tensor:
             return batch if batch.dtype.is_floating_point else batch > 2
 
     workload = Measured(TrainingConfig(), CPU)
-    assert workload.is_wrong(MODEL, torch.tensor([1, 3])).tolist() == [True, False]
+    assert workload.is_incorrect(MODEL, torch.tensor([1, 3])).tolist() == [True, False]
     with pytest.raises(ValueError, match="replay_share needs a measure that returns bool"):
-        workload.is_wrong(MODEL, torch.tensor([1.0, 3.0]))
+        workload.is_incorrect(MODEL, torch.tensor([1.0, 3.0]))
 
 
 # In the addition task
@@ -215,7 +215,7 @@ def test_no_held_out_problem_is_ever_replayed_and_all_are_wrong(tmp_path: Path) 
     model = workload.build_model()
     model.load_state_dict(snapshots[250]["model"])
     fresh = workload.fresh_batch(250, 500)
-    wrong = workload.is_wrong(model, fresh)
+    wrong = workload.is_incorrect(model, fresh)
     a, b = operands_in(fresh.long(), config.layout)
     assert bool(in_split(a, b, "train").all())
     right = (greedy_answers(model, a, b, workload.format) == workload.format.encode_answer(a + b)).all(1)

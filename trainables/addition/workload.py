@@ -90,9 +90,9 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
         return self.stream.fresh(step, samples)
 
     @torch.no_grad()
-    def is_wrong(self, model: nn.Module, batch: Tensor) -> Tensor:
-        """Return which problems' greedy answers are wrong: bool, of shape (samples,)."""
-        return torch.cat([self._is_wrong(model, part.long()) for part in torch.split(batch, _CHUNK)])
+    def is_incorrect(self, model: nn.Module, batch: Tensor) -> Tensor:
+        """Return which problems' greedy answers are incorrect: bool, of shape (samples,)."""
+        return torch.cat([self._is_incorrect(model, part.long()) for part in torch.split(batch, _CHUNK)])
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -140,7 +140,7 @@ class AdditionWorkload(BaseWorkload[AdditionConfig]):
             loss += F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum").item()
         return exact, right_in_all, loss / self._answers(problems).numel()
 
-    def _is_wrong(self, model: nn.Module, problems: Tensor) -> Tensor:
+    def _is_incorrect(self, model: nn.Module, problems: Tensor) -> Tensor:
         native, _ = self._chosen
         if native is not None and isinstance(model, Transformer):
             logits = native.logits(model, problems)

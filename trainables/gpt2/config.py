@@ -172,9 +172,9 @@ class GPT2Config(GPT2Shape, TrainingConfig):
         )
 
     @model_validator(mode="after")
-    def _nothing_is_right_or_wrong(self) -> Self:
+    def _nothing_to_replay(self) -> Self:
         if self.has_replay:
-            raise ValueError("replay_share must be 0: a text's next token is neither right nor wrong")
+            raise ValueError("replay_share must be 0: a prediction of text is neither correct nor incorrect")
         return self
 
     @model_validator(mode="after")
