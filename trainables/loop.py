@@ -118,7 +118,7 @@ class _Run:
     ) -> None:
         before = resume or spent or {}
         with taken_from_checkpoint():
-            self.progress = Progress(**before.get("progress", {}))
+            self.progress = Progress(**before["progress"]) if before else Progress()
         self._task, self._stated, self._goal = task, config, goal
         self._config = config = of_attempt(config, self.progress.restarts)
         # For the initial weights; the data has its own generators.
@@ -243,7 +243,7 @@ class _Run:
         share = progress.step / self._config.steps
         metrics = {**measured, "learning_rate": rate, "progress": share, **progress.as_metrics(), **spent}
         if self._config.restarts is not None:
-            metrics["restarts"] = progress.restarts
+            metrics["attempts"] = progress.restarts + 1
         engine = None if self._engine is None else "; ".join([self._engine, *self._untold])
         self._engine, self._untold = None, []
         return Report(step=progress.step, metrics=metrics, ending=self.ending, engine=engine)

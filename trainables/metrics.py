@@ -59,10 +59,10 @@ LOOP_METRICS: tuple[Metric, ...] = (
         is_cost=True,
     ),
     Metric(
-        name="restarts",
+        name="attempts",
         direction="min",
         unit="1",
-        description="times that the run began again from fresh weights; only with `restarts`",
+        description="attempts begun, with `restarts`: the run's own and one for every restart",
     ),
     Metric(
         name="tokens_per_second",

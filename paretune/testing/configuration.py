@@ -70,6 +70,8 @@ class ConfigurationChecks(Checks):
         names = [metric.name for metric in every]
         assert len(names) == len(set(names)), "a task's metric must not have the name of one of the loop's"
         assert not {"step", "ending"} & set(names), "step and ending are the report's own"
+        twice = sorted(set(names) & set(self.task.config_class.model_fields))
+        assert not twice, f"{twice} are parameters as well as metrics; tables have one column for either"
         for metric in every:
             assert metric.name.isidentifier(), f"{metric.name!r} cannot be a column"
             assert metric.direction in ("min", "max"), f"{metric.name} is neither min nor max"

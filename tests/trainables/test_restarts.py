@@ -71,7 +71,7 @@ def test_a_run_begins_again_while_its_loss_is_above_and_restarts_are_left(
     assert [report.step for report in reports] == list(range(10, 101, 5)), (
         "an attempt on trial reports nothing"
     )
-    assert {report.metrics["restarts"] for report in reports} == {attempts - 1}
+    assert {report.metrics["attempts"] for report in reports} == {attempts}
     first, last = reports[0].metrics, reports[-1].metrics
     assert first["samples"] == 2 * 10 * attempts, "all attempts are paid for"
     assert last["samples"] == 2 * (100 + 10 * (attempts - 1))
@@ -111,7 +111,7 @@ def test_an_attempt_that_diverges_early_is_given_up_at_once_and_the_last_one_end
 def test_without_restarts_nothing_is_reported_of_them() -> None:
     _, reports = run(Attempts([9.0]), restarting(restarts=None))
     assert reports[0].step == 5
-    assert all("restarts" not in report.metrics for report in reports)
+    assert all("attempts" not in report.metrics for report in reports)
 
 
 @pytest.mark.parametrize("engine", ["native", "torch"])
@@ -121,7 +121,7 @@ def test_an_attempt_is_what_a_fresh_seed_would_be_bit_for_bit(engine: str, tmp_p
     config = adder(engine=engine, restarts=rule, seed=3, grokfast_lamb=1.0)
     _, reports, snapshots = trained_adder(config, tmp_path)
     assert [report.step for report in reports] == [40, 60]
-    assert reports[-1].metrics["restarts"] == 2
+    assert reports[-1].metrics["attempts"] == 3
     for seed, is_same in ((seed_of_attempt(3, 2), True), (3, False)):
         fresh = adder(engine=engine, seed=seed, grokfast_lamb=1.0)
         _, alone, of_fresh = trained_adder(fresh, tmp_path)
@@ -187,11 +187,11 @@ def test_a_run_with_restarts_shares_no_prefix() -> None:
     assert config.prefix_steps == 0
 
 
-def test_the_reports_restarts_are_those_of_the_checkpoint(tmp_path: Path) -> None:
+def test_the_reports_attempts_are_those_of_the_checkpoint(tmp_path: Path) -> None:
     config = adder(restarts={"at": 0.3, "above": 1e-6, "most": 1})
     _, reports, snapshots = trained_adder(config, tmp_path)
     options: dict[str, Any] = {"start": Start(resume=snapshots[40])}
     again: list[Report] = []
     train(TASKS["addition"], config, device=CPU, report=lambda report, _: again.append(report), **options)
-    assert again[-1].metrics["restarts"] == reports[-1].metrics["restarts"] == 1
+    assert again[-1].metrics["attempts"] == reports[-1].metrics["attempts"] == 2
     assert again[-1].metrics["samples"] == reports[-1].metrics["samples"] == 16 * (60 + 18)
