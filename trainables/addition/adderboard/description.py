@@ -140,6 +140,12 @@ def _of_training(config: AdditionConfig) -> Iterator[str]:
     if config.passes:
         shares = " and ".join(_percent(one.share) for one in config.passes)
         yield f"passes with fresh schedules, the last {shares} of the steps"
+    if config.has_replay:
+        yield "training problems answered incorrectly replayed in later batches"
+    if config.adaptive_decay is not None:
+        yield "weight decay that fades with the validation loss"
+    if config.restarts is not None:
+        yield f"begun again with another seed where the loss was above {config.restarts.above:g} early on"
     if config.start_from is not None:
         yield "trained on from an earlier model"
     if config.finish != "none":
