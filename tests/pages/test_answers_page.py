@@ -11,7 +11,7 @@ import pytest
 from paretune.errors import Error
 
 PAGE = published.PAGE.read_text()
-VERDICTS = ("holds", "does not hold", "cannot be determined", "answered", "is being run", "was not run")
+VERDICTS = ("holds", "does not hold", "cannot be determined", "answered", "not run yet", "was not run")
 ANSWERS = PAGE.partition("\n## Answers\n")[2].partition("\n## ")[0]
 SECTIONS = {
     title: text
