@@ -83,23 +83,22 @@ def confirm(
     for point in chosen:
         require_trainable(bound, point.number, point.values, torch_device)
     console = console_of(progress)
-    missing = sum(len(point.missing) for point in chosen)
     # Alone on the device: no search, and no other confirmation of it, meanwhile.
     with folder.locked(), torch_threads(bound):
         mend_last_line(folder.path / CONFIRMATIONS_FILE)
         _say_plan(console, folder, chosen, seeds, str(torch_device))
-        trained = _train(console, Bench.on(folder.path, bound, torch_device, problems), chosen)
+        _train(console, Bench.on(folder.path, bound, torch_device, problems), chosen)
+        numbers = [point.number for point in chosen]
+        # By the rows, since Ctrl-C may come right after one was written.
+        after = choose_points(SearchRows(rows.folder), bound, [str(number) for number in numbers], seeds)
+    missing = sum(len(point.missing) for point in after)
     return Confirmed(
-        folder=folder.path,
-        configurations=[point.number for point in chosen],
-        seeds=seeds,
-        done=seeds * len(chosen) - missing + trained,
+        folder=folder.path, configurations=numbers, seeds=seeds, done=seeds * len(chosen) - missing
     )
 
 
-def _train(console: Console, bench: Bench, points: Sequence[Point]) -> int:
-    """Train the seeds that are missing, and return how many were done before the end, or Ctrl-C."""
-    done = 0
+def _train(console: Console, bench: Bench, points: Sequence[Point]) -> None:
+    """Train the seeds that are missing, until Ctrl-C."""
     try:
         # One folder for all seeds: Ctrl-C between two of them finds none that was just made.
         with TemporaryDirectory(prefix="paretune-") as scratch:
@@ -118,11 +117,9 @@ def _train(console: Console, bench: Bench, points: Sequence[Point]) -> int:
                             keeps_checkpoint=False,
                             watcher=shown,
                         )
-                        done += 1
                         shown.seed_ended(run)
     except KeyboardInterrupt:
         pass
-    return done
 
 
 def _say_plan(console: Console, folder: RunFolder, points: Sequence[Point], seeds: int, device: str) -> None:

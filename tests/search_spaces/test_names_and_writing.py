@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from analysis.store import RowStore
 from search_spaces.loader import SpaceFile
 from search_spaces.plan import Plan
 from trainables.config import TrainingConfig
@@ -66,7 +67,7 @@ def test_a_tasks_own_field_keeps_its_name() -> None:
 @pytest.mark.parametrize("path", SHIPPED + PUBLISHED, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_plan_written_as_a_space_file_is_the_same_plan(path: Path, tmp_path: Path) -> None:
     if path.suffix == ".json":
-        plan = Plan.model_validate_json(path.read_text())
+        plan = RowStore(path.parent).plan()
     else:
         plan = Plan.of(SpaceFile(path).draft())
     plan.write(tmp_path / "again.yaml")

@@ -28,6 +28,7 @@ from truths import METRICS
 from analysis.answer import Answer, answer
 from analysis.layout import TENSORBOARD_FOLDER
 from analysis.rows import SearchRows
+from analysis.spent import Spent
 from paretune.record.findings_log import FindingsLog, markdown_of
 from paretune.record.tensorboard_log import TensorBoardLog
 from paretune.record.tensorboard_view import CARD, FINDINGS_TEXT, PICTURE, first_view, quality_of
@@ -319,7 +320,8 @@ def test_a_search_without_trials_has_no_findings_yet(tmp_path: Path):
 
 def test_sentences_stay_as_they_are_in_markdown():
     sentences = ["With d_model < 5, 2*3 [a](b).", "Type `paretune cliff a_b`."]
-    found = Answer(name="a_b", tried="3 trials.", sentences=sentences, findings=())
+    nothing = Spent(trials=None, of_trials=0, unreported=3, fresh=None, of_fresh=0, gpu=0.0, elapsed=None)
+    found = Answer(name="a_b", tried="3 trials.", sentences=sentences, findings=(), spent=nothing)
     told = markdown_of(found, "a_b")
     assert told.startswith("### a_b\n\n")
     assert "\n\n3 trials.\n\n`paretune answer a_b`" in told
