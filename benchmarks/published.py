@@ -62,6 +62,7 @@ SERIES = (
     ("aligned, as a search found them", "under-777", ()),
     ("aligned, best recipe found", "aligned-cliff*", ()),
     ("aligned, rotary and tied", "smallest-adder*", ()),
+    ("aligned, rotary with a period of 12", "smaller-adders", ("rope_period=12",)),
 )
 """The atlas of 10-digit addition: what a series is called, a pattern of searches, and which part of them;
 those that are called alike are one series."""

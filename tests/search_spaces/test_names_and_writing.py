@@ -66,10 +66,7 @@ def test_a_tasks_own_field_keeps_its_name() -> None:
 
 @pytest.mark.parametrize("path", SHIPPED + PUBLISHED, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_plan_written_as_a_space_file_is_the_same_plan(path: Path, tmp_path: Path) -> None:
-    if path.suffix == ".json":
-        plan = RowStore(path.parent).plan()
-    else:
-        plan = Plan.of(SpaceFile(path).draft())
+    plan = RowStore(path.parent).plan() if path.suffix == ".json" else Plan.of(SpaceFile(path).draft())
     plan.write(tmp_path / "again.yaml")
     assert Plan.of(SpaceFile(tmp_path / "again.yaml").draft()) == plan
 
