@@ -31,10 +31,18 @@ def plan() -> BoundPlan:
     )
 
 
+_TRAINED: dict[str, Lines] = {}
+
+
 def trained(told: dict[str, Any]) -> Lines:
-    """Return the reports of a trial, from the training loop itself."""
+    """Return the reports of a trial, from the training loop itself.
+
+    It is trained once, however often it is asked for: costs of one training do not go on in those of another.
+    """
+    if (known := _TRAINED.get(told["label"])) is not None:
+        return known
     of = plan()
-    said: Lines = []
+    said = _TRAINED[told["label"]] = []
     config = of.task.config_class.model_validate(told["config"])
     train(
         of.task,
