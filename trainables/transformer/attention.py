@@ -53,8 +53,8 @@ class Attention(nn.Module):
     ) -> Matrix | TriangularMatrix:
         """Return a new matrix of queries, keys or values, with a first factor that may be shared."""
         d, std = shape.d_model, shape.init_std
-        if name in shape.triangular.split("_"):
-            return TriangularMatrix(d, shape.n_heads, shape.width_of_head, std=std)
+        if shape.is_triangular(name):
+            return TriangularMatrix(d, shape.triangular_rows, std=std)
         return Matrix(d, shape.attention_width, rank=shape.qkv_rank, first=first, std=std)
 
     def input_matrices(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -70,8 +70,11 @@ class Attention(nn.Module):
         if self.output is not None:
             own: Tensor = self.output()
             return own
-        query, _, value = self.input_matrices()
-        return (query if self.output_from == "query_transposed" else value).T
+        # Values have a matrix of their own where the output is their transposed one.
+        source = self.value if self.output_from == "value_transposed" else self.query
+        assert source is not None
+        transposed: Tensor = source().T
+        return transposed
 
     def project(self, x: Tensor, wanted: int) -> tuple[Tensor, Tensor, Tensor]:
         """Map (B, T, d) to the queries of the last ``wanted`` positions, and the keys and values of all.

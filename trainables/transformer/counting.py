@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from trainables.transformer.shape import TransformerShape
 
-_ARC = ("amplitude", "start", "stride")
-
 
 def count_parameters(shape: TransformerShape, *, vocabulary: int, positions: int) -> dict[str, int]:
     """Return the number of unique parameters by component; components without any are left out.
@@ -25,15 +23,15 @@ def count_parameters(shape: TransformerShape, *, vocabulary: int, positions: int
         positions: rows of a learned table of positions.
     """
     d, layers = shape.d_model, shape.n_layers
-    gains = {"vector": d, "scalar": 1, "none": 0}[shape.norm_gain]
-    norm = {"layernorm": 2 * d, "rmsnorm": gains, "none": 0}[shape.norm]
+    norm = {"layernorm": 2 * d, "rmsnorm": _gains(shape.norm_gain, d), "none": 0}[shape.norm]
+    qk_norms = {"none": 0, "separate": 2}.get(shape.qk_norm, 1)
     norms_of_blocks = {"none": 2 * layers, "block": layers, "all": 1}[shape.norm_sharing]
     learned = shape.position == "learned"
     table = {
-        "token embedding": _arc(shape) if shape.embedding == "arc" else vocabulary * d,
+        "token embedding": len(shape.trained_of_arc) if shape.embedding == "arc" else vocabulary * d,
         "position embedding": _matrix(positions, d, shape.position_rank) if learned else 0,
         "attention": layers * _attention(shape),
-        "query and key norms": layers * _qk_norm(shape),
+        "query and key norms": layers * qk_norms * _gains(shape.qk_gain, shape.width_of_head),
         "feed-forward": layers * _feed_forward(shape),
         "block norms": norms_of_blocks * norm,
         "final norm": norm if shape.final_norm and shape.norm_sharing != "all" else 0,
@@ -42,25 +40,20 @@ def count_parameters(shape: TransformerShape, *, vocabulary: int, positions: int
     return {component: count for component, count in table.items() if count}
 
 
-def _arc(shape: TransformerShape) -> int:
-    return sum(name not in shape.arc_fixed.split("_") for name in _ARC)
-
-
-def _qk_norm(shape: TransformerShape) -> int:
-    width = shape.width_of_head
-    return {"none": 0, "separate": 2 * width, "shared": width, "scalar": 1, "unit": 0}[shape.qk_norm]
+def _gains(gain: str, width: int) -> int:
+    return {"vector": width, "scalar": 1, "none": 0}[gain]
 
 
 def _attention(shape: TransformerShape) -> int:
     d, width, rank = shape.d_model, shape.attention_width, shape.qkv_rank
-    own = 1 + (shape.key_projection == "full") + (shape.value_projection == "full")
+    own = ["query"]
+    own += [name for name in ("key", "value") if getattr(shape, f"{name}_projection") == "full"]
     if shape.qkv_shared_factor:
         assert rank is not None
-        inward = rank * d + own * rank * width
+        inward = rank * d + len(own) * rank * width
     else:
-        inward = own * _matrix(width, d, rank)
-    zeros = shape.n_heads * shape.width_of_head * (shape.width_of_head - 1) // 2
-    inward -= zeros * len(shape.triangular.split("_")) * (shape.triangular != "none")
+        triangular, whole = sum(shape.triangular_rows), _matrix(width, d, rank)
+        inward = sum(triangular if shape.is_triangular(name) else whole for name in own)
     key = {"full": 0, "scaled_query": 1, "rotated_query": 1, "query": 0}[shape.key_projection]
     outward = _matrix(d, width, shape.output_rank) if shape.output_projection == "full" else 0
     return inward + key + outward
@@ -72,7 +65,7 @@ def _feed_forward(shape: TransformerShape) -> int:
     own_gate = shape.activation == "swiglu" and shape.gate_projection == "full"
     own = 1 + own_gate + (shape.down_projection == "full")
     scales = {"full": 0, "scaled_up": 1, "scaled_units": f, "up": 0}[shape.gate_projection]
-    angle = shape.down_projection in ("rotated_up", "rotated_units") and not shape.shared_angle
+    angle = shape.rotates_down and not shape.shared_angle
     biases = f + d + own_gate * f if shape.ffn_bias else 0
     return own * matrix + scales + angle + biases
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from trainables.transformer.shape import TransformerShape
+from trainables.transformer.shape import ARC, TransformerShape
 
 
 class TableEmbedding(nn.Module):
@@ -41,10 +41,10 @@ class ArcEmbedding(nn.Module):
         self.vocabulary, self.width = vocabulary, shape.d_model
         for name, value in initial_arc(shape, vocabulary).items():
             exact = torch.tensor(value)
-            if name in shape.arc_fixed.split("_"):
-                self.register_buffer(name, exact, persistent=False)
-            else:
+            if name in shape.trained_of_arc:
                 setattr(self, name, nn.Parameter(_near(value) if shape.arc_init is None else exact))
+            else:
+                self.register_buffer(name, exact, persistent=False)
 
     def forward(self) -> Tensor:
         """Return the table, shape (vocabulary, width)."""
@@ -87,7 +87,7 @@ def initial_arc(shape: TransformerShape, vocabulary: int) -> dict[str, float]:
     By default that is half a circle, on which all tokens are separate and in order.
     """
     values = shape.arc_init or (1.0, 0.0, math.pi / vocabulary)
-    return dict(zip(("amplitude", "start", "stride"), values, strict=True))
+    return dict(zip(ARC, values, strict=True))
 
 
 def make_embedding(shape: TransformerShape, vocabulary: int) -> TableEmbedding | ArcEmbedding:

@@ -59,7 +59,7 @@ class FeedForward(nn.Module):
         self.down = Matrix(f, d, rank=rank, std=std) if self.down_from == "full" else None
         if self.gate_from in ("scaled_up", "scaled_units"):
             self.gate_scale = nn.Parameter(torch.ones(f if self.gate_from == "scaled_units" else ()))
-        if self.down_from in ("rotated_up", "rotated_units"):
+        if shape.rotates_down:
             self.down_angle = nn.Parameter(0.1 * torch.randn(())) if angle is None else angle
         has_bias = shape.ffn_bias
         self.up_bias = nn.Parameter(torch.zeros(f)) if has_bias else None

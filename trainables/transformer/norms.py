@@ -49,9 +49,8 @@ def query_and_key_norms(shape: TransformerShape) -> tuple[nn.Module | None, nn.M
     """Return the norms of one block's queries and keys, which may be one module; None without norms."""
     if shape.qk_norm == "none":
         return None, None
-    gain = {"scalar": "scalar", "unit": "none"}.get(shape.qk_norm, "vector")
-    query = _rms_norm(shape.width_of_head, gain)
-    return query, _rms_norm(shape.width_of_head, gain) if shape.qk_norm == "separate" else query
+    query = _rms_norm(shape.width_of_head, shape.qk_gain)
+    return query, _rms_norm(shape.width_of_head, shape.qk_gain) if shape.qk_norm == "separate" else query
 
 
 def vectors_of(norm: nn.Module) -> list[Tensor]:

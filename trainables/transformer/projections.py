@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -47,29 +48,26 @@ class Matrix(nn.Module):
 
 
 class TriangularMatrix(nn.Module):
-    """A matrix of shape (heads * width, inputs) with zeros below the diagonal of each head's rows.
+    """A matrix of shape (outputs, inputs) whose rows begin with zeros.
 
     Calling it returns the matrix. Only the other entries are parameters, row by row.
 
     Args:
-        inputs: columns, at least ``width``.
-        heads: heads.
-        width: rows of a head.
+        inputs: columns.
+        lengths: entries of each row that are parameters, the last ones.
         std: standard deviation of the initial entries; None is LeCun normal.
     """
 
-    def __init__(self, inputs: int, heads: int, width: int, *, std: float | None = None) -> None:
+    def __init__(self, inputs: int, lengths: Sequence[int], *, std: float | None = None) -> None:
         super().__init__()
-        self.zeros = list(range(width)) * heads
-        self.lengths = [inputs - zeros for zeros in self.zeros]
-        whole = initial_matrix(heads * width, inputs, std).detach()
-        rows = zip(whole, self.zeros, strict=True)
-        self.weight = nn.Parameter(torch.cat([row[zeros:] for row, zeros in rows]))
+        self.inputs, self.lengths = inputs, list(lengths)
+        rows = zip(initial_matrix(len(self.lengths), inputs, std).detach(), self.lengths, strict=True)
+        self.weight = nn.Parameter(torch.cat([row[inputs - length :] for row, length in rows]))
 
     def forward(self) -> Tensor:
-        """Return the matrix, shape (heads * width, inputs)."""
-        rows = zip(torch.split(self.weight, self.lengths), self.zeros, strict=True)
-        return torch.stack([F.pad(row, (zeros, 0)) for row, zeros in rows])
+        """Return the matrix, shape (outputs, inputs)."""
+        rows = zip(torch.split(self.weight, self.lengths), self.lengths, strict=True)
+        return torch.stack([F.pad(row, (self.inputs - length, 0)) for row, length in rows])
 
 
 def initial_matrix(outputs: int, inputs: int, std: float | None = None) -> nn.Parameter:

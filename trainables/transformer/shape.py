@@ -6,6 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+ARC = ("amplitude", "start", "stride")
+"""The numbers of an arc of tokens."""
+
 
 class TransformerShape(BaseModel):
     """Everything that determines the transformer's parameters and their use.
@@ -159,6 +162,30 @@ class TransformerShape(BaseModel):
         """Features of a head that rotary positions rotate, an even number."""
         return self.rotary_width or self.width_of_head // 2 * 2
 
+    @property
+    def trained_of_arc(self) -> list[str]:
+        """The numbers of an arc that are parameters; the others are constants."""
+        return [name for name in ARC if name not in self.arc_fixed.split("_")]
+
+    @property
+    def qk_gain(self) -> Literal["vector", "scalar", "none"]:
+        """Gains of a norm of queries or keys, as ``norm_gain`` names them; where there is such a norm."""
+        return "scalar" if self.qk_norm == "scalar" else "none" if self.qk_norm == "unit" else "vector"
+
+    @property
+    def triangular_rows(self) -> list[int]:
+        """Entries that a triangular matrix stores of each of its rows, head by head."""
+        return [self.d_model - zeros for zeros in range(self.width_of_head)] * self.n_heads
+
+    def is_triangular(self, name: str) -> bool:
+        """Tell whether the matrix of ``query``, ``key`` or ``value`` is triangular."""
+        return name in self.triangular.split("_")
+
+    @property
+    def rotates_down(self) -> bool:
+        """Whether the down projection is the up projection rotated by an angle."""
+        return self.down_projection in ("rotated_up", "rotated_units")
+
     @model_validator(mode="after")
     def _heads(self) -> Self:
         if self.head_width is None and self.d_model % self.n_heads:
@@ -242,7 +269,7 @@ class TransformerShape(BaseModel):
                 "down_projection gate_transposed needs activation swiglu and a gate other than the up "
                 f"projection, but got (activation={self.activation}, gate_projection={gate})"
             )
-        if self.key_projection != "rotated_query" or down not in ("rotated_up", "rotated_units"):
+        if self.key_projection != "rotated_query" or not self.rotates_down:
             _only_default(
                 self,
                 "shared_angle",

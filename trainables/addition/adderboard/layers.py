@@ -65,7 +65,7 @@ def feed_forward(shape: TransformerShape) -> Part:
     _add_matrices(part, (up, gate, down))
     if shape.gate_projection in ("scaled_up", "scaled_units"):
         part.parameter("gate_scale", *[f] * (shape.gate_projection == "scaled_units"), source="gate_scale")
-    if shape.down_projection in ("rotated_up", "rotated_units") and not shape.shared_angle:
+    if shape.rotates_down and not shape.shared_angle:
         part.parameter("down_angle", source="down_angle")
     if biases:
         part.parameter("up_bias", f, source="up_bias")
@@ -159,10 +159,9 @@ def _attention_matrices(shape: TransformerShape) -> _AttentionMatrices:
     own_key, own_value = shape.key_projection == "full", shape.value_projection == "full"
     shared = "shared_right" if shape.qkv_shared_factor and (own_key or own_value) else None
     own_output = shape.output_projection == "full"
-    zeros = shape.n_heads * shape.width_of_head * (shape.width_of_head - 1) // 2
 
     def inward(name: str) -> Matrix:
-        entries = width * d - zeros if name in shape.triangular.split("_") else None
+        entries = sum(shape.triangular_rows) if shape.is_triangular(name) else None
         return replace(_matrix(name, width, d, rank, shared), entries=entries)
 
     return _AttentionMatrices(

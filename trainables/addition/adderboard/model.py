@@ -46,9 +46,8 @@ def _transformer(shape: TransformerShape, vocabulary: int, positions: int, layer
     part = Part()
     d = shape.d_model
     if shape.embedding == "arc":
-        for name in initial_arc(shape, vocabulary):
-            if name not in shape.arc_fixed.split("_"):
-                part.parameter(name, source=f"embedding.{name}")
+        for name in shape.trained_of_arc:
+            part.parameter(name, source=f"embedding.{name}")
         part.forward.append(f"table = self.table()  # ({vocabulary}, {d})")
     else:
         part.parameter("embedding", vocabulary, d, source="embedding.weight")
@@ -151,13 +150,13 @@ def _block_class(shape: TransformerShape) -> str:
 
 def _arc_table(shape: TransformerShape, vocabulary: int) -> list[str]:
     """Return the method that computes the token embedding from its three numbers, of which some are fixed."""
-    d, fixed = shape.d_model, shape.arc_fixed.split("_")
+    d, trained = shape.d_model, shape.trained_of_arc
     amplitude, start, stride = (
-        repr(value) if name in fixed else f"self.{name}"
+        f"self.{name}" if name in trained else repr(value)
         for name, value in initial_arc(shape, vocabulary).items()
     )
     # Whole numbers times a parameter have its type; times a constant they would have torch's default.
-    typed = f", dtype={start if 'start' not in fixed else amplitude}.dtype" if "stride" in fixed else ""
+    typed = "" if "stride" in trained else f", dtype={start if 'start' in trained else amplitude}.dtype"
     text = f"Return the tokens' vectors ({vocabulary}, {d}): points on an arc of a circle"
     circle = f"{amplitude} * torch.stack([angle.cos(), angle.sin()], dim=1)"
     lines = [
@@ -176,13 +175,9 @@ def _helpers(shape: TransformerShape) -> list[str]:
     if shape.n_heads > 1:
         helpers.append(_SPLIT.format(heads=shape.n_heads, width=shape.width_of_head))
     if shape.triangular != "none":
-        lengths = [shape.d_model - zeros for zeros in range(shape.width_of_head)] * shape.n_heads
-        helpers.append(_TRIANGULAR.format(rows=shape.attention_width, columns=shape.d_model, lengths=lengths))
-    if (
-        shape.position == "rotary"
-        or shape.key_projection == "rotated_query"
-        or shape.down_projection in ("rotated_up", "rotated_units")
-    ):
+        rows, columns = shape.attention_width, shape.d_model
+        helpers.append(_TRIANGULAR.format(rows=rows, columns=columns, lengths=shape.triangular_rows))
+    if shape.position == "rotary" or shape.key_projection == "rotated_query" or shape.rotates_down:
         helpers.append(_TURN)
     if shape.position == "rotary":
         first = "" if shape.rope_period is None else f" * (2 * math.pi / {shape.rope_period!r})"

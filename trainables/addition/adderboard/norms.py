@@ -20,12 +20,11 @@ def add_query_and_key_norms(part: Part, shape: TransformerShape) -> str | None:
     """Add the norms of queries and keys, and return the line that applies them; None without norms."""
     if shape.qk_norm == "none":
         return None
-    width = shape.width_of_head
+    width, gain = shape.width_of_head, shape.qk_gain
     if shape.qk_norm == "separate":
         for name in ("query_norm", "key_norm"):
-            _add_rms_norm(part, name, width, "vector", source=name)
+            _add_rms_norm(part, name, width, gain, source=name)
         return "q, k = self.query_norm(q), self.key_norm(k)"
-    gain = {"shared": "vector", "scalar": "scalar", "unit": "none"}[shape.qk_norm]
     _add_rms_norm(part, "qk_norm", width, gain, source="query_norm")
     return "q, k = self.qk_norm(q), self.qk_norm(k)"
 
