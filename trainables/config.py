@@ -177,11 +177,6 @@ class TrainingConfig(BaseModel):
         return [*begins, self.steps]
 
     @property
-    def first_pass_steps(self) -> int:
-        """Steps before the second pass; all of them without one."""
-        return self.pass_ends[0]
-
-    @property
     def judged_after(self) -> int:
         """Steps after which an attempt is judged, and before which none reports; 0 without restarts."""
         return 0 if self.restarts is None else max(1, round(self.restarts.at * self.steps))

@@ -198,7 +198,7 @@ def test_second_pass_begins_after_the_published_400_000_steps():
     bound = bound_of("second_pass_763")
     published, without = (bound.config(bound.plan.fixed | values) for values in bound.plan.try_first)
     assert isinstance(published, AdditionConfig)
-    assert (published.first_pass_steps, without.first_pass_steps) == (400_000, 420_000)
+    assert (published.pass_ends[0], without.pass_ends[0]) == (400_000, 420_000)
     assert [end for end, _ in published.phases()] == [20_000, 60_000, 400_000, 420_000]
     assert published.second_pass is not None
     assert published.second_pass.lr * published.second_pass.final_lr == pytest.approx(1e-4)

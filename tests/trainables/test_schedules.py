@@ -301,7 +301,7 @@ def test_a_second_pass_that_leaves_one_of_the_two_without_steps_is_refused(steps
 @pytest.mark.parametrize(("steps", "share", "first"), [(2, 0.5, 1), (100, 0.01, 99), (420, 0.0476, 400)])
 def test_passes_may_be_as_short_as_a_step(steps: int, share: float, first: int) -> None:
     config = TrainingConfig.model_validate({"steps": steps, "second_pass": {"share": share, "lr": 0.1}})
-    assert config.first_pass_steps == first
+    assert config.pass_ends[0] == first
 
 
 @pytest.mark.parametrize(
