@@ -44,12 +44,16 @@ class Spent:
         return sum(known) if known else None
 
     @property
+    def which(self) -> str:
+        """Which trials the processor time is of, as words behind it; empty if it is of all."""
+        return f", of the {self.of_trials:,} trials that reported it" if self.unreported else ""
+
+    @property
     def sentence(self) -> str:
         """All of it in a sentence; empty if nothing is known."""
         if self.trials is None:
             return ""
-        of = f", of the {self.of_trials:,} trials that reported it" if self.unreported else ""
-        told = f"Cost: {hours(self.trials)} of processor time in training steps{of}"
+        told = f"Cost: {hours(self.trials)} of processor time in training steps{self.which}"
         if self.fresh is not None:
             told += f", and {hours(self.fresh)} for {plural(self.of_fresh, 'fresh seed')}"
         if self.gpu:

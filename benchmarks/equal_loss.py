@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import paretune
-from analysis.distributions import student
+from analysis.confirmation.changes import mean_estimate
 
 COSTS = {"step": "steps", "tokens": "tokens", "cpu_seconds": "processor seconds"}
 
@@ -41,16 +41,6 @@ def cost_at(loss: float, costs: Sequence[float], losses: Sequence[float]) -> flo
     return math.nan
 
 
-def mean_with_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean with Student's 95 % interval; an unbounded one of fewer than two values."""
-    count = len(values)
-    if count < 2:
-        return (float(np.mean(values)) if count else math.nan), -math.inf, math.inf
-    reach = float(student.ppf(0.975, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
-    mean = float(np.mean(values))
-    return mean, mean - reach, mean + reach
-
-
 def costs_by_seed(
     trials: pd.DataFrame, side: str, loss: float, metric: str, cost: str
 ) -> Mapping[int, float]:
@@ -67,8 +57,8 @@ def ratio(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[int,
     both = [seed for seed in first if seed in second]
     logs = [math.log(second[seed] / first[seed]) for seed in both]
     logs = [value for value in logs if not math.isnan(value)]
-    value, low, high = mean_with_interval(logs)
-    return len(logs), (math.exp(value), math.exp(low), math.exp(high))
+    mean = mean_estimate(logs)
+    return len(logs), (math.exp(mean.value), math.exp(mean.low), math.exp(mean.high))
 
 
 def at_equal_steps(trials: pd.DataFrame, base: str, other: str, metric: str) -> list[str]:
@@ -79,8 +69,10 @@ def at_equal_steps(trials: pd.DataFrame, base: str, other: str, metric: str) -> 
         if base not in table or other not in table:
             continue
         differences = (table[other] - table[base]).dropna().tolist()
-        value, low, high = mean_with_interval(differences)
-        told = f"{value:+.3f} ({low:+.3f} to {high:+.3f})" if len(differences) > 1 else f"{value:+.3f}"
+        mean = mean_estimate(differences)
+        told = f"{mean.value:+.3f}"
+        if mean.is_bounded:
+            told += f" ({mean.low:+.3f} to {mean.high:+.3f})"
         means = f"{table[base].mean():.3f} | {table[other].mean():.3f}"
         lines.append(f"| {other} | {horizon} | {len(differences)} | {means} | {told} |")
     return lines

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from analysis.atlas.tables import BIN, binned_alike
 from analysis.cliff.counts import Counts
-from analysis.cliff.picture import MOST_GROUPS, curve
-from analysis.pictures.marks import Axis, Mark, Picture, Points
+from analysis.cliff.picture import MOST_GROUPS, curve, rate_points
+from analysis.pictures.marks import Axis, Mark, Picture
 from analysis.text import amount, plural
 
 if TYPE_CHECKING:
@@ -51,21 +51,8 @@ def _dots(counts: Counts, role: str, label: str) -> list[Mark]:
     rows = binned_alike(counts)
     if not rows:
         return []
-    return [
-        Points(
-            x=[math.sqrt(row["size_from"] * row["size_to"]) for row in rows],
-            y=[row["rate"] for row in rows],
-            low=[row["rate_low"] for row in rows],
-            high=[row["rate_high"] for row in rows],
-            role=role,
-            label=label,
-            tells=[
-                f"{amount(row['size_from'])} to {amount(row['size_to'])} parameters: {row['solved']} of "
-                f"{row['known']} solved"
-                for row in rows
-            ],
-        )
-    ]
+    low, high = ([row[end] for row in rows] for end in ("rate_low", "rate_high"))
+    return [rate_points(rows, role, label, low=low, high=high)]
 
 
 def _caption(atlas: Atlas, shown: Sequence[Series]) -> str:

@@ -6,11 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from analysis.cliff.counts import Counts
-from analysis.cliff.tables import SHARES, rates_by
-from analysis.estimate import UNKNOWN, Estimate
+from analysis.cliff.tables import SHARES, cells_of, rates_by, table_of
+from analysis.estimate import UNKNOWN
 from analysis.finding import Table
 from analysis.layout import Column
 
@@ -77,8 +76,8 @@ def tables(atlas: Atlas) -> list[Table]:
         for row in binned_alike(counts)
     ]
     return [
-        _table("Series", [_row(one) for one in atlas.series], SERIES_COLUMNS),
-        _table("Success by size", rates, RATE_COLUMNS),
+        table_of("Series", [_row(one) for one in atlas.series], SERIES_COLUMNS),
+        table_of("Success by size", rates, RATE_COLUMNS),
     ]
 
 
@@ -101,7 +100,11 @@ def _row(one: Series) -> dict[str, Any]:
     return {
         "series": one.name,
         "verdict": one.cliff.verdict,
-        **{name: number for key, size in sizes.items() for name, number in _cells(key, size).items()},
+        **{
+            name: number
+            for key, size in sizes.items()
+            for name, number in cells_of(size, key, f"{key}_low", f"{key}_high").items()
+        },
         "trials": int(known.known_trials.sum()),
         "solved": int(known.solved_trials.sum()),
         "fresh": int(one.fresh.known_trials.sum()),
@@ -109,13 +112,3 @@ def _row(one: Series) -> dict[str, Any]:
         "smallest": int(known.params.min()) if len(known) else None,
         "largest": int(known.params.max()) if len(known) else None,
     }
-
-
-def _cells(name: str, estimate: Estimate) -> dict[str, float | None]:
-    numbers = {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-    return {key: number if math.isfinite(number) else None for key, number in numbers.items()}
-
-
-def _table(title: str, rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> Table:
-    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
-    return Table(title=title, frame=frame, columns=columns)

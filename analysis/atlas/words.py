@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.cliff.words import in_short
+from analysis.cliff.words import differing, in_short
 from analysis.text import amount, between, plural
 
 if TYPE_CHECKING:
@@ -37,15 +37,7 @@ def _half(one: Series) -> str:
 
 
 def _differ(atlas: Atlas) -> list[str]:
-    told = []
-    for test in atlas.tests:
-        if test.quantity == "50 % size":
-            differs = "differs between" if test.p_value < 0.05 else "is not shown to differ between"
-            told.append(
-                f"The {test.quantity} {differs} the {test.groups} series in which it is known (p = "
-                f"{max(test.p_value, 0.0001):.2g}, Welch's test on configurations)."
-            )
-    return told
+    return [differing(test, "series") for test in atlas.tests if test.quantity == "50 % size"]
 
 
 def _each(atlas: Atlas) -> list[str]:

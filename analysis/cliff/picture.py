@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -102,20 +102,30 @@ def _dots(counts: Counts, role: str, label: str = "") -> list[Mark]:
     if not rows:
         return []
     usual = float(np.mean([row["known"] for row in rows]))
-    return [
-        Points(
-            x=[(row["size_from"] * row["size_to"]) ** 0.5 for row in rows],
-            y=[row["rate"] for row in rows],
-            role=role,
-            label=label,
-            sizes=[min(max(row["known"] / usual, 0.3), 4.0) for row in rows],
-            tells=[
-                f"{amount(row['size_from'])} to {amount(row['size_to'])} parameters: {row['solved']} of "
-                f"{row['known']} solved"
-                for row in rows
-            ],
-        )
-    ]
+    return [rate_points(rows, role, label, sizes=[min(max(row["known"] / usual, 0.3), 4.0) for row in rows])]
+
+
+def rate_points(rows: Sequence[Mapping[str, Any]], role: str, label: str, **further: Any) -> Points:
+    """Return success rates by size as points.
+
+    Args:
+        rows: of :func:`analysis.cliff.tables.rates_by`, each with a trial that has a known outcome.
+        role: of the mark.
+        label: of the mark.
+        further: other fields of the mark.
+    """
+    return Points(
+        x=[(row["size_from"] * row["size_to"]) ** 0.5 for row in rows],
+        y=[row["rate"] for row in rows],
+        role=role,
+        label=label,
+        tells=[
+            f"{amount(row['size_from'])} to {amount(row['size_to'])} parameters: {row['solved']} of "
+            f"{row['known']} solved"
+            for row in rows
+        ],
+        **further,
+    )
 
 
 def _unknown(counts: Counts) -> list[Mark]:

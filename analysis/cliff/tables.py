@@ -81,16 +81,16 @@ def tables(cliff: Cliff) -> list[Table]:
     sizes, sharpness = [], []
     for name, fit in fits(cliff) if cliff.has_target else ():
         for share in SHARES:
-            told = _cells(fit.size(share), "size", "low", "high")
+            told = cells_of(fit.size(share), "size", "low", "high")
             numbers = {"trials": fit.trials, "solved": fit.solved, "configurations": fit.configurations}
             sizes.append({"of": name, "share": share, **told, **numbers})
-        odds = _cells(fit.per_doubling, "odds_per_doubling", "odds_low", "odds_high")
-        width = _cells(fit.width, "factor", "factor_low", "factor_high")
+        odds = cells_of(fit.per_doubling, "odds_per_doubling", "odds_low", "odds_high")
+        width = cells_of(fit.width, "factor", "factor_low", "factor_high")
         sharpness.append({"of": name, **odds, **width, "dispersion": _finite(fit.dispersion)})
     return [
-        _table("Sizes at which a share of the seeds solves", sizes, SIZE_COLUMNS),
-        _table("How sharp the edge is", sharpness, SHARPNESS_COLUMNS),
-        _table("Success by size", binned(cliff.counts) if cliff.has_target else [], RATE_COLUMNS),
+        table_of("Sizes at which a share of the seeds solves", sizes, SIZE_COLUMNS),
+        table_of("How sharp the edge is", sharpness, SHARPNESS_COLUMNS),
+        table_of("Success by size", binned(cliff.counts) if cliff.has_target else [], RATE_COLUMNS),
     ]
 
 
@@ -190,13 +190,15 @@ def _fit_json(fit: SizeFit | None) -> dict[str, Any] | None:
     }
 
 
-def _table(title: str, rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> Table:
+def table_of(title: str, rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> Table:
+    """Return rows as a table, whose columns are there even without any."""
     return Table(
         title=title, frame=pd.DataFrame(rows, columns=[column.name for column in columns]), columns=columns
     )
 
 
-def _cells(estimate: Estimate, value: str, low: str, high: str) -> dict[str, float | None]:
+def cells_of(estimate: Estimate, value: str, low: str, high: str) -> dict[str, float | None]:
+    """Return an estimate and the ends of its interval under these names; None where it is open."""
     names = {value: estimate.value, low: estimate.low, high: estimate.high}
     return {name: _finite(number) for name, number in names.items()}
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.cliff.fit import SizeFit
+from analysis.cliff.groups import Test
 from analysis.cliff.planning import SIMULATIONS, TRIALS, USUAL_RAMP, MoreTrials
 from analysis.cliff.verdict import STEEPEST_RAMP
 from analysis.estimate import Estimate
@@ -236,14 +237,18 @@ def _best(cliff: Cliff) -> list[str]:
     return [f"{begin}solves half of the time at {_size(half)}; {width} ({rests})."]
 
 
+def differing(test: Test, called: str) -> str:
+    """Return whether a quantity is shown to differ between groups, which are called so."""
+    differs = "differs between" if test.p_value < 0.05 else "is not shown to differ between"
+    return (
+        f"The {test.quantity} {differs} the {test.groups} {called} in which it is known (p = "
+        f"{max(test.p_value, 0.0001):.2g}, Welch's test on configurations)."
+    )
+
+
 def _groups(cliff: Cliff) -> list[str]:
     told = [f"{group.name}: {in_short(group)}" for group in cliff.groups]
-    for test in cliff.tests:
-        differs = "differs between" if test.p_value < 0.05 else "is not shown to differ between"
-        told.append(
-            f"The {test.quantity} {differs} the {test.groups} groups in which it is known (p = "
-            f"{max(test.p_value, 0.0001):.2g}, Welch's test on configurations)."
-        )
+    told += [differing(test, "groups") for test in cliff.tests]
     if cliff.groups and not cliff.tests:
         told.append(
             f"Whether sizes differ by {cliff.by} cannot be determined: fewer than two groups show an edge."

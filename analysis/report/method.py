@@ -161,9 +161,8 @@ def _cost_facts(rows: SearchRows) -> list[tuple[str, str]]:
     cost = spent(rows)
     if cost.trials is None:
         return []
-    of = f", of the {cost.of_trials:,} trials that reported it" if cost.unreported else ""
     meaning = rows.metrics[_CPU_SECONDS]["description"]
-    facts = [("Cost", f"{hours(cost.trials)} of processor time in total{of}: {meaning}")]
+    facts = [("Cost", f"{hours(cost.trials)} of processor time in total{cost.which}: {meaning}")]
     if (together := shared_devices(rows)) > 1 or rows.plan.resources.may_share:
         at_a_time = f"up to {together} trials ran at a time" if together > 1 else "trials shared a GPU"
         facts.append(

@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from equal_loss import at_equal_steps, cost_at, costs_by_seed, mean_with_interval, ratio
+from equal_loss import at_equal_steps, cost_at, costs_by_seed, ratio
+
+from analysis.confirmation.changes import mean_estimate
 
 HORIZONS = (100, 200, 400)
 
@@ -67,5 +69,5 @@ def test_a_difference_at_equal_steps_is_paired_by_seed() -> None:
 
 
 def test_an_interval_is_students() -> None:
-    value, low, high = mean_with_interval([1.0, 2.0, 3.0])
-    assert (value, low, high) == pytest.approx((2.0, 2 - 2.4841, 2 + 2.4841), abs=1e-3)
+    mean = mean_estimate([1.0, 2.0, 3.0])
+    assert (mean.value, mean.low, mean.high) == pytest.approx((2.0, 2 - 2.4841, 2 + 2.4841), abs=1e-3)
