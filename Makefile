@@ -22,7 +22,7 @@ demo: $(VENV)/.installed
 	$(BIN)/paretune search search_spaces/quickstart.yaml
 
 test: $(VENV)/.installed-dev lint types
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 quick: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal --no-header -m "not (ray or compiler or network or slow or gpu)"
