@@ -52,8 +52,8 @@ def _attention(shape: TransformerShape) -> int:
         assert rank is not None
         inward = rank * d + len(own) * rank * width
     else:
-        triangular, whole = sum(shape.triangular_rows), _matrix(width, d, rank)
-        inward = sum(triangular if shape.is_triangular(name) else whole for name in own)
+        whole = _matrix(width, d, rank)
+        inward = sum(shape.triangular_entries if shape.is_triangular(name) else whole for name in own)
     key = {"full": 0, "scaled_query": 1, "rotated_query": 1, "query": 0}[shape.key_projection]
     outward = _matrix(d, width, shape.output_rank) if shape.output_projection == "full" else 0
     return inward + key + outward

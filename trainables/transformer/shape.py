@@ -177,6 +177,12 @@ class TransformerShape(BaseModel):
         """Entries that a triangular matrix stores of each of its rows, head by head."""
         return [self.d_model - zeros for zeros in range(self.width_of_head)] * self.n_heads
 
+    @property
+    def triangular_entries(self) -> int:
+        """Entries that a triangular matrix stores, of however many rows, without a list of them."""
+        width = self.width_of_head
+        return self.n_heads * (width * self.d_model - width * (width - 1) // 2)
+
     def is_triangular(self, name: str) -> bool:
         """Tell whether the matrix of ``query``, ``key`` or ``value`` is triangular."""
         return name in self.triangular.split("_")

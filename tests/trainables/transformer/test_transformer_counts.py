@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.mutations import must_be_ours
 from helpers.published import bound_of
 from helpers.transformer_shapes import shapes
 from hypothesis import given, settings
@@ -165,6 +166,24 @@ def test_the_count_from_the_shape_is_what_the_model_has(
     model = Transformer(shape, vocabulary=vocabulary, positions=positions)
     assert sum(table.values()) == unique_parameters(model)
     assert all(count > 0 for count in table.values()), "a component without parameters should be left out"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"triangular": "query_value", "position": "rotary", "norm": "rmsnorm"},
+        {"embedding": "arc", "position": "rotary", "activation": "swiglu", "gate_projection": "scaled_units"},
+        {"n_heads": 10**6},
+        {"n_layers": 1000, "ffn_bias": True},
+    ],
+    ids=str,
+)
+def test_a_shape_of_any_size_is_counted_without_its_memory(changes: dict[str, Any]) -> None:
+    """Whatever a space file or a checkpoint asks for is counted before anything is built."""
+    shape = TransformerShape(**{"d_model": 10**12, "d_ff": 10**12, **changes})
+    table = must_be_ours(lambda: count_parameters(shape, vocabulary=14, positions=35))
+    assert sum(table.values()) > 10**24
 
 
 sizes = st.integers(4, 30)

@@ -161,7 +161,7 @@ def _attention_matrices(shape: TransformerShape) -> _AttentionMatrices:
     own_output = shape.output_projection == "full"
 
     def inward(name: str) -> Matrix:
-        entries = sum(shape.triangular_rows) if shape.is_triangular(name) else None
+        entries = shape.triangular_entries if shape.is_triangular(name) else None
         return replace(_matrix(name, width, d, rank, shared), entries=entries)
 
     return _AttentionMatrices(
