@@ -179,7 +179,7 @@ class TrainingConfig(BaseModel):
     @property
     def judged_after(self) -> int:
         """Steps after which an attempt is judged, and before which none reports; 0 without restarts."""
-        return 0 if self.restarts is None else max(1, round(self.restarts.at * self.steps))
+        return 0 if self.restarts is None else self.restarts.judged_after(self.steps)
 
     def pass_at(self, step: int) -> Pass | None:
         """Return the further pass that a step counted from 1 is in; None for the first pass."""

@@ -76,6 +76,10 @@ class Restarts(BaseModel):
     )
     most: int = Field(5, ge=1, description="How often, at most; the last attempt goes on whatever its loss.")
 
+    def judged_after(self, steps: int) -> int:
+        """Return after how many of a run's steps an attempt is judged."""
+        return max(1, round(self.at * steps))
+
 
 class AdaptiveDecay(BaseModel):
     """How the weight decay fades while the validation loss falls."""

@@ -13,6 +13,7 @@ from search_spaces.deriving import possible_values, sources_of
 from search_spaces.dimensions import Choice, IntRange
 from search_spaces.mistakes import KeyPath
 from search_spaces.plan import Plan, Values
+from trainables.passes import Restarts
 
 
 def step_at(share: float, steps: int) -> int:
@@ -24,6 +25,16 @@ def step_at(share: float, steps: int) -> int:
 def largest_budget(bound: BoundPlan) -> int:
     """Return the most steps that a trial of the plan can take."""
     return max(_budgets(bound))
+
+
+def largest_given_up(bound: BoundPlan) -> int:
+    """Return the most steps that a trial can take beyond its budget, in attempts that are given up."""
+    plan = bound.plan
+    stated = [plan.fixed.get("restarts"), *(values.get("restarts") for values in plan.only)]
+    if isinstance(dimension := plan.space.get("restarts"), Choice):
+        stated += dimension.values
+    rules = [Restarts.model_validate(rule) for rule in stated if rule is not None]
+    return max((rule.most * rule.judged_after(largest_budget(bound)) for rule in rules), default=0)
 
 
 def _budgets(bound: BoundPlan) -> list[int]:

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Literal
 
 from paretune.plan.binding import PARAMS, BoundPlan, written
-from paretune.plan.budget import largest_budget
+from paretune.plan.budget import largest_budget, largest_given_up
 from paretune.plan.checks.misleading import warnings_of
 from paretune.plan.preparing import missing
 from paretune.plan.rungs import rungs_at_steps
@@ -62,6 +62,7 @@ class PlanSummary:
     trials: int
     steps_per_trial: int
     steps_in_all: int
+    """Without those of attempts that are given up."""
     rungs: list[int]
     """Steps at which trials are compared; empty without early stopping, and with rungs at shares."""
     rung_shares: list[float]
@@ -72,6 +73,8 @@ class PlanSummary:
     gpu: float | Literal["auto"]
     not_here: list[str]
     """Data that the trials need and that are not on this machine, with what to do about it."""
+    steps_given_up: int = 0
+    """The most that a trial can take beyond its budget, where it may begin again."""
     memory: int | None = None
     """Most bytes of the machine's memory for a trial; None if that is not limited."""
     question: str | None = None
@@ -104,9 +107,21 @@ class PlanSummary:
                 self._told_trials,
             ),
             ("budget", f"{self.steps_per_trial:,} steps a trial, at most {self.steps_in_all:,} in all"),
+            *self._told_restarts,
             ("early stopping", self._told_rungs),
             *(("learns from", text) for text in self.learns_from),
             ("a trial needs", self._told_needs),
+        ]
+
+    @property
+    def _told_restarts(self) -> list[tuple[str, str]]:
+        if not self.steps_given_up:
+            return []
+        return [
+            (
+                "restarts",
+                f"up to {self.steps_given_up:,} further steps a trial, in attempts that are given up",
+            )
         ]
 
     @property
@@ -161,6 +176,7 @@ def summarise(bound: BoundPlan, not_here: list[str] | None = None) -> PlanSummar
         trials=plan.trials,
         steps_per_trial=longest,
         steps_in_all=longest * plan.trials,
+        steps_given_up=largest_given_up(bound),
         rungs=[] if shares else rungs_at_steps(bound),
         rung_shares=shares,
         below_cut=[] if plan.early_stopping is None else _below_cut(plan.early_stopping),

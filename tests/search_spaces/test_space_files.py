@@ -384,6 +384,28 @@ def test_budget_of_a_searched_number_of_steps_is_the_largest(load: Load, steps: 
     assert summary.steps_in_all == 3 * longest
 
 
+TEN = "{at: 0.1, above: 0.7, most: 5}"
+
+
+@pytest.mark.parametrize(
+    ("further", "space"),
+    [
+        (f", restarts: {TEN}", SPACE),
+        (
+            "",
+            f"space:\n  restarts: {{type: choice, values: [null, {{at: 0.2, above: 1, most: 1}}, {TEN}]}}\n",
+        ),
+        ("", f"only: [{{d_model: 4}}, {{restarts: {TEN}}}]\n"),
+    ],
+    ids=["fixed", "searched", "listed"],
+)
+def test_attempts_that_a_trial_may_give_up_are_told(load: Load, further: str, space: str):
+    head = HEAD.replace("steps: 400", f"steps: 400{further}")
+    told = dict(summarise(load(head + space)).sentences)["restarts"]
+    assert told == "up to 200 further steps a trial, in attempts that are given up"
+    assert "restarts" not in dict(summarise(load(HEAD + SPACE)).sentences)
+
+
 def test_early_stopping_compares_at_multiples_of_the_grace_period_within_the_budget(load: Load):
     rule = "early_stopping: {metric: token_accuracy, direction: max, grace_period: 30"
     rungs = {
