@@ -33,7 +33,7 @@ from trainables.addition.native.steps import NativeSteps
 from trainables.addition.stream import TrainingStream
 from trainables.addition.workload import AdditionWorkload
 from trainables.contract import parameter_count
-from trainables.optimization import Optimization, one_group
+from trainables.optim.optimization import Optimization, one_group
 from trainables.tasks import get_task
 from trainables.transformer.model import Transformer
 

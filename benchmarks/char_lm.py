@@ -41,7 +41,7 @@ from trainables.contract import Report
 from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.workload import GPT2Workload
 from trainables.loop import train
-from trainables.muon import describe
+from trainables.optim.muon import describe
 from trainables.tasks import get_task
 from trainables.text.building import Document, build_dataset
 from trainables.text.dataset import Dataset

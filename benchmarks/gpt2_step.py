@@ -32,8 +32,8 @@ from paretune.confirm.retraining import choose
 from paretune.plan.binding import bind
 from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.workload import GPT2Workload
-from trainables.muon import describe
-from trainables.optimization import Optimization
+from trainables.optim.muon import describe
+from trainables.optim.optimization import Optimization
 from trainables.text.building import Document, build_dataset
 from trainables.text.dataset import Dataset
 from trainables.text.tokenizers import BytesTokenizer

@@ -6,7 +6,7 @@ import os
 
 import torch
 
-from trainables.machine import multiplies_bf16
+from trainables.machines.execution import multiplies_bf16
 
 _LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 

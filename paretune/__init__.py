@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from trainables.base import BaseTask, BaseWorkload
     from trainables.config import TrainingConfig
     from trainables.contract import CheckpointError, Evaluation, Metric
-    from trainables.demand import Demand
+    from trainables.machines.demand import Demand
     from trainables.tasks import TaskError
     from trainables.text.errors import DataError
 
@@ -87,7 +87,7 @@ _HOMES = {
     "BaseTask": "trainables.base",
     "BaseWorkload": "trainables.base",
     "Metric": "trainables.contract",
-    "Demand": "trainables.demand",
+    "Demand": "trainables.machines.demand",
     "TrainingConfig": "trainables.config",
     # What can go wrong.
     "Error": "paretune.errors",

@@ -13,12 +13,16 @@ import pytest
 import torch
 from filelock import FileLock
 from helpers.commands import Finished, Search, run_cli
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 # Processes that tests start find the helpers too, and the rooms before folders of tests of the same names.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH")])
 )
+# How long an example takes depends on what else runs.
+settings.register_profile("paretune", deadline=None)
+settings.load_profile("paretune")
 # Kernels of tests stay out of their user's cache, and are there again for the next run.
 os.environ["PARETUNE_CACHE"] = str(ROOT / ".pytest_cache" / "kernels")
 
@@ -92,8 +96,8 @@ LONGEST = (
     "test_drill.py",
     *("test_search.py", "test_examples.py", "test_endings.py", "test_native_gradients.py", "test_answers.py"),
     *("test_search_costs.py", "test_native_sanitized.py", "test_confirm.py", "test_task.py"),
-    *("test_scripts_run.py", "test_retraining.py", "test_cluster.py", "test_machine.py", "test_warnings.py"),
-    *("test_pausing.py", "test_lost_nodes.py", "test_slurm.py"),
+    *("test_scripts_run.py", "test_retraining.py", "test_cluster.py", "test_execution.py"),
+    *("test_warnings.py", "test_pausing.py", "test_lost_nodes.py", "test_slurm.py"),
 )
 """Files that take longest, as measured: they begin first, so that none is waited for alone at the end."""
 
@@ -101,7 +105,7 @@ SLOW = (
     "test_drill_check.py",
     *("test_odd_searches.py", "test_rows_at_scale.py", "test_coverage_runs.py", "test_pages.py"),
     *("test_scripts_run.py", "test_retraining.py", "test_gpt2_training.py", "test_gpt2_optimizers.py"),
-    *("test_addition_evaluation.py", "test_machine.py", "test_recipes.py", "test_task.py", "test_tasks.py"),
+    *("test_addition_evaluation.py", "test_execution.py", "test_recipes.py", "test_task.py", "test_tasks.py"),
     *("test_cliff.py", "test_regimes.py", "test_effects.py", "test_times.py", "test_task_contract.py"),
     *("test_adderboard.py", "test_published_space_files.py", "test_space_files.py", "test_cost_frontiers.py"),
     *("test_gpt2_masks.py", "test_comparison.py", "test_published_results.py", "test_data_command.py"),

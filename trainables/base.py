@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from trainables.optimization import ParameterGroup
+    from trainables.optim.optimization import ParameterGroup
 
 Split = Literal["train", "validation", "test"]
 """The three parts of a task's data. What one of them can draw, neither of the others may."""
@@ -119,7 +119,7 @@ class BaseWorkload(Generic[Config]):
 
     def parameter_groups(self, model: nn.Module) -> Sequence[ParameterGroup]:
         """Return all parameters as one group of AdamW."""
-        from trainables.optimization import one_group
+        from trainables.optim.optimization import one_group
 
         return one_group(model, self.config)
 

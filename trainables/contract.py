@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from trainables.optimization import Optimization, ParameterGroup
+    from trainables.optim.optimization import Optimization, ParameterGroup
     from trainables.replay import Replay
 
 VALIDATION_LOSS = "val_loss"

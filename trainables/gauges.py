@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from trainables.contract import Workload
-from trainables.gpus import peak_flops
+from trainables.machines.gpus import peak_flops
 
 
 class RunningLoss:

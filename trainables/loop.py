@@ -16,15 +16,15 @@ from torch import Tensor
 from trainables.checkpoints import Snapshot, load_weights, make_snapshot
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Ending, Report, TakesSteps, Target, Task
-from trainables.finishing import Finish, make_finish
 from trainables.gauges import Clock, PeakMemory, RunningLoss, Speed
-from trainables.gradients import Gradients
-from trainables.machine import no_denormals
-from trainables.optimization import Optimization
+from trainables.machines.execution import no_denormals
+from trainables.optim.finishing import Finish, make_finish
+from trainables.optim.gradients import Gradients
+from trainables.optim.optimization import Optimization
+from trainables.optim.schedules import rate_at
 from trainables.progress import Progress
 from trainables.replay import Replay
 from trainables.restarts import Judge, of_attempt
-from trainables.schedules import rate_at
 from trainables.terms import Goal, HandedOverError, Host, ReportFunction, Start, taken_from_checkpoint
 
 __all__ = ["Goal", "HandedOverError", "Host", "ReportFunction", "Start", "train"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from trainables.checkpoints import Snapshot
+from trainables.checkpoints.prefixes import SharedPrefixes
 from trainables.contract import CheckpointError, Report, Target
-from trainables.prefixes import SharedPrefixes
 
 ReportFunction = Callable[[Report, Callable[[], Snapshot]], None]
 """Receives every report, with a function that returns the current checkpoint.

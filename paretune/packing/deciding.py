@@ -17,7 +17,7 @@ from paretune.plan.slots import size_of
 from paretune.timing.costs import Costly, costly_of, stand_ins
 from search_spaces.sampling import corners
 from trainables.config import TrainingConfig
-from trainables.demand import StatesDemand
+from trainables.machines.demand import StatesDemand
 
 MEDIAN = "median"
 """What the configuration in the middle is called."""

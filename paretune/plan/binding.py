@@ -21,7 +21,7 @@ from search_spaces.plan import Plan, PlanDraft, Values
 from search_spaces.wording import accepted, finding
 from trainables.config import TrainingConfig
 from trainables.contract import LOOP_METRICS, Metric, Target, Task, parameter_count
-from trainables.demand import StatesDemand
+from trainables.machines.demand import StatesDemand
 from trainables.tasks import TASKS, TaskError, get_task, is_code, task_names
 
 PARAMS = Metric(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from paretune.errors import InputError
 from trainables.config import TrainingConfig
 from trainables.contract import Task, parameter_count
-from trainables.demand import StatesDemand
+from trainables.machines.demand import StatesDemand
 
 if TYPE_CHECKING:
     from paretune.plan.binding import BoundPlan

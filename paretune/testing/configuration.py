@@ -10,7 +10,7 @@ from paretune.testing.base import Checks, refused, rows_of
 from trainables.base import BaseWorkload
 from trainables.config import TrainingConfig
 from trainables.contract import LOOP_METRICS, VALIDATION_LOSS, parameter_count
-from trainables.demand import StatesDemand
+from trainables.machines.demand import StatesDemand
 
 
 class ConfigurationChecks(Checks):

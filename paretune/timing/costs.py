@@ -16,8 +16,8 @@ from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
 from search_spaces.plan import Values
 from search_spaces.sampling import configuration, draws, fill, listing
-from trainables.compiling import Compiles
 from trainables.config import TrainingConfig
+from trainables.machines.compiling import Compiles
 
 _Place = tuple[tuple[float, float], tuple[Any, ...]]
 

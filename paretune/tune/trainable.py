@@ -122,8 +122,8 @@ class _Training:
         """Train from the newest checkpoint that can be used until the trial ends, or has to leave."""
         import torch
 
+        from trainables.checkpoints.prefixes import SharedPrefixes
         from trainables.loop import Goal, HandedOverError, Host, Start, train
-        from trainables.prefixes import SharedPrefixes
         from trainables.terms import UnfitError, never
 
         trial, reporter = self.trial, self.reporter

@@ -157,7 +157,7 @@ def told(read, path: Path) -> pd.DataFrame | str:
         return str(error)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=damaged_files(), piece=st.sampled_from([16, 200, 1 << 26]))
 def test_drawn_files_read_as_line_by_line_or_fail_with_the_same_message(tmp_path, monkeypatch, text, piece):
     monkeypatch.setattr(columns, "_PIECE", piece)

@@ -28,7 +28,6 @@ TIMES = int(os.environ.get("PARETUNE_FUZZ", "1"))
 def fuzzed(examples: int) -> settings:
     """Return the settings of a test of so many examples in the suite."""
     return settings(
-        deadline=None,
         max_examples=TIMES * examples,
         derandomize=TIMES == 1,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

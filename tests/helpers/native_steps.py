@@ -13,8 +13,8 @@ from trainables.addition.config import AdditionConfig
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.native.steps import NativeSteps
 from trainables.addition.workload import AdditionWorkload
-from trainables.optimization import Optimization, one_group
-from trainables.schedules import rate_at
+from trainables.optim.optimization import Optimization, one_group
+from trainables.optim.schedules import rate_at
 
 Weights = dict[str, Tensor]
 

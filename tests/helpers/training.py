@@ -23,7 +23,7 @@ from trainables.contract import (
     Task,
 )
 from trainables.loop import Goal, Start, train
-from trainables.optimization import ParameterGroup, one_group
+from trainables.optim.optimization import ParameterGroup, one_group
 from trainables.tasks import TASKS
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from helpers.plans import bound
 from helpers.space_files import load, refusal_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -171,7 +171,6 @@ def test_where_a_source_does_not_exist_the_derived_value_does_not():
 names = st.sampled_from("abcdef")
 
 
-@settings(deadline=None)
 @given(st.dictionaries(names, st.lists(names, min_size=1, max_size=3), min_size=1))
 def test_the_order_puts_sources_first_wherever_there_is_no_cycle(graph: dict[str, list[str]]):
     derived = {name: Derived(sum=others) for name, others in graph.items()}

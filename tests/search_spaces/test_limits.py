@@ -20,7 +20,7 @@ from search_spaces.mistakes import SpaceFileError, dotted
 from search_spaces.parts.limits import UNITS, Constraints, Limits, MemoryLimits, bytes_of
 from search_spaces.plan import Plan
 from search_spaces.sampling import draws
-from trainables.demand import StatesDemand
+from trainables.machines.demand import StatesDemand
 
 GPT2 = """\
 name: limited

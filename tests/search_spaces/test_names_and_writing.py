@@ -82,7 +82,7 @@ VALUES = st.recursive(
 
 @given(values=st.lists(VALUES, min_size=1, max_size=4), low=st.floats(-1e9, 1e9), seeds=st.integers(1, 20))
 @example(values=[["?A", "?0", "?"]], low=0.0, seeds=1)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_plan_survives_being_written(
     tmp_path_factory: pytest.TempPathFactory, values: list[object], low: float, seeds: int
 ) -> None:

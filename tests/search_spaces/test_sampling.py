@@ -17,9 +17,6 @@ from search_spaces.sampling import complete, corners, draw, draw_value, draws, i
 
 DRAWS = 100
 
-no_deadline = settings(deadline=None)
-"""Other work may share the machine: how long an example takes says nothing."""
-
 # Spaces of every form
 
 seeds = st.integers(0, 2**32)
@@ -112,7 +109,6 @@ def as_text(configuration: dict[str, Any]) -> str:
 # Single values
 
 
-@no_deadline
 @given(dimension=anything, seed=seeds)
 def test_drawn_value_lies_in_its_dimension(dimension: AnyDimension, seed: int):
     rng = random.Random(seed)
@@ -120,7 +116,6 @@ def test_drawn_value_lies_in_its_dimension(dimension: AnyDimension, seed: int):
         assert dimension.contains(draw_value(dimension, rng))
 
 
-@no_deadline
 @given(
     low=st.floats(1e-300, 1e300, allow_subnormal=False),
     factor=st.floats(1, 1e8),
@@ -132,7 +127,6 @@ def test_logarithmic_draw_stays_within_its_bounds_at_every_scale(low: float, fac
     assert all(low <= draw_value(dimension, rng) <= dimension.high for _ in range(DRAWS))
 
 
-@no_deadline
 @given(low=st.integers(1, 10**6), width=st.integers(0, 10**6), seed=seeds)
 def test_logarithmic_draw_of_whole_numbers_stays_within_its_bounds(low: int, width: int, seed: int):
     dimension = IntRange(type="int", low=low, high=low + width, log=True)
@@ -143,7 +137,6 @@ def test_logarithmic_draw_of_whole_numbers_stays_within_its_bounds(low: int, wid
         assert low <= value <= low + width
 
 
-@no_deadline
 @given(dimension=int_ranges(most=6), seed=seeds)
 def test_every_value_of_a_short_range_is_drawn(dimension: IntRange, seed: int):
     """The rarest of six values has odds above 1 in 16, and so is missed with odds below 1e-16."""
@@ -172,7 +165,6 @@ def test_one_and_true_are_different_values():
 # Whole configurations
 
 
-@no_deadline
 @given(space=spaces, seed=seeds)
 def test_draw_holds_the_fixed_values_and_every_active_dimension_and_nothing_else(
     space: dict[str, AnyDimension], seed: int
@@ -187,7 +179,6 @@ def test_draw_holds_the_fixed_values_and_every_active_dimension_and_nothing_else
             assert name not in drawn or dimension.contains(drawn[name])
 
 
-@no_deadline
 @given(space=spaces, seed=seeds)
 def test_dimension_below_an_inactive_one_is_inactive_too(space: dict[str, AnyDimension], seed: int):
     plan, rng = plan_of(space), random.Random(seed)
@@ -197,7 +188,6 @@ def test_dimension_below_an_inactive_one_is_inactive_too(space: dict[str, AnyDim
             assert name not in drawn or all(above in drawn for above in dimension.when or {})
 
 
-@no_deadline
 @given(space=spaces, seed=seeds)
 def test_same_seed_draws_the_same(space: dict[str, AnyDimension], seed: int):
     plan = plan_of(space)
@@ -206,7 +196,6 @@ def test_same_seed_draws_the_same(space: dict[str, AnyDimension], seed: int):
     assert list(islice(draws(plan, first), 5)) == [draw(plan, second) for _ in range(5)]
 
 
-@no_deadline
 @given(space=spaces)
 def test_completing_asks_once_for_each_active_dimension_in_order(space: dict[str, AnyDimension]):
     plan, rng, asked = plan_of(space), random.Random(0), []
@@ -230,7 +219,7 @@ def test_draw_from_explicit_configurations_takes_them_as_they_are():
 # Listings
 
 
-@settings(no_deadline, max_examples=60)
+@settings(max_examples=60)
 @given(space=small_spaces, seed=seeds)
 def test_listing_of_a_small_space_is_the_set_of_its_draws(space: dict[str, AnyDimension], seed: int):
     """A value has odds of at least 1 in 6, a configuration 1 in 216: missed with odds below 1e-9."""
@@ -241,7 +230,6 @@ def test_listing_of_a_small_space_is_the_set_of_its_draws(space: dict[str, AnyDi
     assert {as_text(given) for given in listed} == {as_text(draw(plan, rng)) for _ in range(4500)}
 
 
-@no_deadline
 @given(space=small_spaces, data=st.data())
 def test_listing_of_some_parameters_holds_them_and_what_they_depend_on(
     space: dict[str, AnyDimension], data: st.DataObject
@@ -303,7 +291,6 @@ def test_listing_of_explicit_configurations_is_those():
 # Corners
 
 
-@no_deadline
 @given(space=spaces, seed=seeds, data=st.data())
 def test_corners_put_the_named_ranges_at_an_end_and_stay_in_the_space(
     space: dict[str, AnyDimension], seed: int, data: st.DataObject

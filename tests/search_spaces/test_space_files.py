@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paretune.confirm.retraining import fresh_seed
@@ -235,7 +235,6 @@ def only_seeds(seed: int) -> Plan:
     )
 
 
-@settings(deadline=None)
 @given(seed=st.integers(2, 10**6), apart=st.integers(-2, 2))
 def test_no_seed_of_a_search_is_ever_a_seed_of_a_retraining(seed: int, apart: int):
     ours, theirs = only_seeds(seed), only_seeds(seed + apart)

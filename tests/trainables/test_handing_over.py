@@ -12,10 +12,10 @@ from helpers.texts import config_of
 from helpers.training import CPU, ScriptedTask, adder, same_tensors, without_times
 
 from trainables.checkpoints import Snapshot, load, save
+from trainables.checkpoints.prefixes import SharedPrefixes
 from trainables.config import TrainingConfig
 from trainables.contract import Ending, Report, Target, Task
 from trainables.loop import Goal, HandedOverError, Host, Start, train
-from trainables.prefixes import SharedPrefixes
 from trainables.tasks import TASKS
 from trainables.terms import UnfitError
 

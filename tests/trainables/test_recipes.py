@@ -18,7 +18,7 @@ from trainables.addition.config import AdditionConfig
 from trainables.checkpoints import load
 from trainables.config import TrainingConfig
 from trainables.contract import CheckpointError, Target
-from trainables.schedules import rate_at
+from trainables.optim.schedules import rate_at
 from trainables.tasks import TASKS
 
 FULL_LENGTH: dict[str, Any] = {"curriculum": []}

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from trainables.addition.layout import FormatName, Layout, Padding, layout_of
 from trainables.config import STRICT, TrainingConfig
-from trainables.demand import FIELDS, Demand, memory_of, samples_together
+from trainables.machines.demand import FIELDS, Demand, memory_of, samples_together
 from trainables.transformer.counting import count_parameters
 from trainables.transformer.demand import flops_per_token, kept_per_sample
 from trainables.transformer.shape import TransformerShape

@@ -10,7 +10,7 @@ from trainables.addition.config import DEMAND_FIELDS, SIZE_FIELDS, AdditionConfi
 from trainables.base import BaseTask
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Diagnosis, Metric
-from trainables.demand import Demand
+from trainables.machines.demand import Demand
 
 if TYPE_CHECKING:
     import torch

@@ -20,7 +20,7 @@ from trainables.addition.problems import held_out
 from trainables.addition.stream import TrainingStream
 from trainables.base import BaseWorkload
 from trainables.contract import Evaluation
-from trainables.optimization import Optimization
+from trainables.optim.optimization import Optimization
 from trainables.replay import Replay
 from trainables.transformer.model import Transformer
 

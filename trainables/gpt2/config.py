@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from trainables.config import STRICT, TrainingConfig
-from trainables.demand import FIELDS, Demand, memory_of, samples_together
 from trainables.gpt2.shape import LOGITS_AT_A_TIME, SIZE_FIELDS, GPT2Shape
+from trainables.machines.demand import FIELDS, Demand, memory_of, samples_together
 
 PYTHON = "python"
 """The data set that is built from the running Python on first use."""

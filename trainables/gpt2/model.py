@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from trainables.activations import gelu_
 from trainables.gpt2.masks import Attend, Mask
 from trainables.gpt2.shape import LOGITS_AT_A_TIME, GPT2Shape
+from trainables.transformer.activations import gelu_
 
 ROTARY_BASE = 10_000.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.model import GPT2, grouped_parameters
-from trainables.optimization import MomentumRise, ParameterGroup
+from trainables.optim.optimization import MomentumRise, ParameterGroup
 
 _ADAM_EPS = 1e-10
 """As in the speedruns: gradients of rare tokens' embeddings are small."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from trainables.base import BaseTask
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Diagnosis, Metric
-from trainables.demand import Demand
 from trainables.gpt2.config import DEMAND_FIELDS, GPT2Config
 from trainables.gpt2.shape import SIZE_FIELDS
+from trainables.machines.demand import Demand
 
 if TYPE_CHECKING:
     import torch

@@ -20,9 +20,9 @@ from trainables.gpt2.masks import Attend, Mask, attend_dense, block_mask, dense_
 from trainables.gpt2.model import GPT2
 from trainables.gpt2.optimizers import parameter_groups
 from trainables.gpt2.stream import TextBatch, TextStream, read_tokens
-from trainables.machine import keep_freed_memory
-from trainables.muon import describe
-from trainables.optimization import ParameterGroup
+from trainables.machines.execution import keep_freed_memory
+from trainables.optim.muon import describe
+from trainables.optim.optimization import ParameterGroup
 from trainables.text.dataset import Dataset
 
 log = logging.getLogger(__name__)

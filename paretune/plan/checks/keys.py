@@ -15,7 +15,7 @@ from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.plan import PlanDraft
 from search_spaces.wording import accepted, findings
 from trainables.contract import LOOP_METRICS, Metric, Task
-from trainables.demand import StatesDemand
+from trainables.machines.demand import StatesDemand
 
 NOT_PARAMETERS = frozenset({"params", "memory", "flops_per_token"})
 """What is limited by its own key, so that no derived value can be called so."""

@@ -76,7 +76,7 @@ def curves_of(rng: random.Random, budget: int) -> list[tuple[str, list[dict[str,
     return curves
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32),
     grace=st.integers(1, 30),

@@ -245,7 +245,7 @@ def test_malformed_answers_are_among_those_compared_and_read_as_minus_one() -> N
 # The weights
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(value=st.floats(width=32, allow_nan=False, allow_infinity=False))
 @example(value=-0.0)
 @example(value=3.4028234663852886e38)

@@ -71,7 +71,7 @@ def patterns(draw: st.DrawFn) -> tuple[int, list[list[bool]]]:
 # Counting
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(problem=problems())
 @example((0, 0, 1))
 @example((5, 5, 1))
@@ -113,7 +113,7 @@ def test_all_two_digit_problems_are_counted_as_in_writing() -> None:
 # Which columns shall carry
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     most=st.integers(1, MAX_DIGITS),
     data=st.data(),
@@ -143,7 +143,7 @@ def test_any_choice_of_columns_is_as_likely_as_another(count: int, length: int) 
     assert_as_often(Counter(rows_of(columns)), dict.fromkeys(choices, 1 / len(choices)))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(most=st.integers(1, MAX_DIGITS), data=st.data(), seed=st.integers(0, 2**32))
 def test_chained_columns_have_a_chain_of_two_or_more_within_the_length(
     most: int, data: st.DataObject, seed: int
@@ -179,7 +179,7 @@ def test_chains_of_every_length_are_as_frequent_and_begin_anywhere(length: int) 
 # Operands
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(drawn=patterns(), seed=st.integers(0, 2**32))
 def test_operands_carry_in_exactly_the_asked_columns(drawn: tuple[int, list[list[bool]]], seed: int) -> None:
     most, asked = drawn
@@ -231,7 +231,7 @@ def test_balanced_operands_have_each_number_of_carries_equally_often(lengths: tu
         assert chisquare(seen.numpy()).pvalue > ODDS
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(digits=st.integers(1, MAX_DIGITS), data=st.data(), seed=st.integers(0, 2**32))
 def test_operands_have_exactly_the_asked_number_of_carries(
     digits: int, data: st.DataObject, seed: int
@@ -241,7 +241,7 @@ def test_operands_have_exactly_the_asked_number_of_carries(
     assert {sum(columns_by_hand(x, y, digits)) for x, y in zip(a, b, strict=True)} == {count}
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(most=st.integers(1, MAX_DIGITS), data=st.data(), seed=st.integers(0, 2**32))
 def test_chained_operands_have_a_chain_of_two_or_one_carry_if_they_are_too_short(
     most: int, data: st.DataObject, seed: int

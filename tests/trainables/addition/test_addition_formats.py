@@ -159,7 +159,7 @@ def test_every_token_has_the_number_that_the_tests_know_it_by() -> None:
 
 
 @every_kind
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(drawn=problems())
 @example((1, [(0, 0), (9, 9), (9, 1), (5, 5)]))
 @example((2, [(0, 0), (99, 99), (99, 1), (9, 1)]))
@@ -400,7 +400,7 @@ def test_of_all_rows_of_tokens_exactly_one_is_read_as_each_sum(kind: str, digits
 
 
 @every_kind
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(drawn=problems(), data=st.data())
 def test_an_answer_with_some_tokens_changed_is_malformed_or_the_one_way_to_write_its_number(
     kind: str, drawn: tuple[int, list[tuple[int, int]]], data: st.DataObject
@@ -418,7 +418,7 @@ def test_an_answer_with_some_tokens_changed_is_malformed_or_the_one_way_to_write
 
 
 @every_kind
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(data=st.data(), digits=st.integers(1, MAX_DIGITS))
 def test_any_row_of_tokens_is_malformed_or_the_one_way_to_write_its_number(
     kind: str, data: st.DataObject, digits: int
@@ -440,7 +440,7 @@ def test_any_row_of_tokens_is_malformed_or_the_one_way_to_write_its_number(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("undelimited", "aligned")])
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(drawn=problems(), data=st.data())
 def test_a_sign_in_place_of_a_token_makes_an_answer_malformed(
     kind: str, drawn: tuple[int, list[tuple[int, int]]], data: st.DataObject

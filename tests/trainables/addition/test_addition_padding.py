@@ -90,7 +90,7 @@ def problems(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]]]:
 
 
 @every_padding
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(drawn=problems())
 @example((1, [(0, 0), (9, 9), (9, 1)]))
 @example((2, [(99, 99), (99, 1), (0, 100 - 1)]))

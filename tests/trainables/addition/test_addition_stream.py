@@ -249,7 +249,7 @@ def test_without_a_curriculum_all_steps_draw_full_length_operands() -> None:
     assert AdditionConfig(digits=7, steps=50).phases() == [(50, (7, 7))]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     steps=st.integers(1, 100_000),
     shares=st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=6),

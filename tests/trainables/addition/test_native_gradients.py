@@ -67,7 +67,6 @@ def drawn(number: int) -> list[tuple[AdditionConfig, int]]:
         max_examples=number,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

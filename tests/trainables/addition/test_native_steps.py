@@ -156,7 +156,7 @@ def drawn(number: int) -> list[AdditionConfig]:
     found: list[AdditionConfig] = []
 
     @settings(
-        max_examples=number, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
+        max_examples=number, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(config=configurations(), lr=st.sampled_from([0.001, 0.003, 0.01]))
@@ -248,7 +248,7 @@ def test_divergence_ends_a_run_at_the_step_at_which_pytorch_ends_it(eval_every: 
 # Weights from parameters
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(configurations())
 def test_what_is_recorded_of_a_model_gives_its_weights(config: AdditionConfig) -> None:
     model = some_model(config).double()

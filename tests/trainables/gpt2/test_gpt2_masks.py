@@ -39,7 +39,7 @@ def texts(batch: int, length: int, seed: int = 1) -> Tensor:
 # The dense mask
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     sequences=st.integers(1, 9).flatmap(
         lambda length: st.lists(
@@ -285,7 +285,7 @@ def test_a_window_grows_evenly_from_its_first_to_its_last() -> None:
     assert {GPT2Config(window=(7, 7), steps=5).window_at(step) for step in range(1, 6)} == {7}
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(steps=st.integers(2, 400), first=st.integers(1, 100), growth=st.integers(0, 2000))
 def test_a_windows_growth_is_rounded_up_and_nothing_else(steps: int, first: int, growth: int) -> None:
     config = GPT2Config(window=(first, first + growth), steps=steps, context=128)

@@ -61,7 +61,7 @@ def test_the_model_equals_its_formulas_for_every_switch(changed: dict[str, Any])
     assert_equals_the_reference(small(**changed))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(shape=shapes())
 def test_the_model_equals_its_formulas_for_any_shape(shape: GPT2Shape) -> None:
     assert_equals_the_reference(shape)
@@ -114,7 +114,7 @@ def test_the_logits_of_a_shorter_sequence_are_those_of_its_beginning() -> None:
 # Causality
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(shape=shapes(), place=st.integers(0, 5), other=st.integers(1, 4))
 def test_a_later_token_never_changes_an_earlier_logit(shape: GPT2Shape, place: int, other: int) -> None:
     model, tokens = model_of(shape), tokens_of(shape)
@@ -125,7 +125,7 @@ def test_a_later_token_never_changes_an_earlier_logit(shape: GPT2Shape, place: i
     assert not torch.equal(after[:, place], before[:, place]), "its own logits are others"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(shape=shapes(), place=st.integers(0, 4))
 def test_no_gradient_flows_back_from_a_logit_to_a_later_place(shape: GPT2Shape, place: int) -> None:
     # A table that reads alone, and each token once, so that a row of it is one place.

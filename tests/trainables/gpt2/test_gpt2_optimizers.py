@@ -19,8 +19,8 @@ from trainables.gpt2.config import GPT2Config
 from trainables.gpt2.masks import attend_dense
 from trainables.gpt2.model import GPT2
 from trainables.gpt2.optimizers import parameter_groups
-from trainables.optimization import MomentumRise, Optimization, ParameterGroup
-from trainables.schedules import rate_at
+from trainables.optim.optimization import MomentumRise, Optimization, ParameterGroup
+from trainables.optim.schedules import rate_at
 
 SIZE = {"vocabulary": 11, "context": 7, "n_layers": 4, "d_model": 16, "n_heads": 2, "d_ff": 10}
 SWITCHES: list[dict[str, Any]] = [{}, *ONE_SWITCH, *COMBINATIONS]
@@ -306,7 +306,7 @@ def test_momentum_rises_from_its_first_value_to_its_last() -> None:
     assert MomentumRise(begin=0.2, end=0.9, steps=0).at(1) == pytest.approx(0.9)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(steps=st.integers(0, 500), begin=st.floats(0, 0.99), end=st.floats(0, 0.99))
 def test_a_momentum_stays_between_its_ends(steps: int, begin: float, end: float) -> None:
     rise = MomentumRise(begin=begin, end=end, steps=steps)

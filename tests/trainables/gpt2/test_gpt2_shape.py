@@ -81,13 +81,13 @@ def test_the_table_is_that_of_the_real_model_for_every_switch(changed: dict[str,
     assert_is_that_of_the_model(small(**changed))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(shape=shapes())
 def test_the_table_is_that_of_the_real_model_for_any_shape(shape: GPT2Shape) -> None:
     assert_is_that_of_the_model(shape)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(shape=shapes())
 def test_the_active_parameters_are_those_of_the_matrix_products_but_for_the_smear_gate(
     shape: GPT2Shape,
@@ -101,7 +101,7 @@ def test_the_active_parameters_are_those_of_the_matrix_products_but_for_the_smea
     assert shape.active_parameters == sum(products) + shape.vocabulary * shape.d_model
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(shape=shapes())
 def test_every_value_table_of_the_corrected_form_is_used_and_mirrored(shape: GPT2Shape) -> None:
     used = shape.value_table_of

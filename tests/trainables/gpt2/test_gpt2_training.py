@@ -17,7 +17,6 @@ from helpers.texts import CPU, Watching, config_of, counted, split_of, wrote
 from helpers.training import same_tensors, trained_with_checkpoints, without_times
 from torch import Tensor, nn
 
-from trainables import memory
 from trainables.checkpoints import Snapshot, load_model
 from trainables.contract import Report, Target
 from trainables.gpt2.config import GPT2Config
@@ -26,8 +25,9 @@ from trainables.gpt2.masks import dense_mask, documents_of
 from trainables.gpt2.stream import TextStream
 from trainables.gpt2.workload import GPT2Workload
 from trainables.loop import train
-from trainables.memory import bytes_for_backward, micro_batch_of, split
-from trainables.muon import describe
+from trainables.machines import memory
+from trainables.machines.memory import bytes_for_backward, micro_batch_of, split
+from trainables.optim.muon import describe
 from trainables.tasks import get_task
 from trainables.text.dataset import Dataset
 from trainables.text.errors import DataError

@@ -91,7 +91,7 @@ def test_how_it_is_cut_into_shards_does_not_matter(dataset: Dataset, tmp_path: P
         assert everything(whole, split) == everything(dataset, split)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.text("ab \n", min_size=0, max_size=30), min_size=1, max_size=12),
     st.floats(0.01, 0.99),

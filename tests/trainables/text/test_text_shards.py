@@ -32,7 +32,7 @@ def damage(path: Path, place: int, content: bytes) -> None:
         file.write(content)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(arrays(np.uint16, st.integers(0, 3000)))
 def test_what_is_written_is_read(tmp_path: Path, tokens: Tokens) -> None:
     write_shard(tmp_path / "shard.bin", tokens)

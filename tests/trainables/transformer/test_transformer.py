@@ -123,7 +123,7 @@ def test_what_can_go_together_is_allowed(values: dict[str, Any]) -> None:
 # What each position sees
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(shape=shapes(), length=st.integers(1, 12), data=st.data())
 def test_asking_for_the_last_positions_gives_what_the_whole_sequence_gives_there(
     shape: TransformerShape, length: int, data: st.DataObject
@@ -135,7 +135,7 @@ def test_asking_for_the_last_positions_gives_what_the_whole_sequence_gives_there
     torch.testing.assert_close(model(tokens, last=last), whole[:, -last:], rtol=1e-9, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(shape=shapes(), changed=st.integers(1, 11), other=st.integers(1, 13))
 def test_no_logit_depends_on_a_later_token(shape: TransformerShape, changed: int, other: int) -> None:
     model, tokens = exact_model(shape), some_tokens(3, 12)

@@ -157,7 +157,7 @@ def test_all_53_configurations_of_the_published_sweep_have_their_counts() -> Non
     assert [counted_and_built(config) for config in configs] == [(count, count) for count in expected]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(shape=shapes(), vocabulary=st.integers(2, 40), positions=st.integers(8, 40))
 def test_the_count_from_the_shape_is_what_the_model_has(
     shape: TransformerShape, vocabulary: int, positions: int

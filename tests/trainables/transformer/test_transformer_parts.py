@@ -202,7 +202,7 @@ def activated(kind: str, x: float) -> float:
     return max(x, 0.0) ** (2 if kind == "squared_relu" else 1)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(shape=shapes(), length=st.integers(1, POSITIONS))
 def test_the_model_computes_what_the_slow_formulas_do(shape: TransformerShape, length: int) -> None:
     model, tokens = model_of(shape), tokens_of(1, length)
@@ -215,7 +215,7 @@ def test_the_model_computes_what_the_slow_formulas_do(shape: TransformerShape, l
     torch.testing.assert_close(logits, expected, rtol=0, atol=tolerance * scale)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(shape=shapes())
 def test_every_parameter_gets_a_gradient(shape: TransformerShape) -> None:
     model, tokens = model_of(shape), tokens_of(4, POSITIONS)

@@ -9,8 +9,8 @@ from trainables.addition.config import AdditionConfig
 from trainables.addition.native.derivation import Derivation
 from trainables.addition.native.engine import NativeEngine
 from trainables.addition.native.library import DerivationStruct, RecipeStruct, TrainingStruct
-from trainables.optimization import Optimization, SlowGradients, one_group
-from trainables.schedules import rate_at
+from trainables.optim.optimization import Optimization, SlowGradients, one_group
+from trainables.optim.schedules import rate_at
 from trainables.transformer.model import Transformer
 
 

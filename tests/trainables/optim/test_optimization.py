@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from trainables.config import TrainingConfig
-from trainables.optimization import Optimization, SlowGradients, one_group
+from trainables.optim.optimization import Optimization, SlowGradients, one_group
 
 EPSILON = 1e-8
 
@@ -157,7 +157,7 @@ def test_every_parameter_is_decayed_biases_and_norms_too() -> None:
 # Slow gradients
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     gain=st.floats(0.1, 10),
     decay=st.floats(0, 0.99),

@@ -10,10 +10,10 @@ import torch
 
 from trainables.config import TrainingConfig
 from trainables.contract import Task, parameter_count
-from trainables.demand import BYTES, StatesDemand, samples_together
 from trainables.gpt2.config import GPT2Config
-from trainables.memory import bytes_for_backward
-from trainables.optimization import Optimization
+from trainables.machines.demand import BYTES, StatesDemand, samples_together
+from trainables.machines.memory import bytes_for_backward
+from trainables.optim.optimization import Optimization
 from trainables.tasks import TASKS
 
 CPU = torch.device("cpu")

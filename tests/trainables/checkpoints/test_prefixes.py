@@ -11,10 +11,10 @@ from helpers.commands import no_file_larger_than
 from helpers.training import same_tensors, without_times
 
 from trainables.checkpoints import Snapshot
+from trainables.checkpoints.prefixes import SharedPrefixes
 from trainables.contract import Report, Target
 from trainables.loop import Goal, Start, train
-from trainables.prefixes import SharedPrefixes
-from trainables.schedules import rate_at
+from trainables.optim.schedules import rate_at
 from trainables.tasks import TASKS
 
 TASK = TASKS["gpt2"]

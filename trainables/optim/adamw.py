@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.optimizer import Optimizer, of_one_kind
+from trainables.optim.optimizer import Optimizer, of_one_kind
 
 
 class AdamW(Optimizer):

@@ -13,9 +13,8 @@ import pytest
 import torch
 from helpers.commands import no_file_larger_than
 
-from trainables import checkpoints
 from trainables.addition.config import AdditionConfig
-from trainables.checkpoints import FORMAT, VERSION, load, load_model, load_weights, make_snapshot, save
+from trainables.checkpoints import FORMAT, VERSION, files, load, load_model, load_weights, make_snapshot, save
 from trainables.contract import CheckpointError, Report
 from trainables.loop import train
 from trainables.tasks import TASKS
@@ -156,7 +155,7 @@ def test_a_write_that_fails_leaves_the_older_file_and_nothing_else(
     save(snapshot, path)
     before = path.read_bytes()
     broken = {
-        "writing": (checkpoints.torch, "save", write_some_then_fail),
+        "writing": (files.torch, "save", write_some_then_fail),
         "flushing to the disk": (os, "fsync", fail),
         "taking its place": (Path, "replace", fail),
     }
@@ -186,7 +185,7 @@ def test_a_full_disk_is_an_error_of_the_system_wherever_it_is_met(
 def test_a_first_write_that_fails_leaves_nothing(
     snapshot: dict[str, Any], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints.torch, "save", write_some_then_fail)
+    monkeypatch.setattr(files.torch, "save", write_some_then_fail)
     with pytest.raises(OSError, match="No space left"):
         save(snapshot, path)
     assert list(path.parent.iterdir()) == []

@@ -21,8 +21,8 @@ from helpers.training import adder as any_adder
 from torch import Tensor, nn
 
 from trainables.config import TrainingConfig
-from trainables.machine import CompiledModel, forward_context, why_not_compile
-from trainables.optimization import Optimization
+from trainables.machines.execution import CompiledModel, forward_context, why_not_compile
+from trainables.optim.optimization import Optimization
 from trainables.tasks import TASKS
 
 
@@ -427,7 +427,7 @@ def test_a_transformer_is_one_graph_that_computes_the_same(
     for now, before in zip(reports, expected, strict=True):
         assert without_times(now.metrics) == pytest.approx(without_times(before.metrics), rel=1e-4)
     assert len(ran) == 21, "one graph, before the clock starts and in every step"
-    assert [record for record in caplog.records if record.name == "trainables.machine"] == []
+    assert [record for record in caplog.records if record.name == "trainables.machines.execution"] == []
 
 
 @pytest.mark.usefixtures("nothing_compiled")
@@ -445,7 +445,7 @@ def test_a_worker_that_has_compiled_many_models_compiles_the_next_one_too(
 SCRIPT = """
 import json, logging, sys, torch
 sys.path.insert(0, {tests!r})
-from test_machine import {task}
+from test_execution import {task}
 logging.basicConfig(level=logging.WARNING)
 torch.set_num_threads(1)
 print(json.dumps({task}(sys.argv[1])))
@@ -513,5 +513,5 @@ def test_a_broken_compiler_costs_one_line_of_warning(tmp_path: Path) -> None:
     losses, errors = in_a_process("losses_of_adder", "on", tmp_path, CXX="/bin/false")
     assert losses == losses_of_adder("off")
     (line,) = errors.splitlines()
-    assert line.startswith("WARNING:trainables.machine:torch.compile failed and is not used: ")
+    assert line.startswith("WARNING:trainables.machines.execution:torch.compile failed and is not used: ")
     assert "/bin/false" in line

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import psutil
 
-from trainables.stated import MAX_PICKLE_BYTES, RefusedError, read_values
+from trainables.checkpoints.stated import MAX_PICKLE_BYTES, RefusedError, read_values
 
 MAX_ENTRIES = 20_000
 """Most entries of an archive: each tensor is one."""

@@ -28,7 +28,7 @@ from trainables.addition.config import MAX_CMA_PARAMETERS
 from trainables.checkpoints import Snapshot
 from trainables.config import TrainingConfig
 from trainables.contract import VALIDATION_LOSS, Ending, Metric, Report, Target, parameter_count
-from trainables.finishing import CmaEsFinish, Finish, LbfgsFinish, make_finish
+from trainables.optim.finishing import CmaEsFinish, Finish, LbfgsFinish, make_finish
 from trainables.tasks import TASKS
 
 NAN, INF = math.nan, math.inf

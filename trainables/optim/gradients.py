@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from trainables.config import TrainingConfig
 from trainables.contract import Workload
-from trainables.machine import CompiledModel, forward_context
-from trainables.memory import micro_batch_of, samples_in, split
-from trainables.optimization import Optimization
+from trainables.machines.execution import CompiledModel, forward_context
+from trainables.machines.memory import micro_batch_of, samples_in, split
+from trainables.optim.optimization import Optimization
 from trainables.replay import Replay
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from trainables.machine import multiplies_bf16
-from trainables.optimizer import Optimizer, of_one_kind
+from trainables.machines.execution import multiplies_bf16
+from trainables.optim.optimizer import Optimizer, of_one_kind
 
 _TOGETHER = 2**24
 """Numbers in a stack of matrices: 64 MiB in float32, several times that with products."""

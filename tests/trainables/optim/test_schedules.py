@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from trainables.config import TrainingConfig
-from trainables.schedules import rate_at
+from trainables.optim.schedules import rate_at
 
 
 def rates(**fields: object) -> list[float]:
@@ -33,7 +33,7 @@ def test_the_published_schedule_of_27_000_steps() -> None:
     assert rate_at(27_000, config) == pytest.approx(0.002)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     steps=st.integers(1, 400),
     lr=st.floats(1e-6, 10),
@@ -167,7 +167,7 @@ def ends_low(stretch: dict[str, Any], steps: int) -> bool:
     return stretch["schedule"] != "constant" and round(stretch["warmup"] * steps) < steps
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(steps=st.integers(1, 300), stretch=STRETCHES.filter(fits))
 def test_every_schedule_stays_between_zero_and_its_peak_and_ends_at_its_share(
     steps: int, stretch: dict[str, Any]
@@ -178,7 +178,7 @@ def test_every_schedule_stays_between_zero_and_its_peak_and_ends_at_its_share(
     assert along[-1] == pytest.approx(peak * (stretch["final_lr"] if ends_low(stretch, steps) else 1))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(steps=st.integers(2, 300), stretch=STRETCHES.filter(fits))
 def test_a_linear_schedule_never_moves_by_more_than_a_step_of_its_ramps(
     steps: int, stretch: dict[str, Any]
@@ -195,7 +195,7 @@ def test_a_linear_schedule_never_moves_by_more_than_a_step_of_its_ramps(
     assert plateau == pytest.approx([stretch["lr"]] * len(plateau))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     steps=st.integers(2, 300),
     first=STRETCHES.filter(fits),
@@ -212,7 +212,7 @@ def test_two_passes_are_two_schedules_one_after_the_other(
     assert along == alone
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     lengths=st.lists(st.integers(1, 60), min_size=2, max_size=5),
     stretches=st.lists(STRETCHES.filter(fits), min_size=5, max_size=5),
@@ -240,7 +240,7 @@ def test_a_second_pass_is_a_list_of_one() -> None:
         assert rate_at(step, one) == rate_at(step, listed)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5), step=st.integers(1, 101))
 def test_samples_before_a_step_are_the_batches_of_all_before(lengths: list[int], step: int) -> None:
     steps = sum(lengths)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.activations import gelu_
+from trainables.transformer.activations import gelu_
 
 
 def value_and_gradient(function: object, at: Tensor) -> tuple[Tensor, Tensor]:

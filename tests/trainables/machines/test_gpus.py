@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainables.gpus import peak_flops, peak_flops_of
+from trainables.machines.gpus import peak_flops, peak_flops_of
 
 
 @pytest.mark.parametrize(

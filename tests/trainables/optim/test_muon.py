@@ -13,9 +13,9 @@ from helpers.optimizers import through_a_file
 from helpers.training import CPU
 from torch import Tensor, nn
 
-from trainables import muon
-from trainables.machine import multiplies_bf16
-from trainables.muon import Muon, describe, iteration_type, orthogonalize
+from trainables.machines.execution import multiplies_bf16
+from trainables.optim import muon
+from trainables.optim.muon import Muon, describe, iteration_type, orthogonalize
 
 SHAPES = [(6, 6), (6, 6), (12, 3), (3, 12), (3, 12), (5, 7), (7, 5), (1, 9), (4, 1)]
 """Alike and not, square and not, on both sides of where the iteration is on Gram matrices."""
@@ -114,7 +114,7 @@ def test_a_machine_with_avx2_only_iterates_in_float32_and_imports_no_compilers()
     program = (
         "import sys, torch\n"
         "from helpers.training import CPU\n"
-        "from trainables.muon import Muon, describe\n"
+        "from trainables.optim.muon import Muon, describe\n"
         "weight = torch.nn.Parameter(torch.zeros(3, 4))\n"
         "weight.grad = torch.ones(3, 4)\n"
         "Muon([{'params': [weight], 'lr': 1.0}]).step()\n"

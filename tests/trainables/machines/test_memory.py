@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from trainables.gauges import PeakMemory
-from trainables.memory import free_memory
+from trainables.machines.memory import free_memory
 
 CPU = torch.device("cpu")
 MEBIBYTES = 2**20

@@ -18,11 +18,11 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from trainables.archives import inspect
+from trainables.checkpoints.archives import inspect
+from trainables.checkpoints.stated import RefusedError
 from trainables.config import TrainingConfig
 from trainables.contract import CheckpointError, Task, Workload, parameter_count
 from trainables.replacing import replacing
-from trainables.stated import RefusedError
 from trainables.tasks import TaskError, get_task, reference_of
 
 FORMAT = "paretune-checkpoint"

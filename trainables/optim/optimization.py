@@ -9,10 +9,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from trainables.adamw import AdamW
 from trainables.config import TrainingConfig
-from trainables.muon import Muon
-from trainables.optimizer import Optimizer
+from trainables.optim.adamw import AdamW
+from trainables.optim.muon import Muon
+from trainables.optim.optimizer import Optimizer
 
 
 @dataclass(frozen=True, kw_only=True)

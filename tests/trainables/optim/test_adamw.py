@@ -11,7 +11,7 @@ import torch
 from helpers.optimizers import through_a_file
 from torch import Tensor, nn
 
-from trainables.adamw import AdamW
+from trainables.optim.adamw import AdamW
 
 SETTINGS: list[dict[str, Any]] = [{"betas": (0.9, 0.99), "eps": 1e-8}, {"betas": (0.8, 0.999), "eps": 1e-6}]
 
