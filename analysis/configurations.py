@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from analysis.cliff.expected import shrunken_rates
 from analysis.confirmation.rows import confirmed_rates
 from analysis.costs import per_success, spent_on_target
-from analysis.intervals import wilson_ends
-from analysis.layout import ENDINGS, Column
+from analysis.files.layout import ENDINGS, Column
 from analysis.outcomes import with_outcomes
 from analysis.rows import PARAMS, SearchRows
+from analysis.statistics.intervals import wilson_ends
 
 WITH_VALUE = ("solved", "finished")
 """Endings after which a trial's metrics are final. Metrics of a stopped or interrupted trial are not final; a

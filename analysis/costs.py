@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.distributions import student
-from analysis.estimate import CONFIDENCE, Estimate
-from analysis.intervals import NORMAL_QUANTILE, wilson_of_rates
 from analysis.rows import SearchRows
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE, Estimate
+from analysis.statistics.intervals import NORMAL_QUANTILE, wilson_of_rates
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]

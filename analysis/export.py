@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.layout import Column, ExportError
+from analysis.files.layout import Column, ExportError
 from analysis.markdown import table_lines
 from analysis.text import is_numeric
 

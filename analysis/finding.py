@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from analysis.layout import Column
+from analysis.files.layout import Column
 from analysis.pictures.marks import Picture
 
 if TYPE_CHECKING:

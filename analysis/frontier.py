@@ -11,15 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.configurations import columns_of, configurations
-from analysis.dominance import non_dominated
 from analysis.export import records
+from analysis.files.layout import Column
 from analysis.finding import Drawn, Table
-from analysis.layout import Column
 from analysis.measures import Measure, cost_measure, quality_measure
 from analysis.pictures.frontier import frontier_picture
 from analysis.pictures.marks import Picture
 from analysis.ranking import cheapest, reaches_target, smallest_sentence
 from analysis.rows import PARAMS, SearchRows
+from analysis.statistics.dominance import non_dominated
 from analysis.text import amount, plural
 
 Mask = NDArray[np.bool_]

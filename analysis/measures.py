@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.configurations import is_all_or_nothing
-from analysis.layout import SelectionError
+from analysis.files.layout import SelectionError
 from analysis.objectives import accuracy_objective
 from analysis.rows import PARAMS, SearchRows
 from analysis.wording import cost_text, metric_text

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.estimate import Estimate
-from analysis.intervals import wilson
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.intervals import wilson
 from analysis.text import between
 
 Outcome = Literal["solved", "not learned", "diverged", "unknown"]

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
-from analysis.layout import REPORT_COLUMNS, REPORTS_FILE, TRIAL_COLUMNS, TRIALS_FILE, DamagedError
+from analysis.files.layout import REPORT_COLUMNS, REPORTS_FILE, TRIAL_COLUMNS, TRIALS_FILE, DamagedError
 from analysis.store import RowStore
 from search_spaces.plan import Plan
 

@@ -13,7 +13,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from analysis.layout import SelectionError
+from analysis.files.layout import SelectionError
 from analysis.rows import PARAMS, SearchRows
 from search_spaces.wording import accepted
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from analysis.layout import (
+from analysis.files.layout import (
     CONFIRMATIONS_FILE,
     DEFAULTS_FILE,
     LEARNED_FILE,
@@ -31,7 +31,7 @@ from analysis.layout import (
     DamagedError,
     NewerError,
 )
-from analysis.lines import (
+from analysis.files.lines import (
     append_line,
     damaged_line,
     mend_last_line,
@@ -39,9 +39,9 @@ from analysis.lines import (
     sync_file,
     write_whole,
 )
+from analysis.files.shapes import wrong_metric, wrong_report
+from analysis.files.validity import what_is_wrong
 from analysis.names import shown_name
-from analysis.shapes import wrong_metric, wrong_report
-from analysis.validity import what_is_wrong
 from search_spaces.plan import Plan
 from search_spaces.wording import finding
 
@@ -177,7 +177,7 @@ class RowStore:
 
         Of steps that were repeated after a resumption, the later report counts.
         """
-        from analysis.columns import read_columns
+        from analysis.files.columns import read_columns
 
         self.sessions()  # states the version of the rows
         frame = read_columns(self.folder / REPORTS_FILE)

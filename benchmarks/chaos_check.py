@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from analysis.layout import REPORTS_FILE, TRIALS_FILE
+from analysis.files.layout import REPORTS_FILE, TRIALS_FILE
 from analysis.store import RowStore
 from paretune.errors import Error
 from paretune.plan.binding import BoundPlan, bind, canonical

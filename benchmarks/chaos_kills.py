@@ -17,7 +17,7 @@ from chaos_machines import Cluster, Disk
 from chaos_processes import belonging_to, drivers, end, end_all_of, named, workers
 from chaos_rows import Kill, Rows
 
-from analysis.layout import REPORTS_FILE, TRIALS_FILE
+from analysis.files.layout import REPORTS_FILE, TRIALS_FILE
 
 NOTICE_S = 30.0
 """Between SIGTERM and SIGKILL, as spot machines give it."""

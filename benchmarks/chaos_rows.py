@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import REPORTS_FILE, TRIALS_FILE
+from analysis.files.layout import REPORTS_FILE, TRIALS_FILE
 
 _IN_FLIGHT_S = 3.0
 """So long after a kill a report may still arrive that was sent before it."""

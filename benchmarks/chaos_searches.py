@@ -24,7 +24,7 @@ from chaos_processes import (
 )
 from chaos_rows import Kill, Rows
 
-from analysis.layout import PLAN_FILE
+from analysis.files.layout import PLAN_FILE
 
 _SILENT_S = 180.0
 """A command that writes no row for so long, unharmed, hangs."""

@@ -14,7 +14,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from analysis.layout import SPACE_FILE
+from analysis.files.layout import SPACE_FILE
 from analysis.rows import SearchRows
 from paretune.stopping.library import COMMITTED, is_library, read_library, write_library
 

@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from analysis.layout import TrialEnding
-from analysis.logistic import shares
+from analysis.files.layout import TrialEnding
 from analysis.questions.cliff import FEWEST
 from analysis.questions.edge import EdgeModel, EdgePosterior, Seen, best_place
+from analysis.statistics.logistic import shares
 from paretune.api.checking import check
 from paretune.plan.binding import BoundPlan, bind
 from paretune.sampling.history import TrialSpec

@@ -27,12 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from analysis.intervals import wilson
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from analysis.questions.band import BandModel
 from analysis.questions.band_posterior import BandTables, posteriors
 from analysis.questions.edge import Seen
 from analysis.questions.regimes import RegimesAnswer, SizeAnswer
+from analysis.statistics.intervals import wilson
 from paretune.plan.binding import BoundPlan, bind
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import TrialQueue

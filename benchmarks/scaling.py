@@ -150,7 +150,7 @@ def look(times: int = 2000) -> float:
 
 def proposals(count: int) -> Iterator[tuple[int, float]]:
     """Let TPE propose configurations; yield how many it knew and what one took, at ten stands."""
-    from analysis.layout import TrialEnding
+    from analysis.files.layout import TrialEnding
     from paretune.plan.loading import load_bound
     from paretune.sampling.outcomes import SeedOutcome
     from paretune.sampling.queue import TrialQueue

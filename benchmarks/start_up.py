@@ -30,7 +30,7 @@ from pathlib import Path
 
 import psutil
 
-from analysis.layout import PROVENANCE_FILE, REPORTS_FILE, TRIALS_FILE
+from analysis.files.layout import PROVENANCE_FILE, REPORTS_FILE, TRIALS_FILE
 
 SPACE = Path(__file__).parent.parent / "search_spaces" / "quickstart.yaml"
 

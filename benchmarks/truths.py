@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.estimate import Estimate
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import Estimate
 from search_spaces.plan import Plan
 
 METRICS: tuple[dict[str, Any], ...] = (

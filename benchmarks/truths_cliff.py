@@ -13,10 +13,10 @@ from analysis.cliff import cliff
 from analysis.cliff.counts import count
 from analysis.cliff.expected import shrunken_rates
 from analysis.cliff.fit import SizeFit, fit_sizes
-from analysis.estimate import UNKNOWN, Estimate
-from analysis.logistic import coefficients, shares
 from analysis.outcomes import with_outcomes
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import UNKNOWN, Estimate
+from analysis.statistics.logistic import coefficients, shares
 
 Array = NDArray[np.float64]
 

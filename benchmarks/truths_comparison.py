@@ -12,9 +12,9 @@ from truths import Answers, Truth, search_of
 from analysis.comparison.differences import overall_differences
 from analysis.comparison.overall import overall
 from analysis.effects.exact import difference_of_rates
-from analysis.estimate import Estimate
-from analysis.logistic import shares
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.logistic import shares
 
 Array = NDArray[np.float64]
 

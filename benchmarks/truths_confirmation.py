@@ -10,7 +10,7 @@ from truths import Answers, Truth
 from analysis.confirmation import HeldOut
 from analysis.confirmation.changes import change_of_means, change_of_rates, mean_estimate
 from analysis.confirmation.rows import rates_of
-from analysis.estimate import Estimate
+from analysis.statistics.estimate import Estimate
 from trainables.clusters import clustered_mean
 
 CONFIGURATIONS, SEEDS, FRESH = 100, 5, 8

@@ -14,9 +14,9 @@ from scipy.stats import norm as normal
 from truths import Answers, Truth, search_of
 
 from analysis.effects.comparing import Compared, compared
-from analysis.estimate import Estimate
-from analysis.logistic import shares
 from analysis.outcomes import KEPT_CHANCE
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.logistic import shares
 
 Array = NDArray[np.float64]
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from truths import Answers, Truth, search_of
 
-from analysis.estimate import Estimate
-from analysis.logistic import fit
 from analysis.regimes import regimes
 from analysis.regimes.points import points_of
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.logistic import fit
 
 Array = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from truths import STEPS, Answers, Truth, search_of
 
-from analysis.estimate import Estimate
+from analysis.statistics.estimate import Estimate
 from analysis.times import times
 from analysis.times.survival import kaplan_meier
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.layout import ExportError, SelectionError
+    from analysis.files.layout import ExportError, SelectionError
     from paretune.api.checking import check, summary
     from paretune.api.confirming import Confirmed
     from paretune.api.deadline import estimate
@@ -98,8 +98,8 @@ _HOMES = {
     "ClusterError": "paretune.errors",
     "RayLostError": "paretune.errors",
     "DataError": "trainables.text.errors",
-    "ExportError": "analysis.layout",
-    "SelectionError": "analysis.layout",
+    "ExportError": "analysis.files.layout",
+    "SelectionError": "analysis.files.layout",
     "TaskError": "trainables.tasks",
 }
 """Where each public name is defined. It is imported when it is asked for: `paretune --help` needs none,

@@ -12,8 +12,8 @@ from analysis.cliff.counts import Counts, count
 from analysis.cliff.finding import Cliff, cliff
 from analysis.cliff.groups import Test, interaction
 from analysis.comparison.plans import ComparisonError, check_same_question, names_of
+from analysis.files.layout import SelectionError
 from analysis.finding import Drawn, Table
-from analysis.layout import SelectionError
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Picture
 from analysis.rows import SearchRows

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.confirmation.rows import confirmations
-from analysis.layout import SelectionError
+from analysis.files.layout import SelectionError
 from analysis.outcomes import SAYS_OUTCOME
 from analysis.questions.trials import that_answer
 from analysis.rows import SearchRows

@@ -9,9 +9,9 @@ import numpy as np
 
 from analysis.cliff.counts import Counts
 from analysis.cliff.tables import SHARES, cells_of, rates_by, table_of
-from analysis.estimate import UNKNOWN
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
+from analysis.statistics.estimate import UNKNOWN
 
 if TYPE_CHECKING:
     from analysis.atlas.finding import Atlas, Series

@@ -19,9 +19,9 @@ import pandas as pd
 
 from analysis.cliff.counts import Counts, Whole, count
 from analysis.cliff.fit import SizeFit, fit_sizes
-from analysis.logistic import Array
 from analysis.objectives import accuracy_objective
 from analysis.rows import SearchRows
+from analysis.statistics.logistic import Array
 
 FACTORS = (1.1, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5, 1.75, 2.0)
 """Largest width of a bin of sizes, as the factor between its ends."""

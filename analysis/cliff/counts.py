@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.logistic import Array
+from analysis.statistics.logistic import Array
 
 Whole = NDArray[np.int64]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from analysis.cliff.fit import SizeFit
 from analysis.cliff.groups import half_size, welch
-from analysis.difference import Difference
-from analysis.distributions import student
-from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
+from analysis.statistics.difference import Difference
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE, UNKNOWN, Estimate
 
 _TEST = "Welch's t test of the logarithms, variances of the jackknife over configurations"
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.distributions import log_beta
-from analysis.logistic import Array, coefficients, shares
+from analysis.statistics.distributions import log_beta
+from analysis.statistics.logistic import Array, coefficients, shares
 
 PRIOR_SEEDS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Weights of nearby sizes, in seeds, relative to a configuration's own seeds: low where configurations of one

@@ -16,13 +16,13 @@ from analysis.cliff.fit import SizeFit, fit_sizes
 from analysis.cliff.groups import Test, groups_by, interaction
 from analysis.cliff.planning import MoreTrials, more_trials
 from analysis.cliff.verdict import Verdict, verdict_of
-from analysis.difference import Difference
-from analysis.estimate import UNKNOWN, Estimate
 from analysis.finding import Drawn, Table
 from analysis.outcomes import Rate, rate_of, represented, with_outcomes
 from analysis.pictures.marks import Picture
 from analysis.questions.trials import that_answer
 from analysis.rows import SearchRows
+from analysis.statistics.difference import Difference
+from analysis.statistics.estimate import UNKNOWN, Estimate
 
 
 @dataclass(frozen=True, kw_only=True)

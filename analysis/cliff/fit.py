@@ -9,8 +9,8 @@ import numpy as np
 
 from analysis.cliff.counts import Counts
 from analysis.cliff.separation import Separation, separation
-from analysis.estimate import Estimate
-from analysis.logistic import Array, LogisticFit, fit, shares
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.logistic import Array, LogisticFit, fit, shares
 
 CONSTANT, SLOPE = np.array([1.0, 0.0]), np.array([0.0, 1.0])
 

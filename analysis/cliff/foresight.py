@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.cliff.counts import Counts
 from analysis.cliff.fit import RAMP, fit_sizes
-from analysis.logistic import shares
+from analysis.statistics.logistic import shares
 
 SIMULATIONS = 60
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.cliff.fit import SizeFit
-from analysis.distributions import fisher
-from analysis.layout import SelectionError
+from analysis.files.layout import SelectionError
 from analysis.rows import SearchRows
 from analysis.selection import column_of, parameters, plain
+from analysis.statistics.distributions import fisher
 
 MOST_VALUES = 12
 """A numeric parameter with more values than this is split into thirds; a non-numeric one is refused."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.cliff.fit import CONSTANT, FARTHEST, RAMP, SLOPE, SizeFit
-from analysis.logistic import Array, LogisticFit, shares
+from analysis.statistics.logistic import Array, LogisticFit, shares
 
 TRIALS = (10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000)
 """Numbers of further trials to simulate, in ascending order."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.cliff.counts import Counts
-from analysis.logistic import Array
+from analysis.statistics.logistic import Array
 
 _CHANCE = 0.025
 _RUN = 6

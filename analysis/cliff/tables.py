@@ -11,10 +11,10 @@ import pandas as pd
 
 from analysis.cliff.counts import Counts, Whole
 from analysis.cliff.fit import SizeFit
-from analysis.estimate import Estimate
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.intervals import wilson_of_rates
-from analysis.layout import Column
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.intervals import wilson_of_rates
 
 if TYPE_CHECKING:
     from analysis.cliff.finding import Cliff

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from analysis.cliff.fit import RAMP, SizeFit
-from analysis.intervals import wilson
+from analysis.statistics.intervals import wilson
 
 Verdict = Literal["cliff", "ramp", "no edge", "cannot be determined"]
 

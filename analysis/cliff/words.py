@@ -9,8 +9,8 @@ from analysis.cliff.fit import SizeFit
 from analysis.cliff.groups import Test
 from analysis.cliff.planning import SIMULATIONS, TRIALS, USUAL_RAMP, MoreTrials
 from analysis.cliff.verdict import STEEPEST_RAMP
-from analysis.estimate import Estimate
-from analysis.intervals import wilson
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.intervals import wilson
 from analysis.text import amount, between, plural, rounded_percent
 from analysis.wording import RANDOMLY_CONTINUED
 

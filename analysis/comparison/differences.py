@@ -10,13 +10,13 @@ from typing import Any
 
 from analysis.cliff import Cliff, cliff
 from analysis.comparison.overall import Overall, overall
-from analysis.difference import Difference
-from analysis.distributions import student
 from analysis.effects.changes import SIGNIFICANT, holm
-from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
-from analysis.layout import SelectionError
+from analysis.files.layout import SelectionError
 from analysis.regimes import Regimes, regimes
 from analysis.rows import SearchRows
+from analysis.statistics.difference import Difference
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE, UNKNOWN, Estimate
 from analysis.times import Times, times
 from analysis.times.differences import ratio
 

@@ -13,8 +13,8 @@ from analysis.comparison.differences import Compared, answers_of, compared
 from analysis.comparison.picture import forest
 from analysis.comparison.plans import check_same_question, names_of, plan_differences
 from analysis.comparison.words import sentences, value_of
+from analysis.files.layout import Column
 from analysis.finding import Drawn, Table
-from analysis.layout import Column
 from analysis.pictures.marks import Picture
 from analysis.rows import SearchRows
 

@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.configurations import is_all_or_nothing
-from analysis.distributions import normal, student
-from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
-from analysis.intervals import wilson_of_rates
 from analysis.objectives import accuracy_objective
 from analysis.outcomes import with_outcomes
 from analysis.ranking import smallest
 from analysis.rows import SearchRows
+from analysis.statistics.distributions import normal, student
+from analysis.statistics.estimate import CONFIDENCE, UNKNOWN, Estimate
+from analysis.statistics.intervals import wilson_of_rates
 
 Array = NDArray[np.float64]
 

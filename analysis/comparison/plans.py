@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
 from analysis.objectives import accuracy_objective
 from analysis.rows import SearchRows
 from analysis.text import plural

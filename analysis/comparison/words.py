@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from analysis.comparison.differences import Compared
-from analysis.estimate import Estimate
+from analysis.statistics.estimate import Estimate
 from analysis.text import amount, between, plural
 
 _MOST_NAMED = 5

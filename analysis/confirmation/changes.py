@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, stdev, variance
 
-from analysis.distributions import student
-from analysis.estimate import CONFIDENCE, UNKNOWN, Estimate
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE, UNKNOWN, Estimate
 
 _QUANTILE = (1 + CONFIDENCE) / 2
 

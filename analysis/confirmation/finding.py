@@ -10,11 +10,11 @@ from typing import Any
 from analysis.confirmation.changes import mean_change
 from analysis.confirmation.points import Confirmed, compared
 from analysis.confirmation.rows import confirmations
-from analysis.estimate import Estimate
 from analysis.finding import Drawn, Table
 from analysis.objectives import accuracy_objective
 from analysis.pictures.marks import Picture
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import Estimate
 from analysis.wording import target_text
 
 

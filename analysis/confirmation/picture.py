@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.estimate import Estimate
 from analysis.pictures.marks import Axis, Line, Mark, Picture, Points, Rule
+from analysis.statistics.estimate import Estimate
 from analysis.text import plural
 from analysis.wording import metric_text
 

@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.confirmation.changes import change_of_means, change_of_rates, mean_estimate
-from analysis.distributions import student
-from analysis.estimate import CONFIDENCE, Estimate
 from analysis.outcomes import Rate, outcomes_of, rate_of, with_outcomes
 from analysis.rows import SearchRows
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE, Estimate
 
 _QUANTILE = (1 + CONFIDENCE) / 2
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.intervals import wilson_ends
-from analysis.layout import CONFIRMATION_COLUMNS
+from analysis.files.layout import CONFIRMATION_COLUMNS
 from analysis.rows import SearchRows
+from analysis.statistics.intervals import wilson_ends
 from analysis.store import RowStore
 
 _KNOWN_ENDINGS = ("solved", "finished", "diverged")
@@ -28,8 +28,8 @@ def confirmations(rows: SearchRows) -> pd.DataFrame:
     ``best_step``.
 
     Returns:
-        the columns of :data:`analysis.layout.CONFIRMATION_COLUMNS`, then metrics; sorted by configuration and
-        seed; empty where nothing was confirmed.
+        the columns of :data:`analysis.files.layout.CONFIRMATION_COLUMNS`, then metrics; sorted by
+        configuration and seed; empty where nothing was confirmed.
     """
     written = [*_older_rows(rows.store), *rows.store.confirmations()]
     columns = [column.name for column in CONFIRMATION_COLUMNS]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.confirmation.points import Confirmed
-from analysis.estimate import Estimate
+from analysis.statistics.estimate import Estimate
 from analysis.text import between, number, plural
 from analysis.wording import metric_text
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.estimate import Estimate
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
+from analysis.statistics.estimate import Estimate
 from analysis.wording import metric_text
 
 if TYPE_CHECKING:

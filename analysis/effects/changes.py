@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analysis.estimate import CONFIDENCE, Estimate
+from analysis.statistics.estimate import CONFIDENCE, Estimate
 
 SIGNIFICANT = 1 - CONFIDENCE
 """The accepted chance of any false finding among all comparisons."""

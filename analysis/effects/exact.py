@@ -11,9 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.distributions import student
-from analysis.estimate import CONFIDENCE
-from analysis.intervals import wilson_of_rates
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE
+from analysis.statistics.intervals import wilson_of_rates
 
 Array = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from analysis.effects.comparing import Method, compared
 from analysis.effects.importances import Importances, importances
 from analysis.effects.picture import forest, importance_dots
 from analysis.effects.responses import Response
+from analysis.files.layout import Column
 from analysis.finding import Drawn, Table
-from analysis.layout import Column
 from analysis.pictures.marks import Picture
 from analysis.rows import SearchRows
 from analysis.text import plural

@@ -19,7 +19,7 @@ from analysis.effects.exact import (
     within_places,
 )
 from analysis.effects.responses import Response
-from analysis.estimate import Estimate
+from analysis.statistics.estimate import Estimate
 from analysis.text import plural
 
 MANY_PAIRS = 10

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.distributions import student
 from analysis.effects.changes import Change
 from analysis.effects.design import codes, commonest, is_numeric, written
 from analysis.effects.responses import Response
-from analysis.estimate import CONFIDENCE, Estimate
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE, Estimate
 
 Array = NDArray[np.float64]
 

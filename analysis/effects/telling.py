@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.distributions import normal
 from analysis.effects.changes import SIGNIFICANT, Change
 from analysis.effects.importances import Importances
 from analysis.effects.responses import Response
-from analysis.estimate import Estimate
+from analysis.statistics.distributions import normal
+from analysis.statistics.estimate import Estimate
 from analysis.text import between, plural, rounded_percent
 
 MOST_NAMED = 6

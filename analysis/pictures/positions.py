@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.confirmation import confirmations
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
 from analysis.outcomes import OUTCOMES
 from analysis.pictures.marks import Axis, Picture, Points
 from analysis.rows import SearchRows

@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import brentq
 
-from analysis.logistic import Array, shares
 from analysis.questions.edge import Seen
+from analysis.statistics.logistic import Array, shares
 
 BEYOND = 0.5
 """Decades by which an edge may lie beyond the rates of the space."""

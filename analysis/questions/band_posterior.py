@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.logistic import Array
 from analysis.questions.band import APART, WIDTHS, BandModel
 from analysis.questions.edge import Seen
+from analysis.statistics.logistic import Array
 
 Side = Literal["lower", "upper"]
 SIDES: tuple[Side, Side] = ("lower", "upper")

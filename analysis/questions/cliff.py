@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.estimate import Estimate
+from analysis.files.layout import ESTIMATES, SELECTS, Column
 from analysis.finding import Table
-from analysis.layout import ESTIMATES, SELECTS, Column
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Axis, Band, Line, Mark, Picture, Points, Rule
 from analysis.questions.edge import EdgeModel, EdgePosterior, Seen, precision_of
 from analysis.questions.trials import recipe_of
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import Estimate
 from analysis.text import amount, between, plural, rounded_percent, values_text
 from search_spaces.parts.question import CliffQuestion
 from search_spaces.plan import Values

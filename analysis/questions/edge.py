@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from analysis.estimate import CONFIDENCE, Estimate
-from analysis.logistic import Array, shares
+from analysis.statistics.estimate import CONFIDENCE, Estimate
+from analysis.statistics.logistic import Array, shares
 
 BEYOND = 1.5
 """The edge may lie beyond the sizes of the space by this factor."""

@@ -18,13 +18,13 @@ from pydantic import JsonValue
 
 from analysis.configurations import baselines
 from analysis.effects.exact import difference_of_rates
-from analysis.estimate import Estimate
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Axis, Mark, Picture, Points, Rule
 from analysis.rows import SearchRows
 from analysis.selection import plain
+from analysis.statistics.estimate import Estimate
 from analysis.text import plural
 from search_spaces.parts.question import EffectsQuestion
 

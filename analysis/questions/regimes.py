@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from pydantic import JsonValue
 
-from analysis.estimate import Estimate
 from analysis.finding import Table
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Picture
@@ -22,6 +21,7 @@ from analysis.questions.edge import Seen
 from analysis.questions.trials import that_answer
 from analysis.rows import SearchRows
 from analysis.selection import plain
+from analysis.statistics.estimate import Estimate
 from analysis.text import amount, plural, rounded_percent
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.parts.question import RegimesQuestion

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.estimate import UNKNOWN
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
 from analysis.pictures.marks import Axis, Mark, Picture, Points
 from analysis.selection import plain
+from analysis.statistics.estimate import UNKNOWN
 from analysis.text import plural
 
 if TYPE_CHECKING:

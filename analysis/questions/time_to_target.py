@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.costs import cost_of_success, spent_on_target
-from analysis.dominance import non_dominated
-from analysis.estimate import Estimate
+from analysis.files.layout import ESTIMATES, Column
 from analysis.finding import Table
-from analysis.layout import ESTIMATES, Column
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Axis, Mark, Picture, Points
 from analysis.questions.sequential import Verdict, verdict
 from analysis.rows import SearchRows
+from analysis.statistics.dominance import non_dominated
+from analysis.statistics.estimate import Estimate
 from analysis.text import plural
 from search_spaces.parts.question import TimeToTargetQuestion
 from search_spaces.parts.search import RacingSeeds

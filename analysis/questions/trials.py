@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.layout import SELECTS
+from analysis.files.layout import SELECTS
 from analysis.rows import SearchRows
 from search_spaces.plan import Values
 

@@ -16,10 +16,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.distributions import student
-from analysis.estimate import CONFIDENCE
-from analysis.logistic import LogisticFit, fit
 from analysis.regimes.profile import profile_interval
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE
+from analysis.statistics.logistic import LogisticFit, fit
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from analysis.difference import Difference
-from analysis.estimate import UNKNOWN, Estimate
 from analysis.finding import Drawn, Table
 from analysis.pictures.marks import Picture
 from analysis.regimes.band import Band, Edge, Told, band, combined
@@ -19,6 +17,8 @@ from analysis.regimes.classify import REGIMES
 from analysis.regimes.points import Points, points_of
 from analysis.rows import PARAMS, SearchRows
 from analysis.selection import parameters, plain
+from analysis.statistics.difference import Difference
+from analysis.statistics.estimate import UNKNOWN, Estimate
 
 Side = Literal["lower", "upper"]
 SIDES: tuple[Side, Side] = ("lower", "upper")

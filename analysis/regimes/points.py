@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.layout import SelectionError
+from analysis.files.layout import SelectionError
 from analysis.regimes.band import Cells
 from analysis.regimes.classify import classify
 from analysis.rows import SearchRows

@@ -13,9 +13,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.distributions import fisher
-from analysis.estimate import CONFIDENCE
-from analysis.logistic import LogisticFit, shares
+from analysis.statistics.distributions import fisher
+from analysis.statistics.estimate import CONFIDENCE
+from analysis.statistics.logistic import LogisticFit, shares
 
 Array = NDArray[np.float64]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.estimate import UNKNOWN, Estimate
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
 from analysis.regimes.classify import REGIMES
 from analysis.rows import PARAMS
+from analysis.statistics.estimate import UNKNOWN, Estimate
 
 if TYPE_CHECKING:
     from analysis.regimes.finding import Regimes

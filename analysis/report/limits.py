@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.files.layout import ENDINGS, Column
 from analysis.finding import Finding, Table
-from analysis.layout import ENDINGS, Column
 from analysis.outcomes import rate_of, with_outcomes
 from analysis.report.sections import Section
 from analysis.report.tables import shown

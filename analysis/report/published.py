@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.files.layout import SPACE_FILE, Column
 from analysis.finding import Table
-from analysis.layout import SPACE_FILE, Column
 from analysis.outcomes import rate_of, with_outcomes
 from analysis.report.sections import Quote, Section
 from analysis.report.tables import shown

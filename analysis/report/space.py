@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
 from analysis.report.sections import Quote
 from analysis.rows import SearchRows
 from analysis.selection import plain

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.files.layout import ENDINGS, Column
 from analysis.finding import Table
-from analysis.layout import ENDINGS, Column
 from analysis.text import duration, rounded_percent
 
 MOST_ROWS = 200

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.files.layout import ExportError
 from analysis.finding import Finding
-from analysis.layout import ExportError
 from analysis.report.content import content_of
 from analysis.report.html import page
 from analysis.report.markdown import markdown

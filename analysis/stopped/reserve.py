@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.estimate import Estimate
-from analysis.intervals import of_the_rest
 from analysis.outcomes import halted, kept_chances
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.intervals import of_the_rest
 
 Flags = NDArray[np.bool_]
 

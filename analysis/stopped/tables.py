@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
 
 if TYPE_CHECKING:
     from analysis.stopped.finding import Stopped

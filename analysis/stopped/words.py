@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.estimate import Estimate
-from analysis.intervals import NORMAL_QUANTILE
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.intervals import NORMAL_QUANTILE
 from analysis.text import amount, between, plural, rounded_percent
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from analysis.difference import Difference
-from analysis.estimate import UNKNOWN, Estimate
+from analysis.statistics.difference import Difference
+from analysis.statistics.estimate import UNKNOWN, Estimate
 from analysis.times.logrank import log_rank
 from analysis.times.measured import Measured
 

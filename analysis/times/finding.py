@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.cliff.groups import groups_by
-from analysis.difference import Difference
+from analysis.files.layout import SelectionError
 from analysis.finding import Drawn, Table
-from analysis.layout import SelectionError
 from analysis.outcomes import Rate, rate_of, with_outcomes
 from analysis.pictures.marks import Picture
 from analysis.rows import SearchRows
+from analysis.statistics.difference import Difference
 from analysis.times.frontier import costs_by_size
 from analysis.times.logrank import LogRank, log_rank
 from analysis.times.measured import Measured, measure

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.costs import per_success, spent_on_target
-from analysis.dominance import non_dominated
-from analysis.layout import Column
+from analysis.files.layout import Column
 from analysis.rows import SearchRows
+from analysis.statistics.dominance import non_dominated
 
 
 def costs_by_size(rows: SearchRows, cost: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.distributions import chi_squared
+from analysis.statistics.distributions import chi_squared
 from analysis.times.observed import Observed
 
 Array = NDArray[np.float64]

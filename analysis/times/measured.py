@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.costs import cost_of_success, spent_on_target
-from analysis.estimate import Estimate
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import Estimate
 from analysis.text import amount
 from analysis.times.observed import Observed, observe
 from analysis.times.survival import Curve, kaplan_meier

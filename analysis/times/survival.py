@@ -14,9 +14,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.distributions import student
-from analysis.estimate import CONFIDENCE, Estimate
-from analysis.intervals import wilson_of_rates
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE, Estimate
+from analysis.statistics.intervals import wilson_of_rates
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]

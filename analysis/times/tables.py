@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.estimate import Estimate
 from analysis.export import records
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
+from analysis.statistics.estimate import Estimate
 from analysis.times.frontier import columns_of
 from analysis.times.sharing import ELAPSED
 

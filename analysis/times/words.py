@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.estimate import Estimate
+from analysis.statistics.estimate import Estimate
 from analysis.text import amount, between, plural, rounded_percent
 from analysis.times.sharing import ELAPSED
 from analysis.wording import RANDOMLY_CONTINUED

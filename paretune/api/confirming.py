@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from analysis.confirmation import Confirmation, confirmation
-from analysis.layout import CONFIRMATIONS_FILE
-from analysis.lines import mend_last_line
+from analysis.files.layout import CONFIRMATIONS_FILE
+from analysis.files.lines import mend_last_line
 from analysis.rows import SearchRows
 from analysis.text import duration, plural
 from paretune.api.consoles import Progress, console_of

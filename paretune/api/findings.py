@@ -103,7 +103,7 @@ class Findings(EarlyStoppingFindings):
         >>> list(endings)
         ['solved', 'finished', 'stopped early', 'diverged', 'failed', 'interrupted']
         """
-        from analysis.layout import ENDINGS
+        from analysis.files.layout import ENDINGS
 
         counts = self.trials["ending"].value_counts()
         return {str(ending): int(counts.get(ending, 0)) for ending in ENDINGS}

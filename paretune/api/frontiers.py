@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from analysis.files.layout import Column
 from analysis.frontier import Frontier, frontier
-from analysis.layout import Column
 from analysis.measures import qualities_of
 from analysis.rows import PARAMS, SearchRows
 from paretune.errors import InputError

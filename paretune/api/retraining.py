@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import CONFIRMATIONS_FILE, RETRAIN_FOLDER
-from analysis.lines import mend_last_line
+from analysis.files.layout import CONFIRMATIONS_FILE, RETRAIN_FOLDER
+from analysis.files.lines import mend_last_line
 from analysis.rows import SearchRows
 from analysis.text import between, plural
 from paretune.api.consoles import Progress, console_of

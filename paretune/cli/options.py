@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from analysis.layout import PLAN_FILE
+from analysis.files.layout import PLAN_FILE
 from search_spaces.parts.resources import AUTO
 
 DEFAULT_RESULTS = Path("results")

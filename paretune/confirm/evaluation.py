@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, replace
 from typing import Any
 
-from analysis.distributions import student
-from analysis.intervals import wilson
+from analysis.statistics.distributions import student
+from analysis.statistics.intervals import wilson
 from trainables.contract import Evaluation, Mean
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import RETRAIN_FOLDER
+from analysis.files.layout import RETRAIN_FOLDER
 from analysis.names import inside
 from analysis.ranking import ranking
 from analysis.rows import SearchRows

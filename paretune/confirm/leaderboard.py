@@ -7,7 +7,7 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
-from analysis.intervals import MeanTest, mean_against
+from analysis.statistics.intervals import MeanTest, mean_against
 from analysis.text import duration
 from paretune.confirm.retraining import SeedRun
 from paretune.plan.binding import BoundPlan

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from analysis.intervals import wilson
 from analysis.markdown import coded_text, plain_text, table_lines
 from analysis.pictures.curves import curves_figure
 from analysis.pictures.painting import save_figure
+from analysis.statistics.intervals import wilson
 from analysis.text import between, cell_text, is_numeric
 from paretune.confirm import leaderboard
 from paretune.confirm.evaluation import as_json, estimate, headline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from analysis.layout import ENDINGS, TrialEnding
+from analysis.files.layout import ENDINGS, TrialEnding
 
 __all__ = ["ENDINGS", "HANDED_OVER", "TrialEnding", "ending_of"]
 

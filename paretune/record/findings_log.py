@@ -20,7 +20,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from analysis.layout import TENSORBOARD_FOLDER, TRIALS_FILE
+from analysis.files.layout import TENSORBOARD_FOLDER, TRIALS_FILE
 from analysis.markdown import coded_text
 from analysis.text import visible
 from paretune.record.run_folder import RunFolder

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import (
+from analysis.files.layout import (
     CONFIRMATIONS_FILE,
     METRICS_FILE,
     PLAN_FILE,

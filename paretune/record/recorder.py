@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import KEPT, PAUSED, REPORTS_FILE, SEARCHES, TRIALS_FILE, DamagedError
+from analysis.files.layout import KEPT, PAUSED, REPORTS_FILE, SEARCHES, TRIALS_FILE, DamagedError
+from analysis.files.validity import what_is_wrong
 from analysis.names import inside, shown_name
 from analysis.outcomes import KEPT_CHANCE
 from analysis.store import RowStore
-from analysis.validity import what_is_wrong
 from paretune.record.endings import TrialEnding
 from paretune.record.events import WARNINGS, Listener, Row
 from paretune.sampling.history import PastTrial, Standing, TrialSpec

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from analysis.layout import PLAN_FILE, SPACE_FILE, TRIALS_FILE
-from analysis.lines import sync_folder, write_whole
+from analysis.files.layout import PLAN_FILE, SPACE_FILE, TRIALS_FILE
+from analysis.files.lines import sync_folder, write_whole
 from analysis.names import shown_name
 from analysis.store import RowStore
 from paretune.errors import InputError

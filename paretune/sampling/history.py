@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from analysis.layout import SEARCHES, SELECTS, TrialEnding
+from analysis.files.layout import SEARCHES, SELECTS, TrialEnding
 from analysis.outcomes import SAYS_OUTCOME
 from paretune.sampling.outcomes import SeedOutcome
 from search_spaces.plan import Values
@@ -22,7 +22,7 @@ class TrialSpec:
     values: Values
     params: int
     role: str = SEARCHES
-    """What it is for; one of :data:`analysis.layout.ROLES`."""
+    """What it is for; one of :data:`analysis.files.layout.ROLES`."""
     resume_from: str | None = None
 
     @staticmethod

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import TRIALS_FILE
+from analysis.files.layout import TRIALS_FILE
 from analysis.store import RowStore
 from analysis.text import plural
 from paretune.errors import InputError

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from paretune.plan.binding import PARAMS, BoundPlan
 from paretune.plan.samplers import told_objectives
 from trainables.contract import Metric

@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import TrialState
 from pydantic import JsonValue
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from paretune.plan.binding import PARAMS, BoundPlan, canonical
 from paretune.plan.samplers import told_objectives
 from paretune.sampling.outcomes import SeedOutcome

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from analysis.layout import TRIALS_FILE, DamagedError, TrialEnding
+from analysis.files.layout import TRIALS_FILE, DamagedError, TrialEnding
 from analysis.text import plural
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, PastTrial, Placement, TrialSpec

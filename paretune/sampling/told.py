@@ -8,7 +8,7 @@ from typing import Literal
 
 from optuna.trial import TrialState
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.plan.samplers import must_reach_target, told_objectives
 from paretune.sampling.outcomes import (

@@ -10,7 +10,7 @@ from typing import Any
 from optuna.trial import TrialState
 from pydantic import JsonValue, ValidationError
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from paretune.plan.binding import RESERVED, BoundPlan
 from paretune.plan.learned import LearnedConfiguration
 from paretune.sampling.outcomes import SeedOutcome

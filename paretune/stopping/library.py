@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.layout import SPACE_FILE, DamagedError
-from analysis.lines import write_whole
+from analysis.files.layout import SPACE_FILE, DamagedError
+from analysis.files.lines import write_whole
+from analysis.files.shapes import wrong_metric
 from analysis.outcomes import with_outcomes
 from analysis.rows import SearchRows
-from analysis.shapes import wrong_metric
 from paretune.errors import InputError
 from paretune.stopping.replay.curves import CurvesError
 from search_spaces.plan import Plan

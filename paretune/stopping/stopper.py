@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from analysis.layout import KEPT, PAUSED, TrialEnding
+from analysis.files.layout import KEPT, PAUSED, TrialEnding
 from paretune.sampling.history import Standing
 from paretune.stopping.bands import band_of
 from paretune.stopping.rungs import Rung, Worths, rung_for, worths_of

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import RAY_FOLDER, REPORTS_FILE, TRIALS_FILE
+from analysis.files.layout import RAY_FOLDER, REPORTS_FILE, TRIALS_FILE
 from paretune.errors import InputError
 from paretune.storage.places import Place, StorageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from analysis.layout import PLAN_FILE
+from analysis.files.layout import PLAN_FILE
 from paretune.errors import InputError
 from paretune.storage.copying import OWNER_FILE, is_copied, owner_of, remember, require_free
 from paretune.storage.places import Place

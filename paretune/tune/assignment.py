@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import PREFIXES_FOLDER
+from analysis.files.layout import PREFIXES_FOLDER
 from paretune.plan.binding import BoundPlan
 from paretune.plan.rungs import rungs_of
 from paretune.sampling.history import TrialSpec

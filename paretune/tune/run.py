@@ -16,7 +16,7 @@ from typing import Any
 
 from ray import tune
 
-from analysis.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER
+from analysis.files.layout import RAY_FOLDER, REPORTS_FILE, TENSORBOARD_FOLDER
 from paretune.errors import RayLostError
 from paretune.plan.binding import BoundPlan
 from paretune.plan.slots import concurrency_of, gpus_in, needs_of, usually_carried

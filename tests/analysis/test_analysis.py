@@ -13,14 +13,14 @@ from helpers.rows import PLAN, TRIALS, dots, texts, write_search
 
 from analysis.configurations import baselines, columns_of, configurations, values_of
 from analysis.export import export
+from analysis.files.layout import ExportError
 from analysis.frontier import frontier
-from analysis.intervals import wilson, wilson_ends
-from analysis.layout import ExportError
 from analysis.pictures.curves import curves_figure
 from analysis.pictures.marks import Line, Points
 from analysis.pictures.painting import figure_of, save_figure
 from analysis.ranking import ranking, reaches_target
 from analysis.rows import SearchRows
+from analysis.statistics.intervals import wilson, wilson_ends
 from paretune.confirm.retraining import choose
 
 

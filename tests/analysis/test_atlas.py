@@ -17,13 +17,13 @@ from analysis.atlas import Atlas, atlas
 from analysis.atlas.tables import BIN
 from analysis.cliff import cliff
 from analysis.comparison import ComparisonError
-from analysis.intervals import wilson
-from analysis.layout import SelectionError
+from analysis.files.layout import SelectionError
 from analysis.outcomes import with_outcomes
 from analysis.pictures.marks import Band, Line, Points
 from analysis.pictures.page import page_figure
 from analysis.rows import SearchRows
 from analysis.selection import parse_condition, select
+from analysis.statistics.intervals import wilson
 from paretune.cli.answers.atlas import atlas as command
 from paretune.errors import InputError
 

@@ -19,11 +19,11 @@ from truths import coverage, search_of
 from analysis.cliff import Cliff, cliff
 from analysis.cliff.expected import shrunken_rates
 from analysis.cliff.groups import welch
-from analysis.layout import SelectionError
-from analysis.logistic import MOST_GROUPS, coefficients, fit, shares
+from analysis.files.layout import SelectionError
 from analysis.pictures.painting import figure_of
 from analysis.rows import SearchRows
 from analysis.selection import parse_condition, select
+from analysis.statistics.logistic import MOST_GROUPS, coefficients, fit, shares
 
 SWEEP = Path(__file__).parents[2] / "results" / "published" / "gpt_acc_jax_sweep"
 S, F, D, X, RUNNING = "solved", "finished", "diverged", "stopped early", None
@@ -366,7 +366,7 @@ def test_one_step_of_the_jackknife_is_the_jackknife_where_trials_are_many(monkey
     predictors, trials = np.column_stack([np.ones(len(x)), x]), np.full(len(x), 2.0)
     solved = rng.binomial(2, shares(3 * x)).astype(float)
     quick = fit(predictors, solved, trials)
-    monkeypatch.setattr("analysis.logistic._MOST_EXACT", 10**9)
+    monkeypatch.setattr("analysis.statistics.logistic._MOST_EXACT", 10**9)
     exact = fit(predictors, solved, trials)
     assert quick.groups == exact.groups == MOST_GROUPS
     assert quick.covariance == pytest.approx(exact.covariance, rel=0.02, abs=1e-5)

@@ -17,10 +17,10 @@ from typer import Typer
 import paretune
 from analysis.comparison import Comparison, ComparisonError, compare, differences
 from analysis.comparison.overall import overall
-from analysis.difference import Difference
-from analysis.estimate import Estimate
 from analysis.pictures.painting import figure_of
 from analysis.rows import SearchRows
+from analysis.statistics.difference import Difference
+from analysis.statistics.estimate import Estimate
 from paretune.cli.answers.compare import compare as command
 from paretune.errors import InputError
 

@@ -14,8 +14,8 @@ from helpers.commands import run_cli
 from helpers.rows import METRICS, dots, texts, write_search
 
 from analysis.configurations import configurations
+from analysis.files.layout import SelectionError
 from analysis.frontier import frontier
-from analysis.layout import SelectionError
 from analysis.objectives import accuracy_objective
 from analysis.pictures.marks import Line, Picture, Points
 from analysis.pictures.painting import figure_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from analysis.distributions import chi_squared, fisher, log_beta, normal, student
+from analysis.statistics.distributions import chi_squared, fisher, log_beta, normal, student
 
 SHARES = np.array([1e-12, 1e-4, 0.025, 0.3, 0.5, 0.8, 0.95, 0.975, 0.99999])
 VALUES = np.array([-40.0, -2.0, -0.1, 0.0, 0.7, 1.96, 12.0, 300.0])

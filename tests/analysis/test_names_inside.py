@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.rows import write_search
 
-from analysis.layout import DamagedError
+from analysis.files.layout import DamagedError
 from analysis.names import inside
 from paretune.record.recorder import read_past
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from truths import coverage, search_of
 from truths_regimes import RATES, SIZES, TRUTHS, Bands
 
-from analysis.layout import SelectionError
+from analysis.files.layout import SelectionError
 from analysis.pictures.marks import Points as Dots
 from analysis.regimes import REGIMES, Regimes, classify, regimes
 from analysis.regimes.band import combined

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 from truths import METRICS, search_of
 
+from analysis.files.layout import TRIAL_COLUMNS, Column, ExportError
 from analysis.finding import Table
-from analysis.layout import TRIAL_COLUMNS, Column, ExportError
 from analysis.pictures.curves import MOST_CURVES, curve_pictures, curves_figure
 from analysis.pictures.marks import Axis, Band, Line, Note, Picture, Points, Rule
 from analysis.pictures.page import COLOURS_IN_THE_DARK, MOST_DOTS, page_figure

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from simulated_search import write_search
 
 import paretune
-from analysis import columns
-from analysis.columns import read_columns
-from analysis.layout import DamagedError
-from analysis.lines import read_lines
+from analysis.files import columns
+from analysis.files.columns import read_columns
+from analysis.files.layout import DamagedError
+from analysis.files.lines import read_lines
 from analysis.names import shown_name
 from analysis.rows import SearchRows
 

@@ -17,10 +17,10 @@ from analysis.answer import answer
 from analysis.cliff import cliff
 from analysis.cliff.counts import count
 from analysis.cliff.fit import fit_sizes
-from analysis.intervals import of_the_rest
 from analysis.outcomes import halted, with_outcomes
 from analysis.report.content import content_of
 from analysis.rows import SearchRows
+from analysis.statistics.intervals import of_the_rest
 from analysis.stopped import Stopped, stopped
 from paretune.plan.binding import BoundPlan
 from search_spaces.plan import Plan

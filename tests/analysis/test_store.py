@@ -14,7 +14,7 @@ from helpers.rows import METRICS, PLAN, write_search
 
 from analysis.answer import answer
 from analysis.confirmation import confirmation
-from analysis.layout import DamagedError
+from analysis.files.layout import DamagedError
 from analysis.ranking import ranking
 from analysis.rows import SearchRows
 from analysis.store import FORMAT_VERSION, RowStore

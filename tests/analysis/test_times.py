@@ -18,9 +18,9 @@ from truths_times import TRUTHS
 from typer.testing import CliRunner
 
 from analysis.costs import cost_of_success, per_success, spent_on_target
-from analysis.dominance import non_dominated
-from analysis.layout import SelectionError
+from analysis.files.layout import SelectionError
 from analysis.rows import SearchRows
+from analysis.statistics.dominance import non_dominated
 from analysis.times import times
 from analysis.times.differences import ratio
 from analysis.times.logrank import log_rank

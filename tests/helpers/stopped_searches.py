@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from analysis.rows import SearchRows
 from paretune.plan.binding import BoundPlan, bind
 from paretune.sampling.outcomes import SeedOutcome

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.commands import run_cli
 
-from analysis import layout
+from analysis.files import layout
 from paretune.record.endings import ENDINGS
 from trainables.contract import LOOP_METRICS
 from trainables.tasks import TASKS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from analysis.layout import ExportError
+from analysis.files.layout import ExportError
 from paretune.cli.exits import OK
 from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.layout import ExportError
+from analysis.files.layout import ExportError
 from paretune.cli.answers.findings import Export, FigureFile
 from paretune.cli.exits import OK
 from paretune.cli.options import DEFAULT_RESULTS, AsJson, Results, RunName

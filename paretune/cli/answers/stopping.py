@@ -155,7 +155,7 @@ def _opened(name: str, results: Path) -> list[SearchRows]:
         InputError: there is no such search.
     """
     import paretune
-    from analysis.layout import PLAN_FILE
+    from analysis.files.layout import PLAN_FILE
     from paretune.api.findings import rows_of
     from paretune.stopping.library import LIBRARY, committed_library, is_library, read_library
     from search_spaces.wording import accepted
@@ -179,7 +179,7 @@ def _selected(searches: list[SearchRows], conditions: list[str] | tuple[()]) -> 
     Raises:
         SelectionError: a condition cannot be understood, or no search has anything that satisfies all.
     """
-    from analysis.layout import SelectionError
+    from analysis.files.layout import SelectionError
     from analysis.selection import parse_condition, select
 
     parsed = [parse_condition(text) for text in conditions]

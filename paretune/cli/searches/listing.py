@@ -105,7 +105,7 @@ def _hint(one: Overview) -> str | None:
 
 def _where_to_look(results: Path) -> list[str]:
     """Say that there are no searches, where there are some, and how to start one."""
-    from analysis.layout import PLAN_FILE
+    from analysis.files.layout import PLAN_FILE
 
     lines = [f"There are no searches in {results} yet."]
     deeper = sorted({path.parents[1] for path in results.glob(f"*/*/{PLAN_FILE}")})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.layout import ExportError
+from analysis.files.layout import ExportError
 from analysis.names import shown_name
 from analysis.text import duration
 from paretune.cli.exits import INTERRUPTED, OK, OUR_FAILURE

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.layout import TENSORBOARD_FOLDER
+from analysis.files.layout import TENSORBOARD_FOLDER
 from paretune.cli.beside import beside, interrupt_on_signals
 from paretune.cli.exits import OK
 from paretune.cli.options import DEFAULT_RESULTS, Results, RunName

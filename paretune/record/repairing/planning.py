@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.layout import PROVENANCE_FILE, SPACE_FILE, DamagedError
+from analysis.files.layout import PROVENANCE_FILE, SPACE_FILE, DamagedError
 from analysis.store import Row, RowStore
 from paretune.errors import Error
 from paretune.plan.binding import BoundPlan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.layout import DamagedError
+from analysis.files.layout import DamagedError
 from paretune.errors import Error
 from paretune.record.recorder import settle_past
 from paretune.record.repairing.rows import repair_rows

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from analysis.layout import (
+from analysis.files.layout import (
     CONFIRMATIONS_FILE,
     DAMAGED_SUFFIX,
     REPORTS_FILE,
@@ -19,7 +19,7 @@ from analysis.layout import (
     TRIALS_FILE,
     TrialEnding,
 )
-from analysis.lines import (
+from analysis.files.lines import (
     append_line,
     mend_last_line,
     no_row,
@@ -28,9 +28,9 @@ from analysis.lines import (
     row_of,
     sync_file,
 )
+from analysis.files.validity import what_is_wrong
 from analysis.store import Row, RowStore
 from analysis.text import plural
-from analysis.validity import what_is_wrong
 from paretune.record.recorder import TO_BE_DONE
 from paretune.sampling.history import TrialSpec
 from paretune.sampling.queue import lost_trials

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from analysis.layout import (
+from analysis.files.layout import (
     DAMAGED_SUFFIX,
     DEFAULTS_FILE,
     METRICS_FILE,
@@ -17,7 +17,7 @@ from analysis.layout import (
     DamagedError,
     NewerError,
 )
-from analysis.lines import sync_folder
+from analysis.files.lines import sync_folder
 from analysis.store import RowStore
 from paretune.plan.binding import bind
 from paretune.record.repairing.planning import plan_of_sessions

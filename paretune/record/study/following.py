@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from analysis.lines import damaged_line, no_row, row_of
+from analysis.files.lines import damaged_line, no_row, row_of
 
 
 class Followed:

@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.layout import TRIALS_FILE
+from analysis.files.layout import TRIALS_FILE
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan
 from paretune.record.run_folder import RunFolder

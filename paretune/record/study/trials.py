@@ -10,7 +10,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.layout import SEARCHES, TrialEnding
+from analysis.files.layout import SEARCHES, TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import Tried
 from paretune.sampling.outcomes import SeedOutcome

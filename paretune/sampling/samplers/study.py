@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from pydantic import JsonValue
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.plan.samplers import told_objectives
 from paretune.sampling.outcomes import SeedOutcome

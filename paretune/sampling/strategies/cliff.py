@@ -15,11 +15,11 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.estimate import CONFIDENCE
-from analysis.layout import ESTIMATES, SELECTS
-from analysis.logistic import Array
+from analysis.files.layout import ESTIMATES, SELECTS
 from analysis.questions.cliff import FEWEST, CliffAnswer
 from analysis.questions.edge import EdgeModel, EdgePosterior, Seen, best_place
+from analysis.statistics.estimate import CONFIDENCE
+from analysis.statistics.logistic import Array
 from analysis.text import plural
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement, Tried

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.intervals import wilson
-from analysis.layout import ESTIMATES
+from analysis.files.layout import ESTIMATES
 from analysis.questions.effects import EffectsAnswer, Tally, answer_of, change_of
+from analysis.statistics.intervals import wilson
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import History, Placement
 from paretune.sampling.strategies.strategy import Latest, Progress

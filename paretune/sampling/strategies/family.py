@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from analysis.logistic import Array
+from analysis.statistics.logistic import Array
 from paretune.plan.binding import BoundPlan, canonical
 from paretune.sampling.strategies.recipes import Terms
 from search_spaces.deriving import sources_of

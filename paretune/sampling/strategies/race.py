@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from analysis.outcomes import SAYS_OUTCOME
 from analysis.questions.sequential import Verdict, verdict
 from paretune.sampling.history import History, Tried

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from pydantic import JsonValue
 
-from analysis.logistic import Array, shares
+from analysis.statistics.logistic import Array, shares
 from search_spaces.dimensions import AnyDimension, Choice
 from search_spaces.plan import Plan, Values
 

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from pydantic import JsonValue
 
-from analysis.layout import ESTIMATES
+from analysis.files.layout import ESTIMATES
 from analysis.questions.band import BandModel
 from analysis.questions.band_posterior import BandPosterior, BandTables, posteriors
 from analysis.questions.edge import Seen

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.layout import ESTIMATES, TrialEnding
+from analysis.files.layout import ESTIMATES, TrialEnding
 from analysis.outcomes import SAYS_OUTCOME
 from analysis.questions.time_to_target import COSTS, Contender, Spent, TimeAnswer, answer_of, cheapest
 from paretune.plan.binding import BoundPlan

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.estimate import UNKNOWN, Estimate
-from analysis.intervals import wilson_of_rates
+from analysis.statistics.estimate import UNKNOWN, Estimate
+from analysis.statistics.intervals import wilson_of_rates
 from paretune.stopping.replay.curves import Population
 from paretune.stopping.replay.measuring import Measured
 from paretune.stopping.replay.rules import Rule

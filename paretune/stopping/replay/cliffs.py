@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from analysis.cliff.counts import count
 from analysis.cliff.fit import fit_sizes
-from analysis.estimate import UNKNOWN, Estimate
 from analysis.outcomes import outcomes_of
+from analysis.statistics.estimate import UNKNOWN, Estimate
 from paretune.stopping.replay.curves import Population
 from paretune.stopping.replay.measuring import Measured, summed
 from paretune.stopping.replay.rules import Rule

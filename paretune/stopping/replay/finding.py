@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from analysis.comparison.plans import names_of
-from analysis.estimate import Estimate
 from analysis.finding import Drawn, Table
 from analysis.pictures.marks import Picture
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import Estimate
 from paretune.errors import InputError
 from paretune.stopping.replay.choosing import (
     LeftOut,

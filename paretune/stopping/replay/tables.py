@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.estimate import Estimate
+from analysis.files.layout import Column
 from analysis.finding import Table
-from analysis.layout import Column
+from analysis.statistics.estimate import Estimate
 from paretune.stopping.replay.choosing import FOLDS, Losses, is_within
 from paretune.stopping.replay.curves import Population
 

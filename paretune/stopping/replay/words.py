@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.estimate import Estimate
+from analysis.statistics.estimate import Estimate
 from analysis.text import amount, between, plural
 from paretune.stopping.replay.choosing import is_within
 from paretune.stopping.replay.tables import band_names, part_name, ratio_with_reserve

@@ -11,7 +11,7 @@ import pytest
 from helpers.rows import dots
 from truths import search_of
 
-from analysis.layout import ESTIMATES, SELECTS
+from analysis.files.layout import ESTIMATES, SELECTS
 from analysis.questions.asked import asked
 from analysis.questions.regimes import RegimesAnswer, regimes_answer, values_of
 from analysis.rows import SearchRows

@@ -17,7 +17,7 @@ from helpers.commands import run_cli, start_cli, wait_for_a_report
 from helpers.small import QUICKSTART, newcomers_folder
 
 import paretune
-from analysis.lines import read_lines
+from analysis.files.lines import read_lines
 from paretune.record.run_folder import RunFolder
 
 MOST_FAIL = """

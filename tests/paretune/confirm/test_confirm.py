@@ -27,10 +27,10 @@ from analysis.confirmation import (
     evaluated_tables,
 )
 from analysis.confirmation.changes import change_of_means, change_of_rates, mean_change
-from analysis.estimate import Estimate
-from analysis.intervals import wilson
-from analysis.layout import CONFIRMATION_COLUMNS
+from analysis.files.layout import CONFIRMATION_COLUMNS
 from analysis.rows import SearchRows
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.intervals import wilson
 from paretune.cli.models.confirm import confirm
 from paretune.confirm.points import Point, choose_points
 from paretune.errors import InputError

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from analysis.intervals import mean_against
+from analysis.statistics.intervals import mean_against
 from paretune.confirm import leaderboard
 from paretune.confirm.report import write_report
 from paretune.confirm.retraining import Chosen, SeedRun

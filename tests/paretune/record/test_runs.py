@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 from helpers.plans import bound
 
-from analysis.lines import append_line, read_lines
+from analysis.files.lines import append_line, read_lines
 from analysis.store import RowStore
 from paretune.errors import InputError
 from paretune.plan.binding import BoundPlan

@@ -26,7 +26,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from truths import METRICS
 
 from analysis.answer import Answer, answer
-from analysis.layout import TENSORBOARD_FOLDER
+from analysis.files.layout import TENSORBOARD_FOLDER
 from analysis.rows import SearchRows
 from analysis.spent import Spent
 from paretune.record.findings_log import FindingsLog, markdown_of

@@ -15,7 +15,7 @@ from helpers.plans import bound
 from learning import Truth, earlier, one_search
 
 import paretune
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from paretune.plan.binding import BoundPlan, bind
 from paretune.plan.learned import Learned
 from paretune.record.recorder import Recorder

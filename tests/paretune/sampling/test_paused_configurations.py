@@ -7,7 +7,7 @@ import random
 import pytest
 from helpers.plans import bound
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.proposals import Proposer

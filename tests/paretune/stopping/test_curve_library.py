@@ -13,7 +13,7 @@ from helpers.commands import run_cli
 
 import paretune
 from analysis.cliff import cliff
-from analysis.layout import DamagedError
+from analysis.files.layout import DamagedError
 from analysis.rows import SearchRows
 from analysis.selection import parse_condition, select
 from paretune.errors import InputError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers.commands import run_cli
 
-from analysis.lines import read_lines
+from analysis.files.lines import read_lines
 from analysis.store import RowStore
 
 SPACE = """

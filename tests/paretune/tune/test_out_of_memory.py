@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from helpers.plans import bound
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 from paretune.sampling.outcomes import SeedOutcome
 from paretune.sampling.queue import TrialQueue, outcome_of
 from paretune.tune.searcher import QueueSearcher

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers.commands import Finished, run_cli, start_cli
 
-from analysis.lines import append_line, read_lines
+from analysis.files.lines import append_line, read_lines
 
 STEPS = 600
 SPACE = f"""

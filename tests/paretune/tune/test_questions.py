@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from helpers.commands import Finished, run_cli
 
-from analysis.layout import ESTIMATES
-from analysis.lines import read_lines
+from analysis.files.layout import ESTIMATES
+from analysis.files.lines import read_lines
 
 SPACE = """
 name: little-cliff

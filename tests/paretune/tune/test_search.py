@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.commands import Search, run_cli, start_cli, wait_for_a_report
 
-from analysis.lines import read_lines
+from analysis.files.lines import read_lines
 from analysis.rows import SearchRows
 
 ENDINGS = ["solved", "finished", "stopped early", "diverged", "failed"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.commands import run_cli
 
-from analysis.lines import read_lines
+from analysis.files.lines import read_lines
 from analysis.rows import SearchRows
 from paretune.tune.worker.warned import collected_warnings
 

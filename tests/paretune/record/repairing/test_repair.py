@@ -15,8 +15,8 @@ from helpers.plans import bound
 from helpers.tune_twin import KilledError, Twin
 
 import paretune
-from analysis.layout import DamagedError
-from analysis.lines import read_lines
+from analysis.files.layout import DamagedError
+from analysis.files.lines import read_lines
 from analysis.rows import SearchRows
 from analysis.store import FORMAT_VERSION, RowStore
 from paretune.plan.binding import BoundPlan

@@ -10,7 +10,7 @@ import pytest
 from helpers.commands import run_cli
 
 import paretune
-from analysis.layout import DamagedError
+from analysis.files.layout import DamagedError
 from paretune.plan.binding import bind
 from paretune.record.run_folder import RunFolder
 from paretune.record.study.earlier import as_learned_before, with_learned

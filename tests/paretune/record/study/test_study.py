@@ -12,7 +12,7 @@ from helpers.plans import bound
 from helpers.rows import PLAN, write_search
 from optuna.trial import TrialState
 
-from analysis.layout import DamagedError, TrialEnding
+from analysis.files.layout import DamagedError, TrialEnding
 from paretune.plan.binding import BoundPlan, bind
 from paretune.record.events import Row
 from paretune.record.recorder import Recorder

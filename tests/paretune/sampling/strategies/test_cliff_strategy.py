@@ -10,7 +10,7 @@ import pytest
 from helpers.plans import bound
 from helpers.simulated import run_queue
 
-from analysis.layout import ESTIMATES, SELECTS, TrialEnding
+from analysis.files.layout import ESTIMATES, SELECTS, TrialEnding
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import PastTrial, TrialSpec
 from paretune.sampling.outcomes import SeedOutcome

@@ -10,7 +10,7 @@ import pytest
 from helpers.plans import bound
 from helpers.simulated import run_queue
 
-from analysis.layout import ROLES, DamagedError, TrialEnding
+from analysis.files.layout import ROLES, DamagedError, TrialEnding
 from paretune.plan.binding import BoundPlan, canonical
 from paretune.sampling.history import TrialSpec
 from paretune.sampling.outcomes import SeedOutcome

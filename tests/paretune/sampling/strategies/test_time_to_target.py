@@ -12,7 +12,7 @@ import question_time
 from untrained import bound_of, run
 
 import paretune
-from analysis.layout import ESTIMATES
+from analysis.files.layout import ESTIMATES
 from analysis.questions.asked import asked
 from paretune.plan.binding import BoundPlan
 from paretune.sampling.history import PastTrial, TrialSpec

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from helpers.tune_twin import Twin
 
-from analysis.lines import read_lines
+from analysis.files.lines import read_lines
 from paretune.plan.binding import BoundPlan, bind
 from paretune.record.events import Listener, Row
 from paretune.sampling.history import TrialSpec

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 from helpers.commands import start_cli, wait_for_a_report
 
-from analysis.lines import read_lines
+from analysis.files.lines import read_lines
 from paretune.tune import scratch
 
 SPACE = """

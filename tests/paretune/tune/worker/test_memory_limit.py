@@ -11,7 +11,7 @@ import torch
 from helpers.commands import run_cli
 from helpers.training import adder
 
-from analysis.lines import read_lines
+from analysis.files.lines import read_lines
 from paretune.sampling.outcomes import is_out_of_memory
 from paretune.tune.worker.memory import (
     CONTEXT_BYTES,

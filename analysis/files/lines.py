@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from analysis.layout import DamagedError
+from analysis.files.layout import DamagedError
 from analysis.names import shown_name
 
 

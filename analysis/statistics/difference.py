@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from analysis.estimate import Estimate
+from analysis.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)

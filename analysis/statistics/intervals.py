@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.distributions import student
+from analysis.statistics.distributions import student
 
 NORMAL_QUANTILE = 1.959963984540054
 """The standard normal's, for two-sided 95 % intervals."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from analysis.layout import TrialEnding
+from analysis.files.layout import TrialEnding
 
 Check = Callable[[Any], bool]
 

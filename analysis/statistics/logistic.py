@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.distributions import student
-from analysis.estimate import CONFIDENCE
+from analysis.statistics.distributions import student
+from analysis.statistics.estimate import CONFIDENCE
 
 Array = NDArray[np.float64]
 

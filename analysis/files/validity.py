@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from analysis.layout import CONFIRMATIONS_FILE, REPORTS_FILE, TRIALS_FILE, TrialEnding
+from analysis.files.layout import CONFIRMATIONS_FILE, REPORTS_FILE, TRIALS_FILE, TrialEnding
 
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 

@@ -1,5 +1,4 @@
-"""JSON-lines files of plain rows as columns: what :func:`analysis.lines.read_lines` reads, for millions of
-lines."""
+"""JSON-lines files of plain rows as columns: what ``lines`` reads, for millions of lines."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.lines import is_damaged_last, read_lines, row_of
+from analysis.files.lines import is_damaged_last, read_lines, row_of
 
 _PIECE = 1 << 26
 """Bytes parsed at a time: enough to keep all processors busy, small compared with the columns."""

@@ -1,0 +1,1 @@
+"""Estimates with their intervals: what findings are computed with, and nothing of searches."""
