@@ -37,7 +37,7 @@ pytestmark = needs_compiler
 DRAWN = os.environ.get("PARETUNE_DRAWN_KERNELS")
 """How many of the drawn configurations to try; without it, as few as show every feature at least once."""
 
-POOL = 400
+POOL = 2000
 """Drawn configurations to choose from; always the same ones, so that a second run finds kernels compiled."""
 
 FLOAT64 = 1e-9
