@@ -1,4 +1,4 @@
-"""JSON-lines files of plain rows as columns: what ``lines`` reads, for millions of lines."""
+"""JSON-lines files of plain rows as columns: what ``read_lines`` reads, for millions of lines."""
 
 from __future__ import annotations
 

@@ -29,12 +29,24 @@ def largest_budget(bound: BoundPlan) -> int:
 
 def largest_given_up(bound: BoundPlan) -> int:
     """Return the most steps that a trial can take beyond its budget, in attempts that are given up."""
+    rules = [Restarts.model_validate(rule) for rule in values_of(bound, "restarts") if rule is not None]
+    longest = largest_budget(bound)
+    return max((rule.most * rule.judged_after(longest) for rule in rules), default=0)
+
+
+def values_of(bound: BoundPlan, name: str) -> list[Any]:
+    """Return values that a parameter can have: all, or of a range both ends."""
     plan = bound.plan
-    stated = [plan.fixed.get("restarts"), *(values.get("restarts") for values in plan.only)]
-    if isinstance(dimension := plan.space.get("restarts"), Choice):
-        stated += dimension.values
-    rules = [Restarts.model_validate(rule) for rule in stated if rule is not None]
-    return max((rule.most * rule.judged_after(largest_budget(bound)) for rule in rules), default=0)
+    otherwise = plan.fixed.get(name, bound.task.config_class.model_fields[name].default)
+    if name in plan.derived:
+        return possible_values(plan, name) or [otherwise]
+    if plan.only:
+        return [values.get(name, otherwise) for values in plan.only]
+    dimension = plan.space.get(name)
+    if dimension is None:
+        return [otherwise]
+    values = dimension.values if isinstance(dimension, Choice) else [dimension.low, dimension.high]
+    return [*values, *([otherwise] if dimension.when else [])]
 
 
 def _budgets(bound: BoundPlan) -> list[int]:

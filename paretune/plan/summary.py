@@ -117,12 +117,8 @@ class PlanSummary:
     def _told_restarts(self) -> list[tuple[str, str]]:
         if not self.steps_given_up:
             return []
-        return [
-            (
-                "restarts",
-                f"up to {self.steps_given_up:,} further steps a trial, in attempts that are given up",
-            )
-        ]
+        further = f"up to {self.steps_given_up:,} further steps a trial, in attempts that are given up"
+        return [("restarts", further)]
 
     @property
     def _told_needs(self) -> str:

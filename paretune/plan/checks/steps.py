@@ -5,13 +5,10 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 from paretune.plan.binding import BoundPlan
-from paretune.plan.budget import largest_budget, step_at
+from paretune.plan.budget import largest_budget, step_at, values_of
 from paretune.plan.holding import cannot_hold, regular_evaluations
-from search_spaces.deriving import possible_values
-from search_spaces.dimensions import Choice
 from search_spaces.mistakes import KeyPath, Mistake
 from search_spaces.sampling import examples
 
@@ -21,9 +18,9 @@ _DRAWS = 2000
 def target_that_cannot_be_held(bound: BoundPlan) -> list[Mistake]:
     """Find that no configuration has as many evaluations as must hold the target."""
     plan = bound.plan
-    possible = {"steps": _values_of(bound, "steps"), "eval_every": _values_of(bound, "eval_every")}
+    possible = {"steps": values_of(bound, "steps"), "eval_every": values_of(bound, "eval_every")}
     # In a finish every step is evaluated: whether that is enough, each configuration says.
-    if plan.target is None or any(value != "none" for value in _values_of(bound, "finish")):
+    if plan.target is None or any(value != "none" for value in values_of(bound, "finish")):
         return []
     steps, eval_every = max(possible["steps"]), min(possible["eval_every"])
     most = regular_evaluations(steps, eval_every)
@@ -42,21 +39,6 @@ def _where(bound: BoundPlan) -> KeyPath:
         if "eval_every" in getattr(plan, key):
             return (key, "eval_every")
     return ("target",)
-
-
-def _values_of(bound: BoundPlan, name: str) -> list[Any]:
-    """Return values that a parameter can have: all, or of a range both ends."""
-    plan = bound.plan
-    otherwise = plan.fixed.get(name, bound.task.config_class.model_fields[name].default)
-    if name in plan.derived:
-        return possible_values(plan, name) or [otherwise]
-    if plan.only:
-        return [values.get(name, otherwise) for values in plan.only]
-    dimension = plan.space.get(name)
-    if dimension is None:
-        return [otherwise]
-    values = dimension.values if isinstance(dimension, Choice) else [dimension.low, dimension.high]
-    return [*values, *([otherwise] if dimension.when else [])]
 
 
 def rung_mistakes(bound: BoundPlan) -> Iterator[Mistake]:
